@@ -1,0 +1,207 @@
+package codec
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"reflect"
+	"sync"
+)
+
+// A form is how values of a type travel.
+type form int
+
+const (
+	formPlain  form = iota // a copy of the memory
+	formString             // the bytes of a string
+	formBytes              // the bytes of a []byte
+	formCBOR
+)
+
+// A Codec writes values of type T as bytes, and reads them back. Get one from For. It may be used by any number
+// of goroutines.
+type Codec[T any] struct {
+	form    form
+	typ     reflect.Type
+	padding []spot // formPlain: what to zero on the way out
+	bools   []spot // formPlain: what to check on the way in
+	shape   *shape // formCBOR
+	scratch sync.Pool
+}
+
+// scratch is what one CBOR call works on. The value has its place here because the encoder wants a pointer to it.
+type scratch[T any] struct {
+	value T
+	buf   bytes.Buffer
+}
+
+// maxScratch is how large a buffer may be that is kept for the next call.
+const maxScratch = 1 << 20
+
+var codecs sync.Map // of reflect.Type to *Codec of that type
+
+// For returns the codec of type T, the same one at each call. The error names the part of T that cannot be
+// encoded, and is an ErrUnencodable; on a machine that is not little-endian, plain types are an
+// errors.ErrUnsupported.
+func For[T any]() (*Codec[T], error) {
+	t := reflect.TypeFor[T]()
+	if c, ok := codecs.Load(t); ok {
+		return c.(*Codec[T]), nil
+	}
+	c := &Codec[T]{typ: t}
+	switch {
+	case notPlain(t) == nil:
+		if !littleEndian {
+			return nil, fmt.Errorf("codec: plain memory of %v on a big-endian machine: %w", t, errors.ErrUnsupported)
+		}
+		c.form = formPlain
+		c.padding = paddingOf(t)
+		c.bools = boolsOf(t)
+	case t.Kind() == reflect.String:
+		c.form = formString
+	case t.Kind() == reflect.Slice && t.Elem().Kind() == reflect.Uint8:
+		c.form = formBytes
+	default:
+		c.form = formCBOR
+		c.shape = shapeOf(t)
+		if c.shape.fault != nil {
+			return nil, c.shape.fault.err(rootName(t))
+		}
+	}
+	first, _ := codecs.LoadOrStore(t, c)
+	return first.(*Codec[T]), nil
+}
+
+// Plain reports whether values travel as a copy of their memory, all in Size bytes.
+func (c *Codec[T]) Plain() bool { return c.form == formPlain }
+
+// Size is the number of bytes of every encoding if T is plain, and 0 if it is not.
+func (c *Codec[T]) Size() int {
+	if c.form != formPlain {
+		return 0
+	}
+	return int(c.typ.Size())
+}
+
+// Append writes v behind dst and returns the longer slice. For a plain T it cannot fail, and allocates nothing if
+// dst has room for Size bytes. On error it returns dst as it was; the error is an ErrUnencodable and names the path
+// to the offending value within v.
+func (c *Codec[T]) Append(dst []byte, v T) ([]byte, error) {
+	switch c.form {
+	case formPlain:
+		// Padding is zeroed in our own copy: dst may be shared memory, where others could read it before.
+		p := memory(&v)
+		zero(p, c.padding)
+		return append(dst, p...), nil
+	case formString:
+		return append(dst, *asString(&v)...), nil
+	case formBytes:
+		return append(dst, *asBytes(&v)...), nil
+	}
+	return c.appendCBOR(dst, v)
+}
+
+// Decode reads into *v what one Append wrote; src is exactly that. What *v held before is gone, and nothing of *v
+// refers to src afterwards. On error, which is always an ErrCorrupt, *v is the zero value.
+//
+// Src may lie in memory that another process writes to meanwhile: it is copied before it is looked at.
+func (c *Codec[T]) Decode(src []byte, v *T) error {
+	switch c.form {
+	case formPlain:
+		p := memory(v)
+		if len(src) != len(p) {
+			clear(p)
+			return fmt.Errorf("codec: %v: %w: %d bytes, not %d", c.typ, ErrCorrupt, len(src), len(p))
+		}
+		copy(p, src)
+		zero(p, c.padding)
+		if !areBools(p, c.bools) {
+			clear(p)
+			return fmt.Errorf("codec: %v: %w: a bool that is neither 0 nor 1", c.typ, ErrCorrupt)
+		}
+		return nil
+	case formString:
+		*asString(v) = string(src)
+		return nil
+	case formBytes:
+		*asBytes(v) = append([]byte(nil), src...)
+		return nil
+	}
+	return c.decodeCBOR(src, v)
+}
+
+func (c *Codec[T]) appendCBOR(dst []byte, v T) ([]byte, error) {
+	s := c.takeScratch()
+	s.value = v
+	if c.shape.check && !encodesPart(reflect.ValueOf(&s.value).Elem(), 0, 0) {
+		return dst, c.blame(&s.value, nil)
+	}
+	err := encoder().MarshalToBuffer(&s.value, &s.buf)
+	if err == nil && c.shape.tags {
+		err = checkTags(s.buf.Bytes())
+	}
+	if err != nil {
+		return dst, c.blame(&s.value, err)
+	}
+	dst = append(dst, s.buf.Bytes()...)
+	c.putScratch(s)
+	return dst, nil
+}
+
+// blame is the error of an Append of *v that failed with the given cause, if any.
+func (c *Codec[T]) blame(v *T, cause error) error {
+	root := rootName(c.typ)
+	if err := locate(reflect.ValueOf(v).Elem(), &trail{root: root}, 0, 0); err != nil {
+		return err
+	}
+	return unencodable(root, c.typ, whyTooDeep, cause)
+}
+
+func (c *Codec[T]) decodeCBOR(src []byte, v *T) (err error) {
+	defer func() {
+		// An UnmarshalBinary that trusts its input must not bring down the process.
+		if r := recover(); r != nil {
+			err = &corruptError{c.typ, fmt.Errorf("panic: %v", r)}
+		}
+		if err != nil {
+			var none T
+			*v = none
+		}
+	}()
+	var none T
+	*v = none
+	s := c.takeScratch()
+	s.buf.Write(src)
+	mode := strictDecoder
+	if c.shape.tags {
+		mode = decoder
+		err = checkTags(s.buf.Bytes())
+	}
+	if err == nil {
+		err = mode().Unmarshal(s.buf.Bytes(), v)
+	}
+	if err != nil {
+		return &corruptError{c.typ, err}
+	}
+	c.putScratch(s)
+	return nil
+}
+
+func (c *Codec[T]) takeScratch() *scratch[T] {
+	if s, ok := c.scratch.Get().(*scratch[T]); ok {
+		return s
+	}
+	return new(scratch[T])
+}
+
+// putScratch keeps s for a later call, without what it refers to. After an error or a panic s is left to the
+// garbage collector instead.
+func (c *Codec[T]) putScratch(s *scratch[T]) {
+	if s.buf.Cap() > maxScratch {
+		return
+	}
+	var none T
+	s.value = none
+	s.buf.Reset()
+	c.scratch.Put(s)
+}

@@ -1,0 +1,36 @@
+// Package codec turns Go values into bytes that another process can read, and back.
+//
+// How a value travels is decided once per type, by [For]:
+//
+//   - A plain type (fixed size, no pointers: see [Plain]) is copied as it lies in memory. Appending one
+//     allocates nothing if the destination has room. Padding and blank fields travel as zero bytes, so
+//     that nothing of this process's memory leaks, and equal values of types without floats give equal bytes.
+//   - string, []byte and types named after them are copied as they are. An empty []byte arrives as nil.
+//   - Everything else is written as CBOR (RFC 8949).
+//
+// # What arrives
+//
+// By CBOR arrive: exported fields, by the rules of encoding/json (names and options from the tag cbor, or else
+// json; a field tagged "-" stays behind), nil and empty slices and maps as what they were, pointers as pointers
+// to copies, strings with any bytes, floats to the bit except signalling NaNs. A type with MarshalBinary travels
+// by it, whole. A time.Time keeps its nanoseconds and its offset, but not the name of its zone.
+// Unexported fields beside exported ones stay behind.
+//
+// What an any holds arrives by the shape of its encoding: a signed or unsigned integer as int64 (*big.Int
+// beyond that), a float as float64, a byte slice or array as []byte, any other slice as []any, a map or a struct
+// as map[any]any, a time.Time as time.Time. Map keys in there must be numbers, strings or booleans.
+//
+// # What is refused
+//
+// For refuses a type of which a part could never arrive, and names the path to that part: channels,
+// functions, unsafe pointers, uintptr, complex numbers (but in plain types), interfaces with methods, structs
+// whose every field is unexported, marshalers without their unmarshaler. Append refuses the same of the values
+// that an any holds, values that nest deeper than 10,000 levels, as one that contains itself does, a big.Int of
+// more than 64 KiB, and a time.Time beyond the year 9999 or whose offset has seconds.
+//
+// # Hostile bytes
+//
+// Decode answers bytes that no Append wrote with [ErrCorrupt], and never panics. The memory it takes is bounded by
+// the number of bytes times the size of the largest element type. It reads each byte once, so bytes that
+// another process changes meanwhile do no more harm than other bad bytes.
+package codec

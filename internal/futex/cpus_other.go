@@ -1,0 +1,7 @@
+//go:build !linux
+
+package futex
+
+import "runtime"
+
+func manyCPUs() bool { return runtime.NumCPU() > 1 }

@@ -1,0 +1,30 @@
+package futex_test
+
+import (
+	"fmt"
+	"sync/atomic"
+
+	"github.com/kindred-ipc/kindred/internal/futex"
+)
+
+// A waiter announces itself before its last look; a signaller looks for waiters after it has made
+// the condition true.
+func ExampleEvent() {
+	var event futex.Event
+	var ready atomic.Bool
+	go func() {
+		ready.Store(true)
+		event.Signal()
+	}()
+	sleeper := futex.NewSleeper()
+	defer sleeper.Free()
+	for !ready.Load() {
+		seq := event.Announce()
+		if ready.Load() {
+			break
+		}
+		sleeper.Sleep(event.Word(), seq, -1)
+	}
+	fmt.Println("ready")
+	// Output: ready
+}

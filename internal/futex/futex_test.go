@@ -1,0 +1,211 @@
+package futex
+
+import (
+	"runtime"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+)
+
+func TestWaitReturnsWhenTheWordDiffers(t *testing.T) {
+	word := new(atomic.Uint32)
+	word.Store(1)
+	require.Equal(t, Changed, Wait(word, 0, time.Minute))
+}
+
+func TestWaitEndsAtItsDeadlineAndNotBefore(t *testing.T) {
+	word := new(atomic.Uint32)
+	const d = 30 * time.Millisecond
+	for _, sleep := range []func() Outcome{
+		func() Outcome { return Wait(word, 0, d) },
+		func() Outcome { s := NewSleeper(); defer s.Free(); return s.Sleep(word, 0, d) },
+		func() Outcome { s := NewSleeper(); defer s.Free(); return s.sleepAlone(word, 0, d) },
+	} {
+		// A signal may end a sleep (the runtime's own, when it preempts): one that says that its time is
+		// over has slept that long.
+		for began := time.Now(); ; began = time.Now() {
+			if sleep() == TimedOut {
+				took := time.Since(began)
+				require.GreaterOrEqual(t, took, d)
+				require.Less(t, took, 10*time.Second)
+				break
+			}
+		}
+	}
+}
+
+func TestWakeReachesASleeperOfEitherKind(t *testing.T) {
+	for _, alone := range []bool{false, true} {
+		word := new(atomic.Uint32)
+		done := make(chan struct{})
+		go func() {
+			defer close(done)
+			s := NewSleeper()
+			defer s.Free()
+			for word.Load() == 0 {
+				if alone {
+					s.sleepAlone(word, 0, -1)
+				} else {
+					s.Sleep(word, 0, -1)
+				}
+			}
+		}()
+		word.Store(1)
+		for woken := false; !woken; {
+			Wake(word, All)
+			select {
+			case <-done:
+				woken = true
+			default:
+				runtime.Gosched()
+			}
+		}
+	}
+}
+
+func TestPokeEndsASleepOfEitherKind(t *testing.T) {
+	for _, alone := range []bool{false, true} {
+		for range 50 {
+			word := new(atomic.Uint32)
+			s := NewSleeper()
+			out := make(chan Outcome)
+			go func() {
+				if alone {
+					for s.poked.Load() == 0 {
+						s.sleepAlone(word, 0, -1)
+					}
+					out <- Poked
+					return
+				}
+				got := s.Sleep(word, 0, -1)
+				for got == Woken { // by a signal, which is nothing to return for
+					got = s.Sleep(word, 0, -1)
+				}
+				out <- got
+			}()
+			runtime.Gosched()
+			s.Poke()
+			require.Equal(t, Poked, <-out)
+			s.Free()
+		}
+	}
+}
+
+func TestAPokeBeforeTheSleepIsNotLost(t *testing.T) {
+	s := NewSleeper()
+	defer s.Free()
+	s.Poke()
+	require.Equal(t, Poked, s.Sleep(new(atomic.Uint32), 0, time.Minute))
+	s.Clear()
+	require.Equal(t, TimedOut, s.Sleep(new(atomic.Uint32), 0, 0))
+}
+
+// Tokens pass through a counter guarded by nothing but the event count; a lost wake-up leaves the
+// consumers asleep for good, because they sleep without a deadline.
+func TestEventLosesNoWakeUp(t *testing.T) {
+	const consumers, tokens = 4, 20000
+	var e Event
+	var have, taken atomic.Int64
+	take := func() bool {
+		for {
+			n := have.Load()
+			if n == 0 {
+				return false
+			}
+			if have.CompareAndSwap(n, n-1) {
+				return true
+			}
+		}
+	}
+	var wg sync.WaitGroup
+	for range consumers {
+		wg.Go(func() {
+			s := NewSleeper()
+			defer s.Free()
+			slept := false
+			for taken.Load() < tokens {
+				if !take() {
+					seq := e.Announce()
+					if taken.Load() >= tokens {
+						return
+					}
+					if !take() {
+						s.Sleep(e.Word(), seq, -1)
+						slept = true
+						continue
+					}
+				}
+				if slept {
+					e.Pass()
+					slept = false
+				}
+				if taken.Add(1) == tokens {
+					e.Rouse()
+				}
+			}
+		})
+	}
+	for range tokens {
+		have.Add(1)
+		e.Signal()
+	}
+	wg.Wait()
+	require.EqualValues(t, tokens, taken.Load())
+}
+
+func TestASignalToNobodyLeavesTheSequenceAlone(t *testing.T) {
+	var e Event
+	e.Signal()
+	e.Broadcast()
+	require.Zero(t, e.Word().Load())
+	require.True(t, e.Idle())
+	e.Announce()
+	require.True(t, e.Asleep())
+	e.Signal()
+	require.EqualValues(t, 1, e.Word().Load())
+	require.True(t, e.Idle())
+}
+
+func TestADemandForFencesIsNeverTakenBack(t *testing.T) {
+	var e Event
+	e.Demand()
+	e.Announce()
+	e.Broadcast()
+	require.True(t, e.Fenced())
+	require.False(t, e.Asleep())
+	require.False(t, e.Idle())
+}
+
+func TestSpinnerLearns(t *testing.T) {
+	var s Spinner
+	if !manyCPUs() {
+		require.False(t, s.Spin(func() bool { return true }), "one CPU: never polls")
+		return
+	}
+	for range 40 {
+		require.False(t, s.Spin(func() bool { return false }))
+	}
+	require.Equal(t, int64(minSpin), s.budget.Load())
+	for range 10 {
+		require.True(t, s.Spin(func() bool { return true }))
+	}
+	require.Equal(t, int64(maxSpin), s.budget.Load())
+	s.SetPolicy(Park)
+	require.False(t, s.Spin(func() bool { return true }))
+}
+
+func TestRegistrationEnds(t *testing.T) {
+	Register()
+	if runtime.GOOS != "linux" {
+		require.False(t, Registered())
+		return
+	}
+	for deadline := time.Now().Add(time.Minute); !Registered(); {
+		require.True(t, time.Now().Before(deadline), "membarrier registration")
+		runtime.Gosched()
+	}
+	require.True(t, Barrier())
+}

@@ -1,0 +1,18 @@
+// Command waits refers to all of package futex, so that the linker keeps what it imports.
+package main
+
+import (
+	"sync/atomic"
+	"time"
+
+	"github.com/kindred-ipc/kindred/internal/futex"
+)
+
+func main() {
+	word := new(atomic.Uint32)
+	s := futex.NewSleeper()
+	s.Sleep(word, 0, time.Millisecond)
+	s.Poke()
+	futex.Wait(word, 0, time.Millisecond)
+	futex.Wake(word, futex.All)
+}

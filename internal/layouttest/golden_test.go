@@ -1,0 +1,179 @@
+package layouttest_test
+
+import (
+	"bufio"
+	"context"
+	"encoding/binary"
+	"encoding/hex"
+	"flag"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/kindred-ipc/kindred/ring"
+	"github.com/kindred-ipc/kindred/shm"
+	"github.com/kindred-ipc/kindred/sync"
+)
+
+var update = flag.Bool("update", false, "write the golden segment anew: the layout was changed, and the version with it")
+
+// golden is a segment of version 1: a mutex that a dead process held, a semaphore, and a ring of each
+// kind with something in it.
+var golden = filepath.Join("..", "..", "testdata", "layout", "v1.hex")
+
+// TestTheBytesAreThoseOfTheGoldenSegment makes the segment again, on whatever architecture this is.
+func TestTheBytesAreThoseOfTheGoldenSegment(t *testing.T) {
+	bytes := construct(t)
+	if *update {
+		require.NoError(t, os.MkdirAll(filepath.Dir(golden), 0o755))
+		require.NoError(t, os.WriteFile(golden, []byte(dump(bytes)), 0o644))
+	}
+	text, err := os.ReadFile(golden)
+	require.NoError(t, err)
+	require.Equal(t, strings.Split(string(text), "\n"), strings.Split(dump(bytes), "\n"))
+}
+
+// TestTheGoldenSegmentCanBeUsed attaches to it: what the dead left is all there.
+func TestTheGoldenSegmentCanBeUsed(t *testing.T) {
+	dir := t.TempDir()
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "kindred.golden"), load(t), 0o600))
+	seg, err := shm.Open("golden", shm.Dir(dir))
+	require.NoError(t, err)
+	defer seg.Close()
+	require.NoError(t, seg.Check())
+	require.Equal(t, uint64(0x1122334455667788), seg.ID())
+
+	ctx := context.Background()
+	door, err := sync.OpenMutex(seg, "door")
+	require.NoError(t, err)
+	require.ErrorIs(t, door.Lock(ctx), sync.ErrOwnerDied)
+	require.NoError(t, door.MarkConsistent())
+	require.NoError(t, door.Unlock())
+
+	seats, err := sync.OpenSemaphore(seg, "seats")
+	require.NoError(t, err)
+	require.EqualValues(t, 2, seats.Value())
+
+	ticks, err := ring.OpenSPSC[uint32](seg, "ticks")
+	require.NoError(t, err)
+	in, err := ticks.Reader()
+	require.NoError(t, err)
+	for i := uint32(3); i < 6; i++ {
+		v, err := in.Pop(ctx)
+		require.NoError(t, err)
+		require.Equal(t, i, v)
+	}
+	log, err := ring.OpenBytes(seg, "log")
+	require.NoError(t, err)
+	records, err := log.Reader()
+	require.NoError(t, err)
+	record, err := records.Peek(ctx)
+	require.NoError(t, err)
+	require.Equal(t, "hello", string(record))
+	records.Release()
+	record, err = records.TryPeek()
+	require.NoError(t, err)
+	require.Nil(t, record)
+}
+
+// construct is the bytes of a segment that is made in the same way each time, with what differs from
+// one time to the next set to something that does not.
+func construct(t *testing.T) []byte {
+	t.Helper()
+	dir, ctx := t.TempDir(), context.Background()
+	seg, err := shm.Create("golden", 128<<10, shm.Dir(dir), shm.Participants(4), shm.As("maker"))
+	require.NoError(t, err)
+	defer seg.Close()
+	victim, err := shm.Open("golden", shm.Dir(dir), shm.As("victim"))
+	require.NoError(t, err)
+	defer victim.Close()
+
+	_, err = sync.NewMutex(seg, shm.Named("door"))
+	require.NoError(t, err)
+	door, err := sync.OpenMutex(victim, "door")
+	require.NoError(t, err)
+	require.NoError(t, door.Lock(ctx))
+	seats, err := sync.NewSemaphore(seg, 3, shm.Named("seats"))
+	require.NoError(t, err)
+	require.NoError(t, seats.Acquire(ctx, 1))
+
+	ticks, err := ring.NewSPSC[uint32](seg, 4, shm.Named("ticks"))
+	require.NoError(t, err)
+	in, err := ticks.Reader()
+	require.NoError(t, err)
+	theirs, err := ring.OpenSPSC[uint32](victim, "ticks")
+	require.NoError(t, err)
+	out, err := theirs.Writer()
+	require.NoError(t, err)
+	for i := range uint32(6) {
+		require.NoError(t, out.Push(ctx, i))
+		if i%2 == 0 {
+			_, err := in.Pop(ctx)
+			require.NoError(t, err)
+		}
+	}
+	log, err := ring.NewBytes(seg, 1, shm.Named("log"))
+	require.NoError(t, err)
+	w, err := log.Writer()
+	require.NoError(t, err)
+	record, err := w.Reserve(ctx, 5)
+	require.NoError(t, err)
+	w.Commit(copy(record, "hello"))
+
+	bytes, err := os.ReadFile(filepath.Join(dir, "kindred.golden"))
+	require.NoError(t, err)
+	le := binary.LittleEndian
+	le.PutUint64(bytes[32:], 0x1122334455667788) // header.id
+	le.PutUint64(bytes[56:], 1_000_000_000)      // header.created
+	le.PutUint32(bytes[64:], 4711)               // header.creator
+	for slot := range uint64(2) {
+		p := bytes[384+128*slot:]
+		le.PutUint32(p[8:], uint32(4711+slot)) // participant.pid
+		le.PutUint64(p[16:], 1)                // .start
+		le.PutUint64(p[24:], 2)                // .namespace
+		le.PutUint64(p[32:], 2_000_000_000)    // .attached
+	}
+	return bytes
+}
+
+// dump is the lines of 16 bytes that are not all zero, below the number of bytes.
+func dump(bytes []byte) string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "%d bytes\n", len(bytes))
+	for off := 0; off < len(bytes); off += 16 {
+		line := bytes[off : off+16]
+		if strings.Trim(string(line), "\x00") != "" {
+			fmt.Fprintf(&b, "%06x %x %x\n", off, line[:8], line[8:])
+		}
+	}
+	return b.String()
+}
+
+// load is the opposite of dump.
+func load(t *testing.T) []byte {
+	t.Helper()
+	f, err := os.Open(golden)
+	require.NoError(t, err)
+	defer f.Close()
+	lines := bufio.NewScanner(f)
+	require.True(t, lines.Scan())
+	var size int
+	_, err = fmt.Sscanf(lines.Text(), "%d bytes", &size)
+	require.NoError(t, err)
+	bytes := make([]byte, size)
+	for lines.Scan() {
+		var off int
+		var first, second string
+		_, err := fmt.Sscanf(lines.Text(), "%x %s %s", &off, &first, &second)
+		require.NoError(t, err)
+		line, err := hex.DecodeString(first + second)
+		require.NoError(t, err)
+		copy(bytes[off:], line)
+	}
+	require.NoError(t, lines.Err())
+	return bytes
+}
