@@ -1,0 +1,171 @@
+package segment
+
+import (
+	"crypto/rand"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+)
+
+// maxName is how long a segment's name may be: a file's name, less the prefix.
+const maxName = 200
+
+func checkName(name string) error {
+	switch {
+	case name == "":
+		return fmt.Errorf("empty name: %w", ErrName)
+	case len(name) > maxName:
+		return fmt.Errorf("name of %d bytes, at most %d: %w", len(name), maxName, ErrName)
+	case strings.ContainsAny(name, "/\x00"):
+		return fmt.Errorf("name %q contains a slash or NUL: %w", name, ErrName)
+	}
+	return nil
+}
+
+// Create makes a named segment of size bytes, rounded up to 64 KiB. Nobody sees it before it is
+// complete; a creator that dies half-way leaves nothing.
+func Create(name string, size int64, c Config) (*Segment, error) {
+	if err := checkName(name); err != nil {
+		return nil, err
+	}
+	plan, err := newPlan(size, &c)
+	if err != nil {
+		return nil, err
+	}
+	mode := c.Mode
+	if mode == 0 {
+		mode = 0o600
+	}
+	path := c.path(name)
+	if _, err := os.Lstat(path); err == nil {
+		return nil, ErrExist
+	}
+	f, err := unnamedFile(filepath.Dir(path), mode)
+	if err != nil {
+		return nil, noSpace(err)
+	}
+	s, err := build(f, plan, name, &c)
+	if err != nil {
+		abandon(f)
+		return nil, err
+	}
+	if err := link(f, path); err != nil {
+		s.Close()
+		return nil, noSpace(err) // a link may take an inode
+	}
+	return s, nil
+}
+
+// Anonymous makes a segment without a name, which goes away with the last process that has it.
+func Anonymous(size int64, c Config) (*Segment, error) {
+	plan, err := newPlan(size, &c)
+	if err != nil {
+		return nil, err
+	}
+	f, err := anonymousFile(plan.size)
+	if err != nil {
+		return nil, err
+	}
+	s, err := build(f, plan, "", &c)
+	if err != nil {
+		f.Close()
+		return nil, err
+	}
+	return s, nil
+}
+
+// plan is where everything is in a segment.
+type plan struct {
+	id           uint64
+	size         int64
+	participants uint32
+	heap         uint64
+}
+
+func newPlan(size int64, c *Config) (plan, error) {
+	if !supported() {
+		return plan{}, ErrUnsupported
+	}
+	n := c.Participants
+	if n == 0 {
+		n = defaultParticipants
+	}
+	if n < 1 || n > maxParticipants {
+		return plan{}, fmt.Errorf("%d participants, 1 to %d are possible: %w", n, maxParticipants, ErrSize)
+	}
+	if size <= 0 || size > maxSize {
+		return plan{}, fmt.Errorf("%d bytes, 1 to %d are possible: %w", size, int64(maxSize), ErrSize)
+	}
+	heap := heapOffset(uint32(n))
+	// The size is what the user wants to have for objects; the tables come on top.
+	total := alignUp(heap+uint64(size), pageAlign)
+	if total > maxSize {
+		total = maxSize
+	}
+	return plan{size: int64(total), participants: uint32(n), heap: heap}, nil
+}
+
+// tableOffset is where the participants begin: right behind the header.
+const tableOffset = 3 * Line
+
+// heapOffset is where the heap begins behind a table of n slots.
+func heapOffset(n uint32) uint64 {
+	return alignUp(tableOffset+uint64(n)*participantSize, Line)
+}
+
+// build fills a new file and attaches to it. The file has no name yet.
+func build(f *os.File, p plan, name string, c *Config) (*Segment, error) {
+	if name != "" {
+		if err := truncate(f, p.size); err != nil {
+			return nil, err
+		}
+	}
+	if err := commit(f, 0, int64(p.heap)); err != nil {
+		return nil, err
+	}
+	m, err := newMapping(f, p.size, false)
+	if err != nil {
+		return nil, err
+	}
+	if p.id, err = newID(); err != nil {
+		return nil, err
+	}
+	h := m.header()
+	h.version = version
+	h.participants = p.participants
+	h.layout = layoutHash()
+	h.size = uint64(p.size)
+	h.id = p.id
+	h.tableOffset = tableOffset
+	h.heapOffset = p.heap
+	h.created = time.Now().UnixNano()
+	h.creator = uint32(os.Getpid())
+	h.heapNext.Store(p.heap)
+	h.dirty.Store(p.heap)
+	h.committed.Store(p.heap)
+	h.publish()
+	return attach(f, m, p, name, c)
+}
+
+// newID draws a segment's identity; 0 stands for none.
+func newID() (uint64, error) {
+	var b [8]byte
+	for {
+		if _, err := rand.Read(b[:]); err != nil {
+			return 0, fmt.Errorf("draw an identity: %w", err)
+		}
+		if id := readUint64(b[:]); id != 0 {
+			return id, nil
+		}
+	}
+}
+
+// noSpace makes the system's several ways of saying "full" one.
+func noSpace(err error) error {
+	if isFull(err) {
+		return fmt.Errorf("%w (%w)", ErrNoSpace, err)
+	}
+	return err
+}

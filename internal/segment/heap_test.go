@@ -1,0 +1,234 @@
+package segment
+
+import (
+	"errors"
+	"fmt"
+	"math"
+	"sync"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+func TestObjectsLieApartAlignedAndZeroed(t *testing.T) {
+	s := anonymous(t, 1<<20, Config{})
+	end := uint64(0)
+	for i := range 200 {
+		spec := Spec{Kind: KindRaw, Layout: uint64(i), Size: uint64(i * 13)}
+		if i%3 == 0 {
+			spec.Align = 8 << (i % 10)
+			spec.AlignAt = uint64(i % 5 * 8)
+		}
+		o, err := s.New(spec)
+		require.NoError(t, err)
+		require.GreaterOrEqual(t, o.off, end)
+		require.GreaterOrEqual(t, o.Size(), spec.Size)
+		require.Zero(t, o.Offset()%8)
+		if spec.Align > 0 {
+			require.Zero(t, (o.Offset()+spec.AlignAt)%spec.Align)
+		}
+		require.Equal(t, make([]byte, o.Size()), o.Bytes())
+		for k := range o.Bytes() {
+			o.Bytes()[k] = 0xff
+		}
+		end = o.end
+	}
+	require.NoError(t, s.Check())
+	n := 0
+	require.NoError(t, s.Objects(func(o Object, name string) bool {
+		require.EqualValues(t, n, o.Layout())
+		require.Empty(t, name)
+		n++
+		return true
+	}))
+	require.Equal(t, 200, n)
+}
+
+func TestAnObjectThatDoesNotFitLeavesNothing(t *testing.T) {
+	s := anonymous(t, 1<<16, Config{Participants: 1})
+	for _, size := range []uint64{uint64(s.Size()), 1 << 40, math.MaxUint64, math.MaxUint64 - 100, math.MaxInt64} {
+		_, err := s.New(Spec{Kind: KindRaw, Size: size, Name: "x"})
+		require.ErrorIs(t, err, ErrNoSpace, "%d", size)
+	}
+	for {
+		if _, err := s.New(Spec{Kind: KindRaw, Size: 64}); err != nil {
+			require.ErrorIs(t, err, ErrNoSpace)
+			break
+		}
+		if s.max-s.Info().Used == Line {
+			break // room for an object, and none for its name
+		}
+	}
+	before := s.Info().Used
+	for range 3 {
+		_, err := s.New(Spec{Kind: KindRaw, Size: 64, Name: "x"})
+		require.ErrorIs(t, err, ErrNoSpace)
+	}
+	require.Equal(t, before, s.Info().Used)
+	_, err := s.Lookup("x", KindRaw, 0)
+	require.ErrorIs(t, err, ErrNotExist)
+	require.NoError(t, s.Check())
+	_, err = s.New(Spec{Kind: KindRaw, Size: 64})
+	require.NoError(t, err, "the last line can be used")
+}
+
+// A builder that died left bytes beyond the heap's end, and its lock.
+func TestWhatADeadBuilderLeftIsClearedAndItsLockInherited(t *testing.T) {
+	s := anonymous(t, 1<<20, Config{})
+	m := mortal(t, s)
+	require.True(t, m.heapLock.TryLock())
+	start := m.m.header().heapNext.Load()
+	o, err := m.place(start, Spec{Kind: KindRaw, Size: 1000})
+	require.NoError(t, err)
+	require.NoError(t, m.back(start, o.end))
+	m.clear(start, o.end)
+	for i := range o.Bytes() {
+		o.Bytes()[i] = 0xee
+	}
+	die(t, m)
+
+	for range 3 {
+		o, err = s.New(Spec{Kind: KindRaw, Size: 300})
+		require.NoError(t, err)
+		require.Equal(t, make([]byte, o.Size()), o.Bytes())
+		require.NoError(t, s.Check())
+	}
+	holder, suspect := s.heapLock.Holder()
+	require.Zero(t, holder)
+	require.False(t, suspect)
+}
+
+// Each store of New is the last one of a builder that dies behind it: the next one builds all the same.
+func TestABuilderMayDieBehindAnyOfItsStores(t *testing.T) {
+	spec := Spec{Kind: KindRaw, Size: 100, Name: "x"}
+	// The stores, in their order.
+	steps := []func(m *Segment, o, e Object){
+		func(m *Segment, o, e Object) { m.clear(o.off, e.end) },
+		func(m *Segment, o, e Object) { m.fill(o, spec) },
+		func(m *Segment, o, e Object) { m.fill(e, nameSpec("x", o.off)) },
+		func(m *Segment, o, e Object) { m.m.header().heapNext.Store(e.end) },
+		func(m *Segment, o, e Object) { m.m.header().directory.Store(e.off) },
+	}
+	for n := range len(steps) + 1 {
+		s := anonymous(t, 1<<16, Config{Participants: 4})
+		m := mortal(t, s)
+		require.True(t, m.heapLock.TryLock())
+		o, err := m.place(m.m.header().heapNext.Load(), spec)
+		require.NoError(t, err)
+		e, err := m.place(o.end, nameSpec("x", o.off))
+		require.NoError(t, err)
+		require.NoError(t, m.back(o.off, e.end))
+		for _, step := range steps[:n] {
+			step(m, o, e)
+		}
+		die(t, m)
+		require.NoError(t, s.Check())
+		_, err = s.New(spec)
+		if n == len(steps) {
+			require.ErrorIs(t, err, ErrExist, "it was complete")
+		} else {
+			require.NoError(t, err)
+		}
+		_, err = s.Lookup("x", KindRaw, 0)
+		require.NoError(t, err)
+		require.NoError(t, s.Check())
+	}
+}
+
+func TestManyBuildersOfTheSameNamesMakeEachOnce(t *testing.T) {
+	s := anonymous(t, 1<<20, Config{})
+	other := again(t, s, Config{})
+	var wg sync.WaitGroup
+	var mu sync.Mutex
+	made := make(map[string]int)
+	for i := range 6 {
+		from := []*Segment{s, other}[i%2]
+		wg.Go(func() {
+			for k := range 50 {
+				name := fmt.Sprint("object ", k)
+				_, err := from.New(Spec{Kind: KindRaw, Size: 8, Name: name})
+				if err == nil {
+					mu.Lock()
+					made[name]++
+					mu.Unlock()
+				} else if !errors.Is(err, ErrExist) {
+					t.Error(err)
+				}
+				_, err = from.Lookup(name, KindRaw, 0)
+				if err != nil {
+					t.Error(err)
+				}
+			}
+		})
+	}
+	wg.Wait()
+	require.Len(t, made, 50)
+	for name, n := range made {
+		require.Equal(t, 1, n, name)
+	}
+	require.NoError(t, s.Check())
+}
+
+func TestAnObjectIsFoundAsWhatItIs(t *testing.T) {
+	s := anonymous(t, 1<<16, Config{})
+	o, err := s.New(Spec{Kind: KindMutex, Layout: 7, Size: 32, Name: "m"})
+	require.NoError(t, err)
+	for _, find := range []func(kind Kind, layout uint64) (Object, error){
+		func(kind Kind, layout uint64) (Object, error) { return s.Lookup("m", kind, layout) },
+		func(kind Kind, layout uint64) (Object, error) { return s.Resolve(o.Ref(), kind, layout) },
+	} {
+		got, err := find(KindMutex, 7)
+		require.NoError(t, err)
+		require.Equal(t, o, got)
+		_, err = find(KindSemaphore, 7)
+		require.ErrorIs(t, err, ErrKind)
+		require.ErrorContains(t, err, "a mutex and no semaphore")
+		_, err = find(KindMutex, 8)
+		require.ErrorIs(t, err, ErrLayout)
+	}
+	_, err = s.Lookup("n", KindMutex, 7)
+	require.ErrorIs(t, err, ErrNotExist)
+}
+
+func TestAReferenceThatLeadsElsewhereIsStale(t *testing.T) {
+	s, stranger := anonymous(t, 1<<16, Config{}), anonymous(t, 1<<16, Config{})
+	o, err := s.New(Spec{Kind: KindRaw, Size: 8})
+	require.NoError(t, err)
+	for what, ref := range map[string]Ref{
+		"nothing":             {},
+		"another generation":  makeRef(s.id, o.off, 2),
+		"generation 0":        makeRef(s.id, o.off, 0),
+		"the last generation": makeRef(s.id, o.off, maxGeneration),
+		"within the object":   makeRef(s.id, o.off+8, 1),
+		"the header":          makeRef(s.id, 0, 1),
+		"the table":           makeRef(s.id, tableOffset, 1),
+		"beyond the heap":     makeRef(s.id, o.end, 1),
+		"beyond the segment":  makeRef(s.id, s.m.size(), 1),
+		"as far as can be":    makeRef(s.id, maxSize-8, 1),
+		"another segment":     makeRef(s.id+1, o.off, 1),
+	} {
+		_, err := s.Resolve(ref, KindRaw, 0)
+		require.ErrorIs(t, err, ErrStale, what)
+	}
+	_, err = stranger.Resolve(o.Ref(), KindRaw, 0)
+	require.ErrorIs(t, err, ErrStale)
+	require.ErrorContains(t, err, fmt.Sprintf("%016x", s.id))
+}
+
+func TestAReferenceSurvivesItsBytes(t *testing.T) {
+	ref := makeRef(math.MaxUint64, maxSize-Line, maxGeneration)
+	require.EqualValues(t, uint64(math.MaxUint64), ref.Segment())
+	require.Equal(t, uint64(maxSize-Line), ref.Offset())
+	require.EqualValues(t, maxGeneration, ref.Generation())
+	b, err := ref.MarshalBinary()
+	require.NoError(t, err)
+	require.Len(t, b, 16)
+	var back Ref
+	require.NoError(t, back.UnmarshalBinary(b))
+	require.Equal(t, ref, back)
+	for _, bad := range [][]byte{nil, b[:15], append(b, 0)} {
+		require.ErrorIs(t, back.UnmarshalBinary(bad), ErrCorrupt)
+	}
+	require.True(t, Ref{}.IsZero())
+	require.False(t, ref.IsZero())
+}

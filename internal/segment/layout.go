@@ -1,0 +1,173 @@
+package segment
+
+import (
+	"reflect"
+	"structs"
+	"sync"
+	"sync/atomic"
+	"unsafe"
+
+	"github.com/kindred-ipc/kindred/internal/codec"
+	"github.com/kindred-ipc/kindred/internal/futex"
+)
+
+// This file is the layout of a segment, byte for byte; docs/LAYOUT.md says the same in words, and a
+// test holds the two together.
+//
+//	0            header
+//	tableOffset  participants, one slot of participantSize bytes each
+//	heapOffset   blocks, each beginning with a blockHeader, up to header.heapNext
+//	size         the end; pages beyond header.committed are not backed yet
+//
+// Everything is little-endian. Offsets count bytes from the segment's start; 0 is nil. Words that
+// several processes write at a time lie on lines of 128 bytes.
+const (
+	magic   = uint64(0x31_44_52_44_4e_49_4b_7f) // "\x7fKINDRD1" as bytes
+	version = 1
+
+	// Line is the distance that keeps two words from sharing a cache line or the pair of lines that
+	// a prefetcher loads.
+	Line = 128
+
+	// pageAlign is a multiple of every page size in use, so that offsets do not depend on it.
+	pageAlign = 64 << 10
+
+	// commitStep is by how much a growing heap asks for pages.
+	commitStep = 64 << 10
+
+	// maxSize is what a Ref can address: 40 bits in units of 8 bytes.
+	maxSize = 1 << 43
+
+	defaultParticipants = 1024
+	maxParticipants     = 1<<16 - 1
+
+	// lockBase is the offset, beyond any file's end, of the bytes that participants lock.
+	lockBase = 1 << 60
+)
+
+// header is at offset 0.
+type header struct {
+	_ structs.HostLayout
+
+	// Written once, by the creator, before anybody can open the segment. magic comes last.
+	magic        uint64
+	version      uint32
+	participants uint32 // slots in the table
+	layout       uint64 // layoutHash of whoever made the segment
+	size         uint64 // of the file, in bytes
+	id           uint64 // random, never 0: what a Ref names the segment by
+	tableOffset  uint64
+	heapOffset   uint64
+	created      int64 // nanoseconds since 1970
+	creator      uint32
+	_            uint32
+	_            [Line - 72]byte
+
+	// The heap's words, all but committed and dirty written under lock.
+	lock      LockState     // of the heap and the directory
+	heapNext  atomic.Uint64 // offset of the first byte that no block has; a store commits a block
+	directory atomic.Uint64 // offset of the newest name, 0: none; a store commits a name
+	dirty     atomic.Uint64 // bytes below it may be written to; above it they are zero
+	committed atomic.Uint64 // bytes below it are backed by memory; only grows
+	_         [Line - 64]byte
+
+	// Hints and counters.
+	nextSlot atomic.Uint32 // where the next attach begins to look, so that generations last
+	_        uint32
+	swept    atomic.Uint64 // participants that were swept after they died
+	_        [Line - 16]byte
+}
+
+// participant is one slot of the table. Whoever holds the lock on the slot's byte may write to it.
+type participant struct {
+	_ structs.HostLayout
+
+	state     atomic.Uint64 // generation<<8 | slotFree, slotLive or slotRetired
+	pid       uint32
+	_         uint32
+	start     uint64 // see liveness.Identity
+	namespace uint64
+	attached  int64       // nanoseconds since 1970
+	doorbell  futex.Event // for waits that are folded into one thread
+	name      [participantName]byte
+}
+
+const (
+	participantSize = Line
+	participantName = participantSize - 56
+)
+
+// States of a slot, in the low byte of participant.state.
+//
+//	from     to       who                                     holding the slot's byte
+//	free     live     the process that attaches               yes, for as long as it is attached
+//	live     free     the same on Close; a sweeper            yes
+//	free     retired  a process that finds the last generation  yes
+const (
+	slotFree = iota
+	slotLive
+	slotRetired
+)
+
+// blockHeader begins every block of the heap; the body follows at bodyOffset.
+type blockHeader struct {
+	_ structs.HostLayout
+
+	size       uint64 // of the block, header included; a multiple of Line
+	layout     uint64 // hash of what the body is, by its kind's package
+	kind       uint32
+	generation uint32 // 24 bits, from 1
+	bodyOffset uint32 // from the block's start
+	_          uint32
+}
+
+// nameEntry is the body of a block of KindName.
+type nameEntry struct {
+	_ structs.HostLayout
+
+	next   uint64 // offset of the next older entry's block, 0: none
+	object uint64 // offset of the object's block
+	length uint32
+	_      uint32
+	// The bytes of the name follow.
+}
+
+// LockState is a lock that a death cannot hold; see Lock.
+type LockState struct {
+	_ structs.HostLayout
+
+	owner atomic.Uint64 // an Owner, with lock flags; 0: free
+	event futex.Event
+	_     uint64
+}
+
+// The sizes that the document states, checked where they are compiled.
+var (
+	_ = [1]struct{}{}[unsafe.Sizeof(header{})-3*Line]
+	_ = [1]struct{}{}[unsafe.Sizeof(participant{})-participantSize]
+	_ = [1]struct{}{}[unsafe.Sizeof(blockHeader{})-32]
+	_ = [1]struct{}{}[unsafe.Sizeof(nameEntry{})-24]
+	_ = [1]struct{}{}[unsafe.Sizeof(LockState{})-32]
+	_ = [1]struct{}{}[unsafe.Offsetof(header{}.lock)-Line]
+	_ = [1]struct{}{}[unsafe.Offsetof(header{}.nextSlot)-2*Line]
+)
+
+// layoutHash is what two programs must agree on before one opens the other's segment.
+var layoutHash = sync.OnceValue(func() uint64 {
+	h := uint64(version)
+	for _, t := range []reflect.Type{
+		reflect.TypeFor[header](), reflect.TypeFor[participant](), reflect.TypeFor[blockHeader](),
+		reflect.TypeFor[nameEntry](), reflect.TypeFor[LockState](),
+	} {
+		h = h*0x9e3779b97f4a7c15 + codec.LayoutHash(t)
+	}
+	return h
+})
+
+// alignUp rounds n up to a multiple of to, a power of two.
+func alignUp(n, to uint64) uint64 { return (n + to - 1) &^ (to - 1) }
+
+// LayoutOf returns a function that hashes T's layout, once: what an object of that body carries.
+func LayoutOf[T any]() func() uint64 {
+	return sync.OnceValue(func() uint64 { return codec.LayoutHash(reflect.TypeFor[T]()) })
+}

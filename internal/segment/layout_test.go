@@ -1,0 +1,29 @@
+package segment
+
+import (
+	"reflect"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/kindred-ipc/kindred/internal/layouttest"
+)
+
+func TestTheDocumentHasTheLayout(t *testing.T) {
+	layouttest.Structs(t, "segment",
+		reflect.TypeFor[header](), reflect.TypeFor[participant](), reflect.TypeFor[blockHeader](),
+		reflect.TypeFor[nameEntry](), reflect.TypeFor[LockState](), reflect.TypeFor[Ref]())
+	layouttest.Constants(t, "segment", map[string]uint64{
+		"magic": magic, "version": version, "layoutHash": layoutHash(), "Line": Line, "pageAlign": pageAlign,
+		"maxSize": maxSize, "maxParticipants": maxParticipants,
+		"lockBase": lockBase, "removerByte": removerByte,
+		"slotFree": slotFree, "slotLive": slotLive, "slotRetired": slotRetired, "maxSlotGeneration": maxSlotGeneration,
+		"ownerSlotBits": ownerSlotBits, "ownerBits": ownerBits,
+		"inconsistent": inconsistent, "notRecoverable": notRecoverable,
+		"refUnit": refUnit, "refOffsetBits": refOffsetBits,
+		"blockHeaderSize": blockHeaderSize, "maxObjectName": maxObjectName,
+		"KindName": uint64(KindName), "KindRaw": uint64(KindRaw), "KindMutex": uint64(KindMutex),
+		"KindSemaphore": uint64(KindSemaphore), "KindSPSC": uint64(KindSPSC), "KindBytes": uint64(KindBytes),
+	})
+	require.Len(t, kindNames, int(KindBytes)+1, "a kind is missing in the document, or in its test")
+}

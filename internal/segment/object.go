@@ -1,0 +1,134 @@
+package segment
+
+import "fmt"
+
+// Kind says what a block is.
+type Kind uint32
+
+// The kinds, in the order in which they came; a number is never used again.
+const (
+	KindName Kind = iota + 1
+	KindRaw
+	KindMutex
+	KindSemaphore
+	KindSPSC
+	KindBytes
+)
+
+var kindNames = [...]string{"", "name", "raw", "mutex", "semaphore", "spsc ring", "bytes ring"}
+
+// String names the kind in words.
+func (k Kind) String() string {
+	if k == 0 || k >= Kind(len(kindNames)) {
+		return fmt.Sprintf("kind %d", uint32(k))
+	}
+	return kindNames[k]
+}
+
+// Object is a place in a segment that was checked: its body lies inside, and is what it should be.
+type Object struct {
+	seg        *Segment
+	off        uint64 // of the block
+	body       uint64
+	end        uint64
+	layout     uint64
+	generation uint32
+	kind       Kind
+}
+
+// Segment is the attach that the object was found through.
+func (o Object) Segment() *Segment { return o.seg }
+
+// Ref names the object.
+func (o Object) Ref() Ref { return makeRef(o.seg.id, o.off, o.generation) }
+
+// Kind is what the object is.
+func (o Object) Kind() Kind { return o.kind }
+
+// Layout is the hash of what the body is.
+func (o Object) Layout() uint64 { return o.layout }
+
+// Offset is where the body begins in the segment.
+func (o Object) Offset() uint64 { return o.body }
+
+// Size is how many bytes there are from the body's begin to the block's end.
+func (o Object) Size() uint64 { return o.end - o.body }
+
+// Holds reports whether the body has room for n bytes, which is what a kind's package asks before it
+// looks at a body.
+func (o Object) Holds(n uint64) error {
+	if o.Size() < n {
+		return fmt.Errorf("%s of %d bytes, and %d are needed: %w", o.kind, o.Size(), n, ErrCorrupt)
+	}
+	return nil
+}
+
+// Bytes is the memory of the body.
+func (o Object) Bytes() []byte { return o.seg.m.bytes(o.body, o.Size()) }
+
+// Lookup finds the object of that name, kind and layout.
+func (s *Segment) Lookup(name string, kind Kind, layout uint64) (Object, error) {
+	if s.IsClosed() {
+		return Object{}, ErrClosed
+	}
+	if err := checkObjectName(name); err != nil {
+		return Object{}, err
+	}
+	if name == "" {
+		return Object{}, fmt.Errorf("empty name: %w", ErrName)
+	}
+	o, err := s.find(name)
+	if err == nil {
+		err = o.Expect(kind, layout)
+	}
+	return o, s.unlessClosed(err)
+}
+
+// Resolve finds the object that ref names, and checks that it is of that kind and layout.
+func (s *Segment) Resolve(ref Ref, kind Kind, layout uint64) (Object, error) {
+	if s.IsClosed() {
+		return Object{}, ErrClosed
+	}
+	if ref.segment != s.id {
+		return Object{}, fmt.Errorf("%s is in segment %016x: %w", ref, ref.segment, ErrStale)
+	}
+	o, err := s.objectAt(ref.Offset())
+	if err == nil && o.generation != ref.Generation() {
+		err = fmt.Errorf("%s: generation is %d now: %w", ref, o.generation, ErrStale)
+	}
+	if err == nil {
+		err = o.Expect(kind, layout)
+	}
+	return o, s.unlessClosed(err)
+}
+
+// Expect reports whether the object is of that kind and layout.
+func (o Object) Expect(kind Kind, layout uint64) error {
+	if o.kind != kind {
+		return fmt.Errorf("a %s and no %s: %w", o.kind, kind, ErrKind)
+	}
+	if o.layout != layout {
+		return fmt.Errorf("%s of layout %016x, this program has %016x: %w", kind, o.layout, layout, ErrLayout)
+	}
+	return nil
+}
+
+// objectAt reads the block at off. Whatever it reads is read once, checked, and then used.
+func (s *Segment) objectAt(off uint64) (Object, error) {
+	next := s.m.header().heapNext.Load()
+	if off < s.heap || off >= next || next > s.m.size() || off%Line != 0 {
+		return Object{}, fmt.Errorf("no block at %#x: %w", off, ErrStale)
+	}
+	b := s.m.block(off)
+	if b == nil {
+		return Object{}, fmt.Errorf("no block at %#x: %w", off, ErrStale)
+	}
+	size, body := b.size, uint64(b.bodyOffset)
+	if size < Line || size%Line != 0 || size > next-off || body < blockHeaderSize || body > size || body%8 != 0 {
+		return Object{}, fmt.Errorf("block at %#x of %d bytes, body at %d: %w", off, size, body, ErrCorrupt)
+	}
+	return Object{
+		seg: s, off: off, body: off + body, end: off + size,
+		layout: b.layout, generation: b.generation, kind: Kind(b.kind),
+	}, nil
+}

@@ -1,0 +1,16 @@
+package segment
+
+import (
+	"sync/atomic"
+	"unsafe"
+)
+
+// bytes is the memory of h.
+func (h *header) bytes() []byte {
+	return unsafe.Slice((*byte)(unsafe.Pointer(h)), unsafe.Sizeof(*h))
+}
+
+// publish stores the magic, last of all: whoever sees it sees a complete header.
+func (h *header) publish() {
+	(*atomic.Uint64)(unsafe.Pointer(&h.magic)).Store(magic)
+}

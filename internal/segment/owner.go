@@ -1,0 +1,43 @@
+package segment
+
+import "fmt"
+
+// Owner names the participant that holds something, in one word that locks, claims and ends of
+// rings carry: the slot in the low 16 bits, its generation in the next 32. The upper 16 bits belong
+// to the structure that stores the word. A generation is never used twice in a slot, so an Owner
+// names one attach of one process for ever; 0 names nobody.
+type Owner uint64
+
+const (
+	ownerSlotBits = 16
+	ownerBits     = 48
+	ownerMask     = 1<<ownerBits - 1
+
+	// FlagShift is where the bits of the structure that stores an Owner begin.
+	FlagShift = ownerBits
+)
+
+func makeOwner(slot, generation uint32) Owner {
+	return Owner(uint64(generation)<<ownerSlotBits | uint64(slot))
+}
+
+// OwnerOf takes the structure's flags off a stored word.
+func OwnerOf(word uint64) Owner { return Owner(word & ownerMask) }
+
+func (o Owner) slot() uint32       { return uint32(o & (1<<ownerSlotBits - 1)) }
+func (o Owner) generation() uint32 { return uint32(uint64(o) >> ownerSlotBits) }
+
+// String gives the participant's slot and generation.
+func (o Owner) String() string {
+	if o == 0 {
+		return "nobody"
+	}
+	return fmt.Sprintf("participant %d.%d", o.slot(), o.generation())
+}
+
+// MarshalText gives slot and generation, as in "3.1".
+func (o Owner) MarshalText() ([]byte, error) {
+	return fmt.Appendf(nil, "%d.%d", o.slot(), o.generation()), nil
+}
+
+func slotState(generation uint32, state uint64) uint64 { return uint64(generation)<<8 | state }

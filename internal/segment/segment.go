@@ -1,0 +1,318 @@
+package segment
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"os"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/kindred-ipc/kindred/internal/liveness"
+)
+
+// Segment is one attach of this process to a segment. Its methods may be called by any goroutine.
+type Segment struct {
+	file     *os.File // of this attach's own
+	locks    *os.File // open file description that holds the slot's lock: file's, or a lock file's
+	m        *mapping
+	name     string
+	id       uint64
+	heap     uint64 // heapOffset, checked when the segment was opened
+	slots    uint32 // likewise
+	max      uint64 // the most that the heap may commit
+	ident    liveness.Identity
+	observer bool // without a slot
+	heapLock Lock
+
+	// self is this attach's Owner, 0 for an observer and after Close: a lock's fast path compares
+	// with it and so finds a closed segment without a look of its own.
+	self atomic.Uint64
+
+	closed chan struct{} // closed by Close
+	once   sync.Once
+
+	growing sync.Mutex // held while memory is asked for
+
+	mu      sync.Mutex
+	waits   map[*waiter]struct{}      // goroutines of this process that sleep in the kernel
+	points  map[uint64]*Point         // by the offset of their Event
+	watches map[Owner]*liveness.Watch // deaths that are pushed to this process
+	dead    map[Owner]struct{}        // proven dead by their pidfd
+	closers map[*closer]struct{}      // what Close calls; nil after it
+	views   map[extent]*mapping       // further mappings of parts of the file
+}
+
+// attach takes a participant slot of a mapping, or none for an observer. p is what the header says,
+// read once and checked: the header itself may say something else by now.
+func attach(f *os.File, m *mapping, p plan, name string, c *Config) (*Segment, error) {
+	s := &Segment{
+		file:    f,
+		m:       m,
+		name:    name,
+		id:      p.id,
+		heap:    p.heap,
+		slots:   p.participants,
+		max:     uint64(p.size),
+		ident:   liveness.Self(),
+		closed:  make(chan struct{}),
+		waits:   make(map[*waiter]struct{}),
+		points:  make(map[uint64]*Point),
+		watches: make(map[Owner]*liveness.Watch),
+		dead:    make(map[Owner]struct{}),
+		closers: make(map[*closer]struct{}),
+		views:   make(map[extent]*mapping),
+	}
+	locks, err := openLocks(f, m, p)
+	if err != nil {
+		return nil, err
+	}
+	s.locks = locks
+	if c.MaxBytes > 0 {
+		s.max = min(s.max, s.heap+uint64(c.MaxBytes))
+	}
+	s.heapLock = s.LockAt(Line)
+	if c.Observe {
+		s.observer = true
+		return s, nil
+	}
+	if err := s.enter(c.As); err != nil {
+		_ = closeLocks(locks, f, s.id)
+		return nil, err
+	}
+	if err := s.settled(); err != nil {
+		s.leave(s.Self())
+		_ = closeLocks(locks, f, s.id)
+		return nil, err
+	}
+	return s, nil
+}
+
+// enter takes a slot. That all are taken may mean that somebody removes the segment, who holds all of
+// them for the moment that it takes: then the segment is gone, or its slots are free, soon after.
+func (s *Segment) enter(as string) error {
+	start := time.Now()
+	for full := 0; ; {
+		if ok, err := s.takeSlot(as); ok || err != nil {
+			return err
+		}
+		if s.name != "" && !linked(s.file) {
+			return ErrNotExist
+		}
+		removing, err := liveness.Held(s.locks, removerByte)
+		switch {
+		case err != nil:
+			return fmt.Errorf("probe for a removal: %w", err)
+		case removing && time.Since(start) > removalPatience:
+			return fmt.Errorf("somebody has been removing it for %v: %w", removalPatience, ErrInUse)
+		case removing:
+			time.Sleep(removalPoll)
+			full = 0
+		case full > 0: // a removal that ended right before the probe has left slots free for the second look
+			return fmt.Errorf("all of %d are taken: %w", s.slots, ErrFull)
+		default:
+			full++
+		}
+	}
+}
+
+// takeSlot takes a free slot if there is one: its byte's lock, which decides between processes, and
+// then its words.
+func (s *Segment) takeSlot(as string) (bool, error) {
+	h := s.m.header()
+	first := (h.nextSlot.Add(1) - 1) % s.slots
+	for k := range s.slots {
+		i := (first + k) % s.slots
+		if s.slot(i).state.Load()&0xff == slotRetired {
+			continue
+		}
+		ok, err := liveness.TryLock(s.locks, lockBase+int64(i), 1)
+		if err != nil {
+			return false, fmt.Errorf("lock slot %d: %w", i, err)
+		}
+		if !ok {
+			continue
+		}
+		if s.occupy(i, as) {
+			h.nextSlot.Store(i + 1)
+			return true, nil
+		}
+		if err := liveness.Unlock(s.locks, lockBase+int64(i), 1); err != nil {
+			return false, fmt.Errorf("unlock slot %d: %w", i, err)
+		}
+	}
+	return false, nil
+}
+
+// occupy makes slot i this process's. Its byte is locked.
+func (s *Segment) occupy(i uint32, as string) bool {
+	p := s.slot(i)
+	generation := uint32(p.state.Load() >> 8)
+	sweepSlot(s.m.header(), p, generation)
+	if generation >= maxSlotGeneration {
+		p.state.Store(slotState(generation, slotRetired))
+		return false
+	}
+	p.pid = s.ident.Pid
+	p.start = s.ident.Start
+	p.namespace = s.ident.Namespace
+	p.attached = time.Now().UnixNano()
+	p.name = [participantName]byte{}
+	copy(p.name[:], as)
+	p.state.Store(slotState(generation+1, slotLive))
+	s.self.Store(uint64(makeOwner(i, generation+1)))
+	return true
+}
+
+// maxSlotGeneration is the last generation of a slot; a slot that had it is never used again.
+const maxSlotGeneration = 1<<32 - 2
+
+func (s *Segment) slot(i uint32) *participant { return s.m.participant(i) }
+
+// ID is the segment's identity, which Refs carry.
+func (s *Segment) ID() uint64 { return s.id }
+
+// Name is the name that the segment was made or opened with, "" if it has none.
+func (s *Segment) Name() string { return s.name }
+
+// Size is the size of the segment in bytes, its tables included.
+func (s *Segment) Size() int64 { return int64(s.m.size()) }
+
+// Self is this attach's Owner, 0 after Close.
+func (s *Segment) Self() Owner { return Owner(s.self.Load()) }
+
+// SelfWord is the word that Self reads: handles keep its address for their fast paths.
+func (s *Segment) SelfWord() *atomic.Uint64 { return &s.self }
+
+// Closed is closed by Close.
+func (s *Segment) Closed() <-chan struct{} { return s.closed }
+
+// IsClosed reports whether Close was called.
+func (s *Segment) IsClosed() bool {
+	select {
+	case <-s.closed:
+		return true
+	default:
+		return false
+	}
+}
+
+// unlessClosed is err, or ErrClosed if the segment was closed meanwhile: whatever was found wrong may
+// then be the zeros that Close put there.
+func (s *Segment) unlessClosed(err error) error {
+	if err != nil && s.IsClosed() {
+		return ErrClosed
+	}
+	return err
+}
+
+// File returns a new descriptor of the segment's file, for a child to inherit, who attaches with
+// FromFile. It has an open file description of its own, so it keeps nobody's slot.
+func (s *Segment) File() (*os.File, error) {
+	if s.IsClosed() {
+		return nil, ErrClosed
+	}
+	f, err := s.handOut()
+	return f, s.unlessClosed(err)
+}
+
+// closer is a function that Close calls, with an identity.
+type closer struct{ f func() }
+
+// OnClose has f called by Close, before the mapping is cut loose, or at once if Close was called;
+// the result takes f off again.
+func (s *Segment) OnClose(f func()) (remove func()) {
+	c := &closer{f: f}
+	s.mu.Lock()
+	open := s.closers != nil
+	if open {
+		s.closers[c] = struct{}{}
+	}
+	s.mu.Unlock()
+	if !open {
+		f()
+	}
+	return func() {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		delete(s.closers, c)
+	}
+}
+
+// Close ends this attach. It is a small death: calls under way return ErrClosed or meet zeros, and
+// what this attach held is swept as if the process had been killed. It does not wait for others,
+// and may be called again.
+func (s *Segment) Close() error {
+	var err error
+	s.once.Do(func() { err = s.close() })
+	return err
+}
+
+func (s *Segment) close() error {
+	self := s.Self()
+	s.self.Store(0)
+	close(s.closed)
+	s.mu.Lock()
+	closers, watches, views := s.closers, s.watches, s.views
+	s.closers, s.watches, s.views = nil, nil, nil
+	s.mu.Unlock()
+	for c := range closers {
+		c.f()
+	}
+	s.pokeAll()
+	for _, w := range watches {
+		w.Stop()
+		<-w.Done()
+	}
+	for _, m := range views {
+		if err := m.cutLoose(); err != nil {
+			return err
+		}
+	}
+	if err := s.m.cutLoose(); err != nil {
+		return err
+	}
+	// Whoever is in New has asked for its memory by now, or gets ErrClosed.
+	s.growing.Lock()
+	defer s.growing.Unlock()
+	if self != 0 {
+		s.leave(self)
+	}
+	return errors.Join(closeLocks(s.locks, s.file, s.id), s.file.Close())
+}
+
+// leave sweeps this attach's own slot, and then wakes those who may be waiting for something that
+// it held: the process lives on, so no death is pushed to them. That is done through a new mapping,
+// because the other one has been cut loose. If it fails, others find the byte free, and sweep. The
+// mapping does not wait for the collector: it keeps the open file description, and that the lock on
+// the slot's byte.
+func (s *Segment) leave(self Owner) {
+	// A child between fork and exec shares the open file description and would keep the byte held.
+	defer func() { _ = liveness.Unlock(s.locks, lockBase+int64(self.slot()), 1) }()
+	s.mu.Lock()
+	points := slices.Collect(maps.Keys(s.points))
+	s.mu.Unlock()
+	end := s.heap
+	for _, off := range points {
+		end = max(end, off+Line)
+	}
+	m, err := newMapping(s.file, int64(min(end, s.m.size())), false)
+	if err != nil {
+		return
+	}
+	sweepSlot(m.header(), m.participant(self.slot()), self.generation())
+	for _, off := range points {
+		m.event(off).Broadcast()
+	}
+	_ = m.unmap()
+}
+
+// String names the segment for errors.
+func (s *Segment) String() string {
+	if s.name != "" {
+		return fmt.Sprintf("%q", s.name)
+	}
+	return fmt.Sprintf("%016x", s.id)
+}

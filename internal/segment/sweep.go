@@ -1,0 +1,141 @@
+package segment
+
+import (
+	"errors"
+	"maps"
+
+	"github.com/kindred-ipc/kindred/internal/liveness"
+)
+
+// The one recovery path. A participant that is gone, by a kill, an exit or Close, leaves a live
+// slot whose byte nobody holds. Whoever notices takes the byte, which excludes every other sweeper,
+// and sweeps; if it dies meanwhile, its own lock is freed with it and the next one begins again.
+//
+// A sweep ends in one swap, of the slot's state; everything before it can be done twice. From that
+// swap on every Owner of the slot's last generation names somebody dead, and locks that carry it
+// are taken over by the next one who wants them.
+
+// sweepSlot frees p, the slot of a participant of that generation, whose byte the caller holds. It
+// swaps, and does not store, because two goroutines of one attach do not exclude each other by the
+// byte: the one gives it back while the other still sweeps, and the slot may have gone to somebody
+// else by then, under the next generation.
+func sweepSlot(h *header, p *participant, generation uint32) {
+	if p.state.CompareAndSwap(slotState(generation, slotLive), slotState(generation, slotFree)) {
+		h.swept.Add(1)
+	}
+}
+
+// Gone reports whether o is proven dead, and sweeps its slot if so. It makes a system call unless o
+// was swept before.
+func (s *Segment) Gone(o Owner) bool {
+	if o == 0 || o == s.Self() {
+		return false
+	}
+	i := o.slot()
+	if i >= s.slots {
+		return true // no such slot: the word was never written by a participant
+	}
+	p := s.slot(i)
+	if p.state.Load() != slotState(o.generation(), slotLive) {
+		return true
+	}
+	if s.provenDead(o) {
+		s.sweep(o)
+		return true
+	}
+	held, err := liveness.Held(s.locks, lockBase+int64(i))
+	if err != nil || held {
+		return false
+	}
+	s.sweep(o)
+	return true
+}
+
+// sweep frees o's slot if its byte can be had. It may still be held by a child that the dead one
+// was about to start; then the next look sweeps.
+func (s *Segment) sweep(o Owner) {
+	self := s.Self()
+	if self == 0 {
+		return // an observer changes nothing
+	}
+	if o.slot() == self.slot() {
+		return // somebody wrote over this attach's slot; its byte must not be given back
+	}
+	off := lockBase + int64(o.slot())
+	ok, err := liveness.TryLock(s.locks, off, 1)
+	if err != nil || !ok {
+		return
+	}
+	sweepSlot(s.m.header(), s.slot(o.slot()), o.generation())
+	_ = liveness.Unlock(s.locks, off, 1)
+}
+
+func (s *Segment) provenDead(o Owner) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	_, ok := s.dead[o]
+	return ok
+}
+
+// watch has o's death pushed to this process, if the system can, and reports whether it will be. It
+// also reports whether o turned out to be gone already.
+func (s *Segment) watch(o Owner) (gone, pushed bool) {
+	p := s.slot(o.slot())
+	theirs := liveness.Identity{Pid: p.pid, Namespace: p.namespace}
+	s.mu.Lock()
+	_, watched := s.watches[o]
+	s.mu.Unlock()
+	if watched || o == s.Self() {
+		return false, true
+	}
+	if !s.ident.SameNamespace(theirs) {
+		return false, false
+	}
+	w, err := liveness.NewWatch(int(theirs.Pid), func() { s.died(o) })
+	if err != nil {
+		return !errors.Is(err, liveness.ErrUnsupported) && s.Gone(o), false
+	}
+	s.mu.Lock()
+	if _, watched := s.watches[o]; watched || s.watches == nil {
+		s.mu.Unlock()
+		w.Stop()
+		return false, watched
+	}
+	s.prune()
+	s.watches[o] = w
+	s.mu.Unlock()
+	// Only now is it certain whom the watch is on: the process that held the lock just now cannot
+	// have had its number used again.
+	return s.Gone(o), true
+}
+
+// prune ends the watches on those who left by now, because their processes may live for long, and
+// forgets the proofs that were used. s.mu is held.
+func (s *Segment) prune() {
+	left := func(o Owner) bool {
+		return s.slot(o.slot()).state.Load() != slotState(o.generation(), slotLive)
+	}
+	for o, w := range s.watches {
+		if left(o) {
+			delete(s.watches, o)
+			w.Stop()
+		}
+	}
+	maps.DeleteFunc(s.dead, func(o Owner, _ struct{}) bool { return left(o) })
+}
+
+// died is called once the pidfd of o's process is readable: every thread of it is gone.
+func (s *Segment) died(o Owner) {
+	s.mu.Lock()
+	if s.watches == nil {
+		s.mu.Unlock()
+		return
+	}
+	s.dead[o] = struct{}{}
+	delete(s.watches, o)
+	s.mu.Unlock()
+	s.Gone(o)
+	// Locks that lie in users' own structs are in no list, so each process looks again at all of
+	// its own waits.
+	s.pokeAll()
+}

@@ -1,0 +1,315 @@
+package segment
+
+import (
+	"context"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/kindred-ipc/kindred/internal/futex"
+)
+
+// SafetyNet bounds every sleep: where no death is pushed, and where a wake was given to somebody
+// who died before he used it, everyone looks again after this long.
+const SafetyNet = 100 * time.Millisecond
+
+// Each look costs a process some 130 µs of CPU, nearly all of it the scheduler's. So who has slept
+// through many of them, and hears of deaths anyway, looks less often. That is for those who wait for
+// one other side alone: a lock changes hands while others sleep, and they do not hear of the death of
+// a holder whom they have not seen.
+const (
+	wideNet  = 500 * time.Millisecond
+	manyNets = 10
+)
+
+// firstSleep is how long a waiter with an asymmetric fence sleeps before it pays for the fence.
+const firstSleep = time.Millisecond
+
+// Manner says who is woken.
+type Manner int
+
+const (
+	// Exclusive: one waiter is woken at a time, because one alone can go on.
+	Exclusive Manner = iota
+	// Shared: all are woken, and look.
+	Shared
+)
+
+// Point is where the goroutines of this process wait for one Event of the segment. At most one of
+// them sleeps in the kernel, with a thread; the others queue up behind it in Go.
+type Point struct {
+	seg    *Segment
+	event  *futex.Event
+	manner Manner
+	spin   futex.Spinner
+
+	mu      sync.Mutex
+	queue   []*waiter   // the first is the leader, who sleeps in the kernel
+	crowded atomic.Bool // queue is not empty
+}
+
+// waiter is one goroutine that could not go on at once.
+type waiter struct {
+	sleeper *futex.Sleeper
+	turn    chan struct{} // closed when it became the leader
+}
+
+// Point returns the wait point of the Event at off, the same for every handle of this attach.
+func (s *Segment) Point(off uint64, manner Manner) *Point {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	p := s.points[off]
+	if p == nil {
+		p = &Point{seg: s, event: s.m.event(off), manner: manner}
+		s.points[off] = p
+	}
+	return p
+}
+
+// Event is the event that p waits for.
+func (p *Point) Event() *futex.Event { return p.event }
+
+// Queued is how many goroutines of this process wait at p. It is out of date as soon as it returns.
+func (p *Point) Queued() int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return len(p.queue)
+}
+
+// SetPolicy sets how waits at p begin.
+func (p *Point) SetPolicy(policy futex.Policy) { p.spin.SetPolicy(policy) }
+
+// Wait is one wait: what to try, and whose death matters.
+type Wait struct {
+	// Try goes on if it can: takes the lock, sees the item. It does not block and is called often.
+	Try func() bool
+	// Poll, if set, takes the place of Try while polling: it may miss the chance to go on.
+	Poll func() bool
+	// Peer is whose death the waiter must hear of, 0 for nobody. It is asked before each sleep.
+	Peer func() Owner
+	// Recover is called when Peer is proven dead, and reports whether the wait is over.
+	Recover func(dead Owner) bool
+	// Asymmetric is set if signallers publish with plain stores: the waiter pays for the fence.
+	Asymmetric bool
+}
+
+// Wait returns when w is over, with ErrClosed after Close, and with the context's error when that
+// ended first. It looks at the context before anything else: who need not wait does not call it.
+func (p *Point) Wait(ctx context.Context, w Wait) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	if p.seg.IsClosed() {
+		return ErrClosed
+	}
+	poll := w.Poll
+	if poll == nil {
+		poll = w.Try
+	}
+	// Whoever finds others asleep has no hope that polling would be short, and would overtake them.
+	if !p.crowded.Load() && p.spin.Spin(poll) {
+		return nil
+	}
+	return p.park(ctx, w)
+}
+
+func (p *Point) park(ctx context.Context, w Wait) error {
+	me := p.line()
+	defer p.leave(me)
+	select {
+	case <-me.turn:
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-p.seg.closed:
+		return ErrClosed
+	}
+	if !p.seg.addWait(me) {
+		return ErrClosed
+	}
+	defer p.seg.removeWait(me)
+	if ctx.Done() != nil {
+		// A poke that is still under way when this wait is over costs the sleeper's next user one
+		// look, so it need not be waited for.
+		defer context.AfterFunc(ctx, me.sleeper.Poke)()
+	}
+	return p.lead(ctx, w, me)
+}
+
+// lead is the wait of the goroutine that sleeps in the kernel for all of its process.
+func (p *Point) lead(ctx context.Context, w Wait, me *waiter) error {
+	fence := fence{event: p.event, needed: w.Asymmetric}
+	slept, nets := false, 0
+	for {
+		me.sleeper.Clear()
+		if err := p.over(ctx); err != nil {
+			if slept && p.manner == Exclusive {
+				p.event.PassOn()
+			}
+			return err
+		}
+		seq := p.event.Announce()
+		fence.announced(seq)
+		if w.Try() || fence.linger() && w.Try() || fence.raise() && w.Try() {
+			if slept && p.manner == Exclusive {
+				p.event.Pass()
+			}
+			return nil
+		}
+		over, again, pushed := p.mourn(w)
+		if over {
+			return nil
+		}
+		if again {
+			continue
+		}
+		limit := SafetyNet
+		switch {
+		case fence.needed && !fence.quiet:
+			limit = firstSleep
+		case pushed && nets >= manyNets && p.manner == Shared:
+			limit = wideNet
+		}
+		out := me.sleeper.Sleep(p.event.Word(), seq, limit)
+		switch {
+		case out != futex.TimedOut:
+			nets = 0 // something happens here
+		case limit == SafetyNet:
+			nets++
+		}
+		fence.slept(out)
+		slept = true
+	}
+}
+
+// over reports why a wait must end without what it waited for.
+func (p *Point) over(ctx context.Context) error {
+	if p.seg.IsClosed() {
+		return ErrClosed
+	}
+	return ctx.Err()
+}
+
+// fence is the waiter's part of the asymmetric fence (see package futex): a short sleep first, and
+// a barrier only before a long one. The barrier must come after the mark that stands now, and a
+// signal takes the mark away, so only a sleep that ran its full time leads to the long one.
+type fence struct {
+	event    *futex.Event
+	needed   bool
+	quiet    bool // the last sleep ran its full time under a mark that nobody took away
+	raised   bool // the barrier was executed under that mark
+	demanded bool
+	seq      uint32 // of that mark
+}
+
+// announced takes note of the mark that stands now. A sleep may run its full time and a signal come
+// right behind it, before the next mark; that moves the sequence. (One that has only begun moves it
+// later, and does not let the waiter sleep.)
+func (f *fence) announced(seq uint32) {
+	f.raised = f.raised && seq == f.seq
+	f.seq = seq
+}
+
+// linger lets a plain store that is on its way arrive, and reports whether to look again. It proves
+// nothing, but spares most of those who came too late for one the short sleep.
+func (f *fence) linger() bool {
+	if !f.needed {
+		return false
+	}
+	for range lingers {
+		futex.Pause()
+	}
+	return true
+}
+
+// lingers is how many pauses a store takes to arrive: some hundred nanoseconds.
+const lingers = 16
+
+// raise executes the barrier if a long sleep comes next, and reports whether to look again.
+func (f *fence) raise() bool {
+	if !f.needed || !f.quiet || f.raised {
+		return false
+	}
+	f.raised = true
+	if !futex.Barrier() && !f.demanded {
+		f.event.Demand()
+		f.demanded, f.quiet, f.raised = true, false, false
+	}
+	return true
+}
+
+func (f *fence) slept(out futex.Outcome) {
+	f.quiet = out == futex.TimedOut
+	f.raised = f.raised && f.quiet
+}
+
+// mourn looks after the death of w's peer. It reports whether that ended the wait, otherwise whether
+// to look again before sleeping, and whether the death would be pushed to this process.
+func (p *Point) mourn(w Wait) (over, again, pushed bool) {
+	if w.Peer == nil {
+		return false, false, false
+	}
+	o := w.Peer()
+	if o == 0 {
+		return false, false, false
+	}
+	if p.seg.Gone(o) {
+		return w.Recover(o), true, false
+	}
+	gone, pushed := p.seg.watch(o)
+	if gone {
+		return w.Recover(o), true, false
+	}
+	return false, false, pushed
+}
+
+// line queues the caller up.
+func (p *Point) line() *waiter {
+	me := &waiter{sleeper: futex.NewSleeper(), turn: make(chan struct{})}
+	p.mu.Lock()
+	p.queue = append(p.queue, me)
+	p.crowded.Store(true)
+	if len(p.queue) == 1 {
+		close(me.turn)
+	}
+	p.mu.Unlock()
+	return me
+}
+
+// leave takes the caller out of the queue and lets the next one lead.
+func (p *Point) leave(me *waiter) {
+	p.mu.Lock()
+	i := slices.Index(p.queue, me)
+	p.queue = slices.Delete(p.queue, i, i+1)
+	p.crowded.Store(len(p.queue) > 0)
+	if i == 0 && len(p.queue) > 0 {
+		close(p.queue[0].turn)
+	}
+	p.mu.Unlock()
+	me.sleeper.Free()
+}
+
+func (s *Segment) addWait(w *waiter) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.IsClosed() {
+		return false
+	}
+	s.waits[w] = struct{}{}
+	return true
+}
+
+func (s *Segment) removeWait(w *waiter) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.waits, w)
+}
+
+// pokeAll makes every sleeping goroutine of this process look again.
+func (s *Segment) pokeAll() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for w := range s.waits {
+		w.sleeper.Poke()
+	}
+}

@@ -1,0 +1,160 @@
+package segment
+
+import (
+	"context"
+	"runtime"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/kindred-ipc/kindred/internal/futex"
+)
+
+func TestTheBarrierIsRepeatedForEachMarkAndForNoOther(t *testing.T) {
+	var e futex.Event
+	f := fence{event: &e, needed: true}
+	f.announced(e.Announce())
+	require.False(t, f.raise(), "the first sleep is short, without more ado")
+	f.slept(futex.TimedOut)
+
+	f.announced(e.Announce())
+	require.True(t, f.raise(), "before the long sleep")
+	f.slept(futex.TimedOut)
+	f.announced(e.Announce())
+	require.False(t, f.raise(), "the mark still stands")
+	f.slept(futex.TimedOut)
+
+	e.Broadcast() // behind the sleep that ran its full time
+	f.announced(e.Announce())
+	require.True(t, f.raise(), "a mark of its own")
+	f.slept(futex.Woken)
+	f.announced(e.Announce())
+	require.False(t, f.raise(), "woken: a short sleep comes first")
+}
+
+// point is a wait point on an event of its own.
+func point(t *testing.T, manner Manner) (*Segment, *Point) {
+	s := anonymous(t, 1<<16, Config{})
+	o, err := s.New(Spec{Kind: KindRaw, Size: 16})
+	require.NoError(t, err)
+	p := s.Point(o.Offset(), manner)
+	require.Same(t, p, s.Point(o.Offset(), manner), "one for all handles")
+	p.SetPolicy(futex.Park)
+	return s, p
+}
+
+func TestTheNextInLineLeadsWhateverEndedTheLeadersWait(t *testing.T) {
+	for _, end := range []string{"success", "context", "in line"} {
+		t.Run(end, func(t *testing.T) {
+			_, p := point(t, Exclusive)
+			var mu sync.Mutex
+			tokens := 0
+			take := func() bool {
+				mu.Lock()
+				defer mu.Unlock()
+				if tokens > 0 {
+					tokens--
+					return true
+				}
+				return false
+			}
+			give := func() {
+				mu.Lock()
+				tokens++
+				mu.Unlock()
+				p.event.Signal()
+			}
+			var wg sync.WaitGroup
+			var cancels []context.CancelFunc
+			results := make(chan error, 5)
+			for i := range 5 {
+				ctx, cancel := context.WithCancel(bounded(t))
+				cancels = append(cancels, cancel)
+				wg.Go(func() { results <- p.Wait(ctx, Wait{Try: take}) })
+				for p.Queued() <= i {
+					runtime.Gosched()
+				}
+			}
+			switch end {
+			case "success":
+				give()
+				require.NoError(t, <-results)
+			case "context":
+				cancels[0]()
+				require.ErrorIs(t, <-results, context.Canceled)
+			case "in line":
+				cancels[2]()
+				require.ErrorIs(t, <-results, context.Canceled)
+			}
+			for range 4 {
+				give()
+				require.NoError(t, <-results)
+			}
+			wg.Wait()
+			require.Zero(t, p.Queued())
+			require.False(t, p.crowded.Load())
+			for _, cancel := range cancels {
+				cancel()
+			}
+		})
+	}
+}
+
+// A wake that a waiter used, who then leaves without what it waited for, goes to another process.
+func TestACancelledWaiterPassesItsWakeOn(t *testing.T) {
+	_, p := point(t, Exclusive)
+	ctx, cancel := context.WithCancel(bounded(t))
+	asleep := make(chan struct{}, 1)
+	looked := 0
+	failed := make(chan error, 1)
+	go func() {
+		failed <- p.Wait(ctx, Wait{Try: func() bool {
+			if looked++; looked == 2 {
+				cancel() // it was woken, finds nothing, and is cancelled before it sleeps again
+			}
+			asleep <- struct{}{}
+			return false
+		}})
+	}()
+	<-asleep
+	before := p.event.Word().Load()
+	signals := uint32(0)
+	for { // until the waiter really slept
+		p.event.Rouse() // counts whether or not the mark stands, which the waiter takes away, too
+		signals++
+		select {
+		case <-asleep:
+		default:
+			runtime.Gosched()
+			continue
+		}
+		break
+	}
+	require.ErrorIs(t, <-failed, context.Canceled)
+	require.Equal(t, before+signals+1, p.event.Word().Load(), "it gave one of its own")
+}
+
+func TestTheSafetyNetCatchesAWakeThatNobodyGave(t *testing.T) {
+	_, p := point(t, Shared)
+	var mu sync.Mutex
+	ready := false
+	looked := make(chan struct{}, 100)
+	done := make(chan error, 1)
+	go func() {
+		done <- p.Wait(bounded(t), Wait{Try: func() bool {
+			looked <- struct{}{}
+			mu.Lock()
+			defer mu.Unlock()
+			return ready
+		}})
+	}()
+	<-looked
+	mu.Lock()
+	ready = true // and no signal: whoever made it so died
+	mu.Unlock()
+	start := time.Now()
+	require.NoError(t, <-done)
+	require.Less(t, time.Since(start), 20*time.Second)
+}
