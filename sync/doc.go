@@ -1,0 +1,32 @@
+// Package sync has locks that processes share, none of which a death can hold.
+//
+// # Basics
+//
+// A lock lies in a segment (package shm). Its handle is safe for use by many goroutines, and means
+// the same whether goroutines of one process or of several meet at it.
+//
+//	mu, err := sync.NewMutex(seg, shm.Named("door"))
+//	if err := mu.Lock(ctx); errors.Is(err, shm.ErrOwnerDied) {
+//		repair()
+//		err = mu.MarkConsistent()
+//	}
+//	defer mu.Unlock()
+//
+// # Death
+//
+// When a process dies that holds a Mutex, the next one who wants it gets it, with ErrOwnerDied: what
+// the lock guards may be half changed. That one repairs it and calls MarkConsistent; or it unlocks
+// without, and from then on everybody gets ErrNotRecoverable. This is the contract of POSIX robust
+// mutexes, which it keeps to the letter. The wait ends within 10 ms of the kernel's proof of the
+// death where deaths are pushed (Linux), within 100 ms elsewhere, and for waiters who slept on while
+// the lock went from one holder to the one that died. A process that is stopped keeps its locks.
+//
+// Permits of a Semaphore belong to nobody: those that a dead process had are not given back.
+//
+// # Waiting
+//
+// A call that can go on at once makes no system call, does not look at its context and allocates
+// nothing. One that cannot returns the context's error if that is over, polls for up to 50 µs if the
+// process has more than one CPU, and then sleeps; of all goroutines of a process that wait at one
+// lock, one sleeps in the kernel. A cancelled call leaves no trace.
+package sync

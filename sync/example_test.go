@@ -1,0 +1,59 @@
+package sync_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log"
+
+	"github.com/kindred-ipc/kindred/proc"
+	"github.com/kindred-ipc/kindred/shm"
+	"github.com/kindred-ipc/kindred/sync"
+)
+
+// rude takes the lock and ends with it.
+var rude = proc.Func("rude", func(ctx context.Context, door shm.Ref) error {
+	seg, err := proc.Segment(ctx, door)
+	if err != nil {
+		return err
+	}
+	mu, err := sync.MutexFrom(seg, door)
+	if err != nil {
+		return err
+	}
+	return mu.Lock(ctx)
+})
+
+// The death of a process that holds a lock does not keep it locked: the next one gets it, and is told.
+// (The program's main, or TestMain as here, has called proc.Main.)
+func Example() {
+	ctx := context.Background()
+	seg, err := shm.Anonymous(1 << 16)
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer seg.Close()
+	mu, err := sync.NewMutex(seg)
+	if err != nil {
+		log.Fatal(err)
+	}
+	child, err := rude.Start(ctx, mu.Ref(), proc.Share(seg))
+	if err != nil {
+		log.Fatal(err)
+	}
+	if err := child.Wait(ctx); err != nil {
+		log.Fatal(err)
+	}
+	if err := mu.Lock(ctx); errors.Is(err, sync.ErrOwnerDied) {
+		fmt.Println("locked: the last holder died with it")
+		if err := mu.MarkConsistent(); err != nil {
+			log.Fatal(err)
+		}
+	}
+	fmt.Println("unlocked:", mu.Unlock())
+	fmt.Println("locked:", mu.Lock(ctx))
+	// Output:
+	// locked: the last holder died with it
+	// unlocked: <nil>
+	// locked: <nil>
+}

@@ -1,0 +1,151 @@
+package sync
+
+import (
+	"context"
+	"fmt"
+	"runtime"
+
+	"github.com/kindred-ipc/kindred/internal/segment"
+	"github.com/kindred-ipc/kindred/shm"
+)
+
+// Semaphore counts permits that processes take and give back. It takes 32 bytes. Permits belong to
+// nobody: whoever releases need not have acquired.
+type Semaphore struct {
+	seg   *segment.Segment
+	state *semaphoreState
+	point *segment.Point
+	ref   shm.Ref
+}
+
+var semaphoreLayout = segment.LayoutOf[semaphoreState]()
+
+// NewSemaphore makes a Semaphore of n permits, 0 or more, in seg. It fails with ErrCount,
+// shm.ErrExist, and shm.ErrNoSpace.
+func NewSemaphore(seg *shm.Segment, n int64, opts ...shm.ObjectOption) (*Semaphore, error) {
+	if n < 0 {
+		return nil, fmt.Errorf("sync: make semaphore of %d permits: %w", n, ErrCount)
+	}
+	spec := segment.Spec{Kind: segment.KindSemaphore, Layout: semaphoreLayout(), Size: semaphoreSize,
+		Init: func(o segment.Object) { semaphoreIn(o).value.Store(n) }}
+	for _, o := range opts {
+		o(&spec)
+	}
+	o, err := seg.Engine().New(spec)
+	return semaphoreOf(seg, o, "make", spec.Name, err)
+}
+
+// OpenSemaphore finds the Semaphore of that name. It fails with shm.ErrNotExist, and with
+// shm.ErrKind if something else has the name.
+func OpenSemaphore(seg *shm.Segment, name string) (*Semaphore, error) {
+	o, err := seg.Engine().Lookup(name, segment.KindSemaphore, semaphoreLayout())
+	return semaphoreOf(seg, o, "open", name, err)
+}
+
+// SemaphoreFrom returns the Semaphore that ref names. It fails with shm.ErrStale if it is not in
+// seg.
+func SemaphoreFrom(seg *shm.Segment, ref shm.Ref) (*Semaphore, error) {
+	o, err := seg.Engine().Resolve(ref, segment.KindSemaphore, semaphoreLayout())
+	return semaphoreOf(seg, o, "resolve", "", err)
+}
+
+func semaphoreOf(seg *shm.Segment, o segment.Object, op, name string, err error) (*Semaphore, error) {
+	if err == nil {
+		err = o.Holds(semaphoreSize)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("sync: %s semaphore %q in segment %s: %w", op, name, seg.Engine(), err)
+	}
+	return &Semaphore{
+		seg:   seg.Engine(),
+		state: semaphoreIn(o),
+		point: seg.Engine().Point(o.Offset()+semaphoreEvent, segment.Shared),
+		ref:   o.Ref(),
+	}, nil
+}
+
+// Ref names the Semaphore.
+func (s *Semaphore) Ref() shm.Ref { return s.ref }
+
+// Acquire takes n permits, 1 or more, all at once, and blocks until it can or ctx is over. Within a
+// process, those who wait are served in their order. It fails with ErrCount, shm.ErrClosed, and the
+// context's error.
+func (s *Semaphore) Acquire(ctx context.Context, n int64) error {
+	if s.take(n) {
+		return nil
+	}
+	return s.acquireSlow(ctx, n)
+}
+
+// TryAcquire takes n permits if that many are free, and reports whether it did. It never blocks.
+func (s *Semaphore) TryAcquire(n int64) (bool, error) {
+	if s.take(n) {
+		return true, nil
+	}
+	return false, s.wrap("acquire", s.usable(n))
+}
+
+// take is the fast path. A closed segment is told by its self word.
+func (s *Semaphore) take(n int64) bool {
+	v := s.state.value.Load()
+	ok := n > 0 && v >= n && s.seg.Self() != 0 && s.state.value.CompareAndSwap(v, v-n)
+	runtime.KeepAlive(s) // the mapping goes with the last handle
+	return ok
+}
+
+func (s *Semaphore) acquireSlow(ctx context.Context, n int64) error {
+	if err := s.usable(n); err != nil {
+		return s.wrap("acquire", err)
+	}
+	return s.wrap("acquire", s.point.Wait(ctx, segment.Wait{Try: func() bool {
+		// Somebody may be quicker between the load and the swap while permits are left.
+		for s.state.value.Load() >= n {
+			if s.take(n) {
+				return true
+			}
+			if s.seg.Self() == 0 {
+				return false
+			}
+		}
+		return false
+	}}))
+}
+
+func (s *Semaphore) usable(n int64) error {
+	if n <= 0 {
+		return fmt.Errorf("%d permits: %w", n, ErrCount)
+	}
+	return s.seg.Writable()
+}
+
+// Release gives n permits back, 1 or more, and wakes those who can go on. It never blocks. It fails
+// with ErrCount if there would be more than the largest int64, and with shm.ErrClosed.
+func (s *Semaphore) Release(n int64) error {
+	if err := s.usable(n); err != nil {
+		return s.wrap("release", err)
+	}
+	for {
+		v := s.state.value.Load()
+		if v+n < v {
+			return s.wrap("release", fmt.Errorf("%d permits beside %d: %w", n, v, ErrCount))
+		}
+		if s.state.value.CompareAndSwap(v, v+n) { // pairs with Announce: CAS, then load of mark
+			break
+		}
+	}
+	// Those who wait may want different numbers, so whoever is woken alone might be unable to go on
+	// while another one could: all are woken, which is one goroutine a process.
+	s.point.Event().Broadcast()
+	// Close may have put its zeros under the count.
+	return s.wrap("release", s.usable(n))
+}
+
+// Value is how many permits are free. It is out of date as soon as it returns.
+func (s *Semaphore) Value() int64 { return s.state.value.Load() }
+
+func (s *Semaphore) wrap(op string, err error) error {
+	if err == nil {
+		return nil
+	}
+	return fmt.Errorf("sync: %s semaphore in segment %s: %w", op, s.seg, err)
+}
