@@ -1,0 +1,187 @@
+package ring
+
+import (
+	"fmt"
+
+	"github.com/kindred-ipc/kindred/internal/segment"
+	"github.com/kindred-ipc/kindred/shm"
+)
+
+// Bytes is a bounded ring of records, byte strings of any length up to its capacity, with one writer
+// and one reader. Records are written and read in place: the ring is mapped twice in a row, so that
+// each is contiguous.
+//
+// A record is a header of 8 bytes, its length plus one, and its bytes, rounded up to 8. Behind the
+// newest record stands a header of 0, written before that record is published: the reader needs no
+// index to know whether there is more.
+type Bytes struct {
+	seg     *segment.Segment
+	object  segment.Object
+	control *control
+	view    *segment.Double
+	data    []byte // the range twice
+	size    uint64 // of the range
+}
+
+const (
+	recordHeader = 8
+	recordAlign  = 8
+
+	// overhead is what the largest record leaves free: its own header and the 0 behind it.
+	overhead = 2 * recordHeader
+)
+
+var bytesLayout = segment.LayoutOf[control]()
+
+// NewBytes makes a ring that takes records of up to capacity bytes, or many smaller ones of that
+// size in all; it is rounded up so that the whole is a multiple of 64 KiB. It fails with
+// ErrCapacity, shm.ErrExist, and shm.ErrNoSpace.
+func NewBytes(seg *shm.Segment, capacity int, opts ...shm.ObjectOption) (*Bytes, error) {
+	if capacity < 1 || int64(capacity) > seg.Size() {
+		return nil, fmt.Errorf("ring: make bytes ring of %d bytes in segment %s of %d bytes: %w",
+			capacity, seg.Engine(), seg.Size(), ErrCapacity)
+	}
+	n := (uint64(capacity) + overhead + segment.PageAlign - 1) &^ (segment.PageAlign - 1)
+	spec := segment.Spec{
+		Kind: segment.KindBytes, Layout: bytesLayout(), Size: controlSize + n,
+		Align: segment.PageAlign, AlignAt: controlSize,
+		Init: func(o segment.Object) {
+			c := controlIn(o)
+			c.capacity = n
+			c.data = o.Offset() + controlSize
+			c.stride = 1
+		},
+	}
+	for _, opt := range opts {
+		opt(&spec)
+	}
+	o, err := seg.Engine().New(spec)
+	return bytesOf(seg, o, "make", spec.Name, err)
+}
+
+// OpenBytes finds the ring of that name. It fails with shm.ErrNotExist, and with shm.ErrKind if
+// something else has the name.
+func OpenBytes(seg *shm.Segment, name string) (*Bytes, error) {
+	o, err := seg.Engine().Lookup(name, segment.KindBytes, bytesLayout())
+	return bytesOf(seg, o, "open", name, err)
+}
+
+// BytesFrom returns the ring that ref names. It fails with shm.ErrStale if it is not in seg.
+func BytesFrom(seg *shm.Segment, ref shm.Ref) (*Bytes, error) {
+	o, err := seg.Engine().Resolve(ref, segment.KindBytes, bytesLayout())
+	return bytesOf(seg, o, "resolve", "", err)
+}
+
+func bytesOf(seg *shm.Segment, o segment.Object, op, name string, err error) (*Bytes, error) {
+	var b *Bytes
+	if err == nil {
+		b, err = mapBytes(o)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("ring: %s bytes ring %q in segment %s: %w", op, name, seg.Engine(), err)
+	}
+	return b, nil
+}
+
+// mapBytes maps the records twice in a row.
+func mapBytes(o segment.Object) (*Bytes, error) {
+	n, err := bytesIn(o)
+	if err != nil {
+		return nil, err
+	}
+	view, err := o.Segment().Double(o.Offset()+controlSize, n)
+	if err != nil {
+		return nil, err
+	}
+	return &Bytes{
+		seg: o.Segment(), object: o, control: controlIn(o), view: view, data: view.Bytes(), size: n,
+	}, nil
+}
+
+// bytesIn is how many bytes a Bytes ring has. It sees to it that they lie inside of the object.
+func bytesIn(o segment.Object) (uint64, error) {
+	if err := o.Holds(controlSize); err != nil {
+		return 0, err
+	}
+	c := controlIn(o)
+	data, n := c.data, c.capacity
+	if data != o.Offset()+controlSize || n == 0 || n%segment.PageAlign != 0 || n > o.Size()-controlSize {
+		return 0, fmt.Errorf("%d bytes at %#x in an object of %d at %#x: %w",
+			n, data, o.Size(), o.Offset(), ErrCorrupt)
+	}
+	return n, nil
+}
+
+// Ref names the ring.
+func (b *Bytes) Ref() shm.Ref { return b.object.Ref() }
+
+// Cap is the length of the longest record.
+func (b *Bytes) Cap() int { return int(b.size - overhead) }
+
+// Len is how many bytes of records are in the ring, headers included. It is out of date as soon as
+// it returns, and looks at each record.
+func (b *Bytes) Len() (int, error) {
+	position, err := b.read()
+	if err != nil {
+		return 0, err
+	}
+	end, err := b.written(position)
+	return int(end - position), err
+}
+
+// read is the position of the first record that was not released.
+func (b *Bytes) read() (uint64, error) {
+	position := b.control.position.Load()
+	if position%recordAlign != 0 {
+		return 0, fmt.Errorf("reader at %d: %w", position, ErrCorrupt)
+	}
+	return position, nil
+}
+
+// written is the position behind the last record.
+func (b *Bytes) written(position uint64) (uint64, error) { return b.walk(position, func() {}) }
+
+// walk goes from one record to the next, from position on, and returns the position behind the last.
+func (b *Bytes) walk(position uint64, visit func()) (uint64, error) {
+	for pos := position; ; {
+		length, ok, err := b.record(pos % b.size)
+		if err != nil || !ok {
+			return pos, err
+		}
+		if pos += recordSize(length); pos-position > b.size {
+			return position, fmt.Errorf("records from %d on do not end: %w", position, ErrCorrupt)
+		}
+		visit()
+	}
+}
+
+// record reads the header at offset at, once: how long the record is, or that there is none.
+func (b *Bytes) record(at uint64) (length uint64, ok bool, err error) {
+	h := b.header(at).Load() // pairs with the publish in (*BytesWriter).Commit
+	if h == 0 {
+		return 0, false, nil
+	}
+	if h-1 > b.size-overhead {
+		return 0, false, fmt.Errorf("record of %d bytes at offset %d: %w", h-1, at, ErrCorrupt)
+	}
+	return h - 1, true, nil
+}
+
+// recordSize is how many bytes of the ring a record of n bytes takes.
+func recordSize(n uint64) uint64 {
+	return recordHeader + (n+recordAlign-1)&^(recordAlign-1)
+}
+
+// payload is n bytes behind the header at offset at.
+func (b *Bytes) payload(at, n uint64) []byte {
+	from := at + recordHeader
+	return b.data[from : from+n : from+n]
+}
+
+// behind is the offset of what follows n bytes from at on.
+func (b *Bytes) behind(at, n uint64) uint64 {
+	if at += n; at >= b.size {
+		at -= b.size
+	}
+	return at
+}

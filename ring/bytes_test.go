@@ -1,0 +1,202 @@
+package ring_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/binary"
+	"math/rand/v2"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/kindred-ipc/kindred/ring"
+	"github.com/kindred-ipc/kindred/shm"
+)
+
+// record is the i-th record of a stream: its number, its length, and bytes that follow from both.
+func record(i, n int) []byte {
+	b := make([]byte, n)
+	for k := range b {
+		b[k] = byte(i + k*7)
+	}
+	return b
+}
+
+func TestRecordsArriveWholeOnceAndInOrder(t *testing.T) {
+	for name, policy := range policies {
+		t.Run(name, func(t *testing.T) {
+			ctx := bounded(t)
+			w, in, _ := bytesPipe(t, 1000, ring.Waiting(policy))
+			const records = 3000
+			length := func(i int) int { return (i * 7919) % 5000 }
+			done := make(chan error, 1)
+			go func() {
+				for i := range records {
+					p, err := w.Reserve(ctx, length(i)+i%3*8)
+					if err != nil {
+						done <- err
+						return
+					}
+					w.Commit(copy(p, record(i, length(i))))
+				}
+				done <- w.Close()
+			}()
+			for i := range records {
+				p, err := in.Peek(ctx)
+				require.NoError(t, err)
+				require.True(t, bytes.Equal(record(i, length(i)), p), "record %d of %d bytes, got %d", i, length(i), len(p))
+				in.Release()
+			}
+			_, err := in.Peek(ctx)
+			require.ErrorIs(t, err, ring.ErrClosed)
+			require.NoError(t, <-done)
+		})
+	}
+}
+
+func TestRecordsOfEveryLengthUpToTheCapacity(t *testing.T) {
+	w, in, capacity := bytesPipe(t, 1000)
+	rnd := rand.New(rand.NewPCG(1, 2))
+	lengths := []int{0, 1, 7, 8, 9, capacity, capacity - 1, capacity - 7, capacity - 8, capacity / 2}
+	for range 300 {
+		lengths = append(lengths, rnd.IntN(capacity+1))
+	}
+	for i, n := range lengths {
+		p, err := w.Reserve(t.Context(), n)
+		require.NoError(t, err)
+		require.Len(t, p, n)
+		require.Equal(t, n, cap(p), "no byte beyond what was asked for")
+		copy(p, record(i, n))
+		w.Commit(n)
+		got, err := in.Peek(t.Context())
+		require.NoError(t, err)
+		require.NotNil(t, got, "an empty record is one, too")
+		require.True(t, bytes.Equal(record(i, n), got), "%d bytes", n)
+		in.Release()
+	}
+}
+
+func TestRecordsThatCannotBeAreRefused(t *testing.T) {
+	w, _, capacity := bytesPipe(t, 1000)
+	for _, n := range []int{-1, capacity + 1, int(^uint(0) >> 1)} {
+		_, err := w.Reserve(t.Context(), n)
+		require.ErrorIs(t, err, ring.ErrTooLarge)
+		_, err = w.TryReserve(n)
+		require.ErrorIs(t, err, ring.ErrTooLarge)
+	}
+	require.GreaterOrEqual(t, capacity, 1000)
+}
+
+func TestMisuseOfCommitPanics(t *testing.T) {
+	w, in, capacity := bytesPipe(t, 1000)
+	require.Panics(t, func() { w.Commit(0) }, "nothing is reserved")
+	_, err := w.Reserve(t.Context(), 10)
+	require.NoError(t, err)
+	require.Panics(t, func() { w.Commit(11) })
+	require.Panics(t, func() { w.Commit(-1) })
+	w.Commit(10)
+	require.Panics(t, func() { w.Commit(10) }, "committed already")
+
+	// A Reserve takes back the one before it, also if it fails.
+	_, err = w.Reserve(t.Context(), 10)
+	require.NoError(t, err)
+	_, err = w.Reserve(over(), capacity)
+	require.ErrorIs(t, err, context.Canceled)
+	require.Panics(t, func() { w.Commit(10) })
+	p, err := in.Peek(t.Context())
+	require.NoError(t, err)
+	require.Len(t, p, 10)
+	in.Release()
+	in.Release() // without a Peek before: nothing
+	p, err = in.TryPeek()
+	require.NoError(t, err)
+	require.Nil(t, p)
+}
+
+func TestWhatIsReservedIsSeenWhenItIsCommittedAndNotBefore(t *testing.T) {
+	w, in, _ := bytesPipe(t, 1000)
+	p, err := w.Reserve(t.Context(), 100)
+	require.NoError(t, err)
+	copy(p, "not yet")
+	got, err := in.TryPeek()
+	require.NoError(t, err)
+	require.Nil(t, got)
+	w.Commit(3)
+	got, err = in.TryPeek()
+	require.NoError(t, err)
+	require.Equal(t, "not", string(got))
+	same, err := in.TryPeek()
+	require.NoError(t, err)
+	require.Equal(t, "not", string(same), "Peek does not take")
+	in.Release()
+	got, err = in.TryPeek()
+	require.NoError(t, err)
+	require.Nil(t, got)
+}
+
+func TestAReservationIsDroppedByClose(t *testing.T) {
+	w, in, _ := bytesPipe(t, 1000)
+	_, err := w.Reserve(t.Context(), 10)
+	require.NoError(t, err)
+	require.NoError(t, w.Close())
+	require.Panics(t, func() { w.Commit(10) })
+	_, err = in.Peek(t.Context())
+	require.ErrorIs(t, err, ring.ErrClosed)
+}
+
+func TestAFullRingOfBytesWaitsForRoom(t *testing.T) {
+	w, in, _ := bytesPipe(t, 1000)
+	n := 0
+	for {
+		p, err := w.TryReserve(1000)
+		require.NoError(t, err)
+		if p == nil {
+			break
+		}
+		binary.LittleEndian.PutUint64(p, uint64(n))
+		w.Commit(8)
+		n++
+		p, err = w.TryReserve(1000)
+		require.NoError(t, err)
+		if p == nil {
+			break
+		}
+		w.Commit(1000)
+		n++
+	}
+	require.Greater(t, n, 64)
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Millisecond)
+	defer cancel()
+	_, err := w.Reserve(ctx, 1000)
+	require.ErrorIs(t, err, context.DeadlineExceeded)
+	got := make(chan error, 1)
+	go func() {
+		_, err := w.Reserve(bounded(t), 1000)
+		got <- err
+	}()
+	for range 2 {
+		_, err := in.Peek(t.Context())
+		require.NoError(t, err)
+		in.Release()
+	}
+	require.NoError(t, <-got)
+}
+
+func TestLenCountsBytesOfRecords(t *testing.T) {
+	a, b := twins(t)
+	r, err := ring.NewBytes(a, 1000, shm.Named("log"))
+	require.NoError(t, err)
+	opened, err := ring.OpenBytes(b, "log")
+	require.NoError(t, err)
+	w, err := r.Writer()
+	require.NoError(t, err)
+	for i := range 5 {
+		_, err := w.Reserve(t.Context(), i)
+		require.NoError(t, err)
+		w.Commit(i)
+	}
+	n, err := opened.Len()
+	require.NoError(t, err)
+	require.Equal(t, 8+4*16, n)
+}

@@ -1,0 +1,38 @@
+// Package ring has lock-free rings between processes.
+//
+// # Basics
+//
+// A ring lies in a segment (package shm). It has two ends, each held by one process at a time:
+//
+//	r, err := ring.NewSPSC[uint64](seg, 1024, shm.Named("ticks"))
+//	w, err := r.Writer()            // in one process
+//	err = w.Push(ctx, 42)
+//
+//	r, err := ring.OpenSPSC[uint64](seg, "ticks")
+//	in, err := r.Reader()           // in another
+//	v, err := in.Pop(ctx)
+//
+// SPSC carries values of one plain type (no pointers, checked once when the ring is made or opened).
+// Bytes carries records of any length, written and read in place.
+//
+// The handles of the ends are not safe for concurrent use: one goroutine at a time.
+//
+// # Speed
+//
+// A value's slot carries its own sequence, so a message moves one cache line; no shared index is
+// polled; and on amd64 a push or pop with nobody asleep executes no locked instruction and makes no
+// system call. The blocking calls poll for a while and then sleep in the kernel; see Policy.
+//
+// # Death and closing
+//
+// Either side may die between any two instructions. What was pushed is there, once; what was not
+// is not. What the reader had taken is gone with it. A blocked call drains what there is, then
+// returns ErrPeerDied once; called again it waits for a successor. A successor takes the end that
+// the dead one had, and goes on exactly where that one stopped; if it is there before the other side
+// has noticed the death, the stream just goes on.
+//
+// Close on the writer ends the stream: the reader drains and gets ErrClosed. Close on the reader
+// makes the writer's calls return ErrClosed.
+//
+// A process that is stopped is not dead: the other side waits for it.
+package ring

@@ -1,0 +1,205 @@
+package ring
+
+import (
+	"context"
+	"fmt"
+	"sync/atomic"
+
+	"github.com/kindred-ipc/kindred/internal/futex"
+	"github.com/kindred-ipc/kindred/internal/segment"
+)
+
+// end is what the writer's and the reader's end of every ring have in common: who holds it, how it
+// waits for the other side, and how it wakes it.
+//
+//	word             to          who
+//	0                owner       whoever takes the end
+//	dead owner       owner       a successor, after proof of death
+//	owner            0           the owner closes
+//	dead owner       0           the other side, which has noticed and says so once (ErrPeerDied)
+type end struct {
+	seg    *segment.Segment
+	self   segment.Owner
+	mine   *atomic.Uint64 // word of this end
+	theirs *atomic.Uint64 // word of the other end
+	closed *atomic.Uint32 // closedWriter, closedReader
+	my     uint32         // this end's bit in closed
+	other  uint32
+	point  *segment.Point // where this end waits
+	peer   *futex.Event   // where the other end waits
+	gone   bool           // this handle was closed
+	polls  bool           // polling may pay off
+	alone  *atomic.Bool   // PeerGone was called
+	name   string         // for errors
+}
+
+const (
+	closedWriter = 1 << iota
+	closedReader
+)
+
+// take claims the end.
+func (e *end) take() error {
+	if err := e.seg.Writable(); err != nil {
+		return err
+	}
+	e.self = e.seg.Self()
+	for {
+		if e.closed.Load()&e.my != 0 {
+			return ErrClosed
+		}
+		w := e.mine.Load()
+		o := segment.OwnerOf(w)
+		if o != 0 && !e.seg.Gone(o) {
+			return fmt.Errorf("%w by %s", ErrBusy, e.seg.Describe(o))
+		}
+		if e.mine.CompareAndSwap(w, uint64(e.self)) {
+			break
+		}
+	}
+	if e.closed.Load()&e.my != 0 {
+		// Somebody had the end, and closed it, between the look above and the swap.
+		e.drop()
+		return ErrClosed
+	}
+	futex.Register()
+	// The other side may sleep without knowing whose death to listen for.
+	e.peer.Broadcast()
+	return nil
+}
+
+// drop gives the end back as if it had never been taken.
+func (e *end) drop() {
+	e.gone = true
+	e.mine.CompareAndSwap(uint64(e.self), 0)
+}
+
+// cut reports whether Close of the segment may have come before what this end stored last: Close maps
+// zeros over the word that says whose the end is, together with all the others. If the word is there,
+// so was the item.
+func (e *end) cut() bool { return e.mine.Load() == 0 }
+
+// plain reports whether this end may publish with plain stores by now.
+func (e *end) plain() bool {
+	return futex.Plain(e.peer)
+}
+
+// peerOwner is who is at the other end.
+func (e *end) peerOwner() segment.Owner { return segment.OwnerOf(e.theirs.Load()) }
+
+// forget takes a dead peer's name off its end. One caller succeeds, and reports the death.
+func (e *end) forget(dead segment.Owner) bool {
+	w := e.theirs.Load()
+	return segment.OwnerOf(w) == dead && e.theirs.CompareAndSwap(w, 0)
+}
+
+// peerClosed reports whether the other end was closed.
+func (e *end) peerClosed() bool { return e.closed.Load()&e.other != 0 }
+
+// peerGone is PeerGone of either end.
+func (e *end) peerGone() {
+	e.alone.Store(true)
+	e.point.Event().Rouse()
+}
+
+// usable is nil if this end can be used.
+func (e *end) usable() error {
+	if e.gone {
+		return ErrClosed
+	}
+	if e.seg.Self() == e.self {
+		return nil
+	}
+	return e.seg.Writable()
+}
+
+// A glance is what a reader does before it looks at anything but the next slot: it polls for about
+// as long as the answer of a process that is polling, too, takes to come. The first polls are
+// without a pause, which would delay the quickest answers.
+const (
+	glances      = 128
+	glancesTight = 64
+)
+
+// shut closes the end for good and tells the other side.
+func (e *end) shut() error {
+	if err := e.usable(); err != nil {
+		return err
+	}
+	e.gone = true
+	e.closed.Or(e.my)
+	e.mine.CompareAndSwap(uint64(e.self), 0)
+	e.point.Event().Demand() // the other end sees the mark at its next operation
+	e.peer.Rouse()
+	return nil
+}
+
+// signal wakes the other side, and reports whether its mark stays.
+func (e *end) signal() bool {
+	e.peer.Broadcast()
+	return e.peer.Fenced()
+}
+
+func (e *end) wrap(op string, err error) error {
+	if err == nil {
+		return nil
+	}
+	if e.seg.IsClosed() {
+		err = ErrClosed // whatever looked wrong was Close's zeros
+	}
+	return fmt.Errorf("ring: %s %s in segment %s: %w", op, e.name, e.seg, err)
+}
+
+// exactEvery is how many polls of a lazily moved position go by for one of the exact one.
+const exactEvery = 16
+
+// wait blocks until look reports true or an error. A look that is not exact may miss what could be
+// seen on a line that the other side writes often. When the other side closed, or is proven dead,
+// look is asked once more: what the other side did last may have come after the look before.
+func (e *end) wait(ctx context.Context, look func(exact bool) (bool, error)) error {
+	var result error
+	see := func(exact bool) bool {
+		ok, err := look(exact)
+		result = err
+		return ok || err != nil
+	}
+	try := func(exact bool) bool {
+		if see(exact) {
+			return true
+		}
+		var over error
+		switch {
+		case e.peerClosed():
+			over = ErrClosed
+		case e.alone.Load():
+			over = ErrPeerDied
+		default:
+			return false
+		}
+		if !see(true) {
+			result = over
+		}
+		return true
+	}
+	polls := 0
+	err := e.point.Wait(ctx, segment.Wait{
+		Try:  func() bool { return try(true) },
+		Poll: func() bool { polls++; return try(polls%exactEvery == 0) },
+		Peer: e.peerOwner,
+		Recover: func(dead segment.Owner) bool {
+			if see(true) {
+				return true
+			}
+			if e.forget(dead) {
+				result = ErrPeerDied
+				return true
+			}
+			return false
+		},
+		Asymmetric: futex.Owing,
+	})
+	if err != nil {
+		return err
+	}
+	return result
+}

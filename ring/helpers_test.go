@@ -1,0 +1,79 @@
+package ring_test
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/kindred-ipc/kindred/ring"
+	"github.com/kindred-ipc/kindred/shm"
+)
+
+// bounded ends long after any test should have, so that a hang is an error with a line.
+func bounded(t testing.TB) context.Context {
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	t.Cleanup(cancel)
+	return ctx
+}
+
+// over is a context that has ended.
+func over() context.Context {
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	return ctx
+}
+
+// twins are two participants of one segment, as two processes have them.
+func twins(t testing.TB) (a, b *shm.Segment) {
+	t.Helper()
+	a, err := shm.Anonymous(8 << 20)
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, a.Close()) })
+	return a, again(t, a)
+}
+
+// again is one more participant.
+func again(t testing.TB, s *shm.Segment) *shm.Segment {
+	t.Helper()
+	f, err := s.File()
+	require.NoError(t, err)
+	defer f.Close()
+	other, err := shm.FromFile(f)
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, other.Close()) })
+	return other
+}
+
+// pipe is a ring with its ends in two participants.
+func pipe[T any](t testing.TB, capacity int, opts ...ring.EndOption) (*ring.Writer[T], *ring.Reader[T]) {
+	t.Helper()
+	a, b := twins(t)
+	r, err := ring.NewSPSC[T](a, capacity)
+	require.NoError(t, err)
+	w, err := r.Writer(opts...)
+	require.NoError(t, err)
+	r, err = ring.SPSCFrom[T](b, r.Ref())
+	require.NoError(t, err)
+	in, err := r.Reader(opts...)
+	require.NoError(t, err)
+	return w, in
+}
+
+// bytesPipe is the same for records, with the length of the longest.
+func bytesPipe(t testing.TB, capacity int, opts ...ring.EndOption) (w *ring.BytesWriter, in *ring.BytesReader, longest int) {
+	t.Helper()
+	a, b := twins(t)
+	r, err := ring.NewBytes(a, capacity)
+	require.NoError(t, err)
+	w, err = r.Writer(opts...)
+	require.NoError(t, err)
+	r, err = ring.BytesFrom(b, r.Ref())
+	require.NoError(t, err)
+	in, err = r.Reader(opts...)
+	require.NoError(t, err)
+	return w, in, r.Cap()
+}
+
+var policies = map[string]ring.Policy{"adaptive": ring.Adaptive, "spin": ring.Spin, "park": ring.Park}

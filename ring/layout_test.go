@@ -1,0 +1,22 @@
+package ring
+
+import (
+	"reflect"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/kindred-ipc/kindred/internal/layouttest"
+)
+
+func TestTheDocumentHasTheLayout(t *testing.T) {
+	layouttest.Structs(t, "ring",
+		reflect.TypeFor[control](), reflect.TypeFor[slot[uint64]](), reflect.TypeFor[body[uint64]]())
+	words, err := slotLayout[uint64]()
+	require.NoError(t, err)
+	layouttest.Constants(t, "ring", map[string]uint64{
+		"closedWriter": closedWriter, "closedReader": closedReader,
+		"recordHeader": recordHeader, "recordAlign": recordAlign, "overhead": overhead,
+		"bytesLayout": bytesLayout(), "spscLayout(uint64)": words,
+	})
+}

@@ -1,0 +1,24 @@
+package ring
+
+import "github.com/kindred-ipc/kindred/internal/futex"
+
+// Policy says how a call that cannot go on waits.
+type Policy = futex.Policy
+
+const (
+	// Adaptive polls for as long as polling has paid off lately (2 to 50 µs), then sleeps. It is
+	// the default.
+	Adaptive = futex.Adaptive
+	// Spin polls for 50 µs each time, then sleeps: for pairs of processes with a CPU each.
+	Spin = futex.Spin
+	// Park sleeps at once: for processes that share CPUs with others.
+	Park = futex.Park
+)
+
+// EndOption says how an end of a ring behaves.
+type EndOption func(*endConfig)
+
+type endConfig struct{ policy Policy }
+
+// Waiting sets how the end's calls wait.
+func Waiting(p Policy) EndOption { return func(c *endConfig) { c.policy = p } }

@@ -1,0 +1,486 @@
+package ring_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"runtime"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"golang.org/x/sys/unix"
+
+	"github.com/kindred-ipc/kindred/internal/proctest"
+	"github.com/kindred-ipc/kindred/proc"
+	"github.com/kindred-ipc/kindred/ring"
+)
+
+// counter pushes the numbers from From on: N of them, or without end. It closes the ring behind the
+// last.
+var counter = child("counter", func(ctx context.Context, k task) error {
+	r, err := k.open(ctx, k.Ring)
+	if err != nil {
+		return err
+	}
+	w, err := r.Writer(ring.Waiting(k.Policy))
+	if err != nil {
+		return err
+	}
+	for i := k.From; k.N == 0 || i < k.From+k.N; i++ {
+		if err := w.Push(ctx, i); err != nil {
+			return err
+		}
+		k.pause()
+	}
+	return w.Close()
+})
+
+// pause lets some time pass, now and then.
+func (k task) pause() {
+	if !k.Pauses {
+		return
+	}
+	switch n := rand.IntN(100); {
+	case n < 3:
+		time.Sleep(time.Duration(rand.IntN(2000)) * time.Microsecond)
+	case n < 50:
+		for range rand.IntN(3000) {
+			runtime.KeepAlive(n)
+		}
+	}
+}
+
+// checker pops N numbers and holds them against what counter pushes.
+var checker = child("checker", func(ctx context.Context, k task) error {
+	r, err := k.open(ctx, k.Ring)
+	if err != nil {
+		return err
+	}
+	in, err := r.Reader(ring.Waiting(k.Policy))
+	if err != nil {
+		return err
+	}
+	next := k.From
+	for v, err := range in.All(ctx) {
+		if err != nil || v != next {
+			return fmt.Errorf("%d instead of %d: %w", v, next, err)
+		}
+		next++
+		k.pause()
+	}
+	if next != k.From+k.N {
+		return fmt.Errorf("the stream ended before %d, not %d", next, k.From+k.N)
+	}
+	return in.Close()
+})
+
+func TestAStreamBetweenTwoProcesses(t *testing.T) {
+	for name, policy := range policies {
+		for _, capacity := range []int{1, 3, 64, 4096} {
+			t.Run(fmt.Sprint(name, " ", capacity), func(t *testing.T) {
+				ctx := bounded(t)
+				seg := segmentOf(t)
+				r, err := ring.NewSPSC[uint64](seg, capacity)
+				require.NoError(t, err)
+				k := task{Ring: r.Ref(), N: 2000, Policy: policy}
+				if capacity > 3 {
+					k.N = 50000
+				}
+				reader := start(t, checker, seg, k)
+				writer := start(t, counter, seg, k)
+				require.NoError(t, writer.Wait(ctx))
+				require.NoError(t, reader.Wait(ctx))
+			})
+		}
+	}
+}
+
+func TestAStreamBetweenProcessesWithOneProcessorOrOneCPU(t *testing.T) {
+	for name, policy := range policies {
+		for _, oneCPU := range []bool{false, true} {
+			t.Run(fmt.Sprint(name, " ", oneCPU), func(t *testing.T) {
+				ctx := bounded(t)
+				seg := segmentOf(t)
+				r, err := ring.NewSPSC[uint64](seg, 7)
+				require.NoError(t, err)
+				k := task{Ring: r.Ref(), N: 3000, Policy: policy, OneCPU: oneCPU}
+				reader := start(t, checker, seg, k, proc.GOMAXPROCS(1))
+				writer := start(t, counter, seg, k, proc.GOMAXPROCS(1))
+				require.NoError(t, writer.Wait(ctx))
+				require.NoError(t, reader.Wait(ctx))
+			})
+		}
+	}
+}
+
+// echo sends back what it gets.
+var echo = child("echo", func(ctx context.Context, k task) error {
+	there, err := k.open(ctx, k.Ring)
+	if err != nil {
+		return err
+	}
+	back, err := k.open(ctx, k.Answer)
+	if err != nil {
+		return err
+	}
+	in, err := there.Reader(ring.Waiting(k.Policy))
+	if err != nil {
+		return err
+	}
+	w, err := back.Writer(ring.Waiting(k.Policy))
+	if err != nil {
+		return err
+	}
+	for v, err := range in.All(ctx) {
+		if err != nil {
+			return err
+		}
+		k.pause()
+		if err := w.Push(ctx, ^v); err != nil {
+			return err
+		}
+	}
+	return w.Close()
+})
+
+// Each side sleeps for each message, and is woken by the other one's plain stores (see the asymmetric
+// fence in package futex). Whatever the moment, no wake-up may be lost for good: a wait has no end but
+// the answer.
+func TestPingPongLosesNoWakeUp(t *testing.T) {
+	for name, policy := range policies {
+		for _, pauses := range []bool{false, true} {
+			t.Run(fmt.Sprint(name, " pauses ", pauses), func(t *testing.T) {
+				ctx := bounded(t)
+				seg := segmentOf(t)
+				there, err := ring.NewSPSC[uint64](seg, 4)
+				require.NoError(t, err)
+				back, err := ring.NewSPSC[uint64](seg, 4)
+				require.NoError(t, err)
+				k := task{Ring: there.Ref(), Answer: back.Ref(), Policy: policy, Pauses: pauses}
+				p := start(t, echo, seg, k)
+				w, err := there.Writer(ring.Waiting(policy))
+				require.NoError(t, err)
+				in, err := back.Reader(ring.Waiting(policy))
+				require.NoError(t, err)
+				for i := range uint64(3000) {
+					k.pause()
+					require.NoError(t, w.Push(ctx, i))
+					v, err := in.Pop(ctx)
+					require.NoError(t, err)
+					require.Equal(t, ^i, v)
+				}
+				require.NoError(t, w.Close())
+				_, err = in.Pop(ctx)
+				require.ErrorIs(t, err, ring.ErrClosed)
+				require.NoError(t, p.Wait(ctx))
+			})
+		}
+	}
+}
+
+// scribe writes records as record says.
+var scribe = child("scribe", func(ctx context.Context, k task) error {
+	b, err := k.openBytes(ctx)
+	if err != nil {
+		return err
+	}
+	w, err := b.Writer(ring.Waiting(k.Policy))
+	if err != nil {
+		return err
+	}
+	for i := k.From; k.N == 0 || i < k.From+k.N; i++ {
+		n := lengthOf(i)
+		p, err := w.Reserve(ctx, n+int(i%5)*8)
+		if err != nil {
+			return err
+		}
+		w.Commit(copy(p, record(int(i), n)))
+	}
+	return w.Close()
+})
+
+func lengthOf(i uint64) int { return int(i * 7919 % 4000) }
+
+func TestRecordsBetweenTwoProcesses(t *testing.T) {
+	for name, policy := range policies {
+		t.Run(name, func(t *testing.T) {
+			ctx := bounded(t)
+			seg := segmentOf(t)
+			b, err := ring.NewBytes(seg, 10_000)
+			require.NoError(t, err)
+			k := task{Ring: b.Ref(), N: 5000, Policy: policy}
+			p := start(t, scribe, seg, k)
+			in, err := b.Reader(ring.Waiting(policy))
+			require.NoError(t, err)
+			for i := range k.N {
+				got, err := in.Peek(ctx)
+				require.NoError(t, err)
+				require.True(t, bytes.Equal(record(int(i), lengthOf(i)), got), "record %d", i)
+				in.Release()
+			}
+			_, err = in.Peek(ctx)
+			require.ErrorIs(t, err, ring.ErrClosed)
+			require.NoError(t, p.Wait(ctx))
+		})
+	}
+}
+
+// A process is killed at a random moment while it writes, and the next one goes on where it stopped:
+// the numbers are continuous whatever that moment was.
+func TestKilledWritersAndTheirSuccessorsMakeOneStream(t *testing.T) {
+	ctx := bounded(t)
+	seg := segmentOf(t)
+	r, err := ring.NewSPSC[uint64](seg, 64)
+	require.NoError(t, err)
+	in, err := r.Reader()
+	require.NoError(t, err)
+	next := uint64(0)
+	for range 15 {
+		p := start(t, counter, seg, task{Ring: r.Ref(), From: next})
+		for range 1 + rand.IntN(5000) { // one at least, so that the writer has its end
+			v, err := in.Pop(ctx)
+			require.NoError(t, err)
+			require.Equal(t, next, v)
+			next++
+		}
+		killed := time.Now()
+		require.NoError(t, p.Kill())
+		for {
+			v, err := in.Pop(ctx)
+			if err != nil {
+				require.ErrorIs(t, err, ring.ErrPeerDied)
+				break
+			}
+			require.Equal(t, next, v)
+			next++
+		}
+		t.Logf("%v from the kill to the end of what was pushed", time.Since(killed))
+		_, err := in.Pop(over())
+		require.ErrorIs(t, err, context.Canceled, "told once")
+		require.Zero(t, r.Len())
+	}
+}
+
+// A reader that does not look until the successor is there is told of no death: the stream just goes on.
+func TestASuccessorBeforeTheReaderHasNoticed(t *testing.T) {
+	ctx := bounded(t)
+	seg := segmentOf(t)
+	r, err := ring.NewSPSC[uint64](seg, 16)
+	require.NoError(t, err)
+	in, err := r.Reader()
+	require.NoError(t, err)
+	p := start(t, counter, seg, task{Ring: r.Ref()})
+	for r.Len() < 16 {
+		runtime.Gosched()
+	}
+	kill(t, p)
+	p = start(t, counter, seg, task{Ring: r.Ref(), From: 16, N: 84})
+	for next := range uint64(100) {
+		if next == 8 { // in the middle of what the dead one left
+			for r.Len() < 16 {
+				runtime.Gosched()
+			}
+		}
+		v, err := in.Pop(ctx)
+		require.NoError(t, err)
+		require.Equal(t, next, v)
+	}
+	require.NoError(t, p.Wait(ctx))
+	_, err = in.Pop(ctx)
+	require.ErrorIs(t, err, ring.ErrClosed)
+}
+
+// A reader is killed at random moments. What it took is gone with it, and nothing else is.
+func TestKilledReadersAndTheirSuccessorsTakeEachValueOnce(t *testing.T) {
+	ctx := bounded(t)
+	seg := segmentOf(t)
+	there, err := ring.NewSPSC[uint64](seg, 64)
+	require.NoError(t, err)
+	w, err := there.Writer()
+	require.NoError(t, err)
+	next, left := uint64(0), uint64(0)
+	for range 10 {
+		// Each reader answers with what it took, in order, over a ring of its own.
+		back, err := ring.NewSPSC[uint64](seg, 8)
+		require.NoError(t, err)
+		p := start(t, echo, seg, task{Ring: there.Ref(), Answer: back.Ref()})
+		in, err := back.Reader()
+		require.NoError(t, err)
+		stop := make(chan struct{})
+		pushed := make(chan error, 1)
+		go func() {
+			defer close(pushed)
+			for {
+				select {
+				case <-stop:
+					return
+				default:
+				}
+				ok, err := w.TryPush(next)
+				if err != nil {
+					pushed <- err
+					return
+				}
+				if ok {
+					next++
+				} else {
+					runtime.Gosched()
+				}
+			}
+		}()
+		first, err := in.Pop(ctx)
+		require.NoError(t, err)
+		last := ^first
+		require.Equal(t, left, last, "behind what the one before took")
+		for range rand.IntN(3000) {
+			v, err := in.Pop(ctx)
+			require.NoError(t, err)
+			require.Equal(t, last+1, ^v)
+			last = ^v
+		}
+		require.NoError(t, p.Kill())
+		for {
+			v, err := in.Pop(ctx)
+			if err != nil {
+				require.ErrorIs(t, err, ring.ErrPeerDied)
+				break
+			}
+			require.Equal(t, last+1, ^v)
+			last = ^v
+		}
+		close(stop)
+		require.NoError(t, <-pushed)
+		<-p.Done()
+		// The dead one took what it answered for, and at most one more.
+		left = next - uint64(there.Len())
+		require.GreaterOrEqual(t, left, last+1)
+		require.LessOrEqual(t, left, last+2)
+	}
+}
+
+func TestABlockedWriterIsToldThatItsReaderDiedAndGoesOnWithTheNext(t *testing.T) {
+	ctx := bounded(t)
+	seg := segmentOf(t)
+	r, err := ring.NewSPSC[uint64](seg, 4)
+	require.NoError(t, err)
+	w, err := r.Writer()
+	require.NoError(t, err)
+	for i := range uint64(4) {
+		require.NoError(t, w.Push(ctx, i))
+	}
+	ready, err := ring.NewSPSC[uint64](seg, 1)
+	require.NoError(t, err)
+	sitting := start(t, sitter, seg, task{Ring: r.Ref(), Answer: ready.Ref()})
+	word, err := ready.Reader()
+	require.NoError(t, err)
+	_, err = word.Pop(ctx)
+	require.NoError(t, err)
+	_, err = r.Reader()
+	require.ErrorIs(t, err, ring.ErrBusy)
+	require.ErrorContains(t, err, fmt.Sprintf("process %d", sitting.Pid()))
+	failed := make(chan error, 1)
+	go func() { failed <- w.Push(ctx, 4) }()
+	kill(t, sitting)
+	require.ErrorIs(t, <-failed, ring.ErrPeerDied)
+	require.ErrorIs(t, w.Push(over(), 4), context.Canceled, "told once")
+	go func() {
+		err := w.Push(ctx, 4)
+		failed <- errors.Join(err, w.Close())
+	}()
+	require.NoError(t, start(t, checker, seg, task{Ring: r.Ref(), N: 5}).Wait(ctx))
+	require.NoError(t, <-failed)
+}
+
+// sitter takes the reading end, says so, and reads nothing.
+var sitter = child("sitter", func(ctx context.Context, k task) error {
+	r, err := k.open(ctx, k.Ring)
+	if err != nil {
+		return err
+	}
+	if _, err := r.Reader(); err != nil {
+		return err
+	}
+	back, err := k.open(ctx, k.Answer)
+	if err != nil {
+		return err
+	}
+	w, err := back.Writer()
+	if err != nil {
+		return err
+	}
+	if err := w.Push(ctx, 0); err != nil {
+		return err
+	}
+	select {}
+})
+
+// A stopped process is not dead: its end is not taken, and nobody is told of a death.
+func TestAStoppedWriterIsWaitedFor(t *testing.T) {
+	ctx := bounded(t)
+	seg := segmentOf(t)
+	r, err := ring.NewSPSC[uint64](seg, 4)
+	require.NoError(t, err)
+	in, err := r.Reader()
+	require.NoError(t, err)
+	p := start(t, counter, seg, task{Ring: r.Ref(), N: 20000})
+	v, err := in.Pop(ctx)
+	require.NoError(t, err)
+	require.Zero(t, v)
+	require.NoError(t, proctest.Stop(p.Pid()))
+	next := uint64(1)
+	short, cancel := context.WithTimeout(ctx, 250*time.Millisecond) // longer than the safety net
+	defer cancel()
+	for err == nil {
+		if v, err = in.Pop(short); err == nil {
+			require.Equal(t, next, v)
+			next++
+		}
+	}
+	require.ErrorIs(t, err, context.DeadlineExceeded)
+	_, err = r.Writer()
+	require.ErrorIs(t, err, ring.ErrBusy)
+	require.NoError(t, p.Signal(unix.SIGCONT))
+	for v, err := range in.All(ctx) {
+		require.NoError(t, err)
+		require.Equal(t, next, v)
+		next++
+	}
+	require.EqualValues(t, 20000, next)
+	require.NoError(t, p.Wait(ctx))
+}
+
+// A writer of records that is killed between Reserve and Commit leaves nothing of the record.
+func TestKilledWritersOfRecordsLeaveWholeRecords(t *testing.T) {
+	ctx := bounded(t)
+	seg := segmentOf(t)
+	b, err := ring.NewBytes(seg, 10_000)
+	require.NoError(t, err)
+	in, err := b.Reader()
+	require.NoError(t, err)
+	next := uint64(0)
+	check := func() error {
+		got, err := in.Peek(ctx)
+		if err == nil {
+			require.True(t, bytes.Equal(record(int(next), lengthOf(next)), got), "record %d", next)
+			in.Release()
+			next++
+		}
+		return err
+	}
+	for range 10 {
+		p := start(t, scribe, seg, task{Ring: b.Ref(), From: next})
+		for range 1 + rand.IntN(500) { // one at least, so that the writer has its end
+			require.NoError(t, check())
+		}
+		require.NoError(t, p.Kill())
+		var err error
+		for err == nil {
+			err = check()
+		}
+		require.ErrorIs(t, err, ring.ErrPeerDied)
+		<-p.Done()
+	}
+}
