@@ -1,0 +1,109 @@
+//go:build linux || darwin
+
+package proc
+
+import (
+	"context"
+	"errors"
+	"io"
+	"os"
+
+	"golang.org/x/sys/unix"
+)
+
+// outputs are the pipes by which a child's standard streams come to the writers given as Stdout and
+// Stderr. Files are not among them: the child has them itself.
+type outputs struct {
+	pipes []*outputPipe
+}
+
+type outputPipe struct {
+	reader *os.File
+	writer io.Writer
+	copied chan struct{}
+}
+
+// add makes a pipe to w and returns the end of it that is the child's.
+func (o *outputs) add(w io.Writer) (fd int, err error) {
+	r, fd, err := outputPair()
+	if err != nil {
+		return -1, err
+	}
+	o.pipes = append(o.pipes, &outputPipe{r, w, make(chan struct{})})
+	return fd, nil
+}
+
+// copy starts to pass on what comes.
+func (o *outputs) copy() {
+	for _, p := range o.pipes {
+		go func() {
+			defer close(p.copied)
+			if _, err := io.Copy(p.writer, p.reader); err != nil {
+				// The writer is at fault, not the child, which a broken pipe would kill.
+				_, _ = io.Copy(io.Discard, p.reader)
+			}
+		}()
+	}
+}
+
+// finish waits for what the child left in the pipes, and closes them.
+func (o *outputs) finish(patience context.Context) {
+	for _, p := range o.pipes {
+		waitFor(patience, p.copied)
+	}
+	o.close()
+}
+
+// close closes the parent's ends, which ends the copying.
+func (o *outputs) close() {
+	for _, p := range o.pipes {
+		p.reader.Close()
+	}
+}
+
+// standard adds the standard streams to the child's descriptors.
+func (d *descriptors) standard(o *options, pipes *outputs) error {
+	if err := d.addNull(os.O_RDONLY); err != nil {
+		return err
+	}
+	if err := d.addOutput(o.stdout, pipes); err != nil {
+		return err
+	}
+	if sameWriter(o.stdout, o.stderr) {
+		// One pipe, so that the writer sees one call at a time.
+		return d.addDuplicate(d.fds[1])
+	}
+	return d.addOutput(o.stderr, pipes)
+}
+
+func (d *descriptors) addOutput(w io.Writer, pipes *outputs) error {
+	switch w := w.(type) {
+	case nil:
+		return d.addNull(os.O_WRONLY)
+	case *os.File:
+		// By Fd, which makes it blocking, as programs expect of their standard streams.
+		fd, err := duplicateFd(int(w.Fd()))
+		if errors.Is(err, unix.EBADF) {
+			// The parent's own stream may be closed; that is not the child's fault.
+			return d.addNull(os.O_WRONLY)
+		}
+		if err != nil {
+			return err
+		}
+		d.add(fd)
+		return nil
+	default:
+		fd, err := pipes.add(w)
+		if err != nil {
+			return err
+		}
+		d.add(fd)
+		return nil
+	}
+}
+
+// sameWriter compares writers, which need not be of a type that can be compared.
+func sameWriter(a, b io.Writer) (same bool) {
+	defer func() { _ = recover() }()
+	return a == b
+}

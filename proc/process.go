@@ -1,0 +1,90 @@
+package proc
+
+import (
+	"context"
+	"os"
+	"syscall"
+)
+
+// A Process is a child that Start started. It may be used by any number of goroutines.
+//
+// The parent reaps the child as soon as it ends, whether or not anybody waits, and releases
+// everything that belongs to it; a Process need not be closed.
+type Process struct {
+	name    string
+	pid     int
+	process *os.Process
+	control *os.File // the parent's end, read by listen, closed by watch
+	outputs outputs
+
+	started chan error    // one value: nil when the child said ready
+	heard   chan struct{} // closed when listen has returned
+	text    string        // the function's error, written before heard is closed
+
+	done chan struct{} // closed when the child is reaped
+	err  error         // of Wait, written before done is closed
+}
+
+// Name returns the name of the process.
+func (p *Process) Name() string { return p.name }
+
+// Pid returns the child's process id. After the child's end the system may give it to another
+// process: to send signals, use the methods here.
+func (p *Process) Pid() int { return p.pid }
+
+// Wait waits until the child has ended. It returns nil if the exit status is 0, and an *ExitError
+// otherwise; the same each time, to each caller. If the context is done before, Wait returns the
+// context's error; the child goes on.
+func (p *Process) Wait(ctx context.Context) error {
+	select {
+	case <-p.done:
+		return p.err
+	default:
+	}
+	select {
+	case <-p.done:
+		return p.err
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// Done returns a channel that is closed when the child has ended and has been reaped.
+func (p *Process) Done() <-chan struct{} { return p.done }
+
+// Alive reports whether Done is still open. It does not wait.
+func (p *Process) Alive() bool {
+	select {
+	case <-p.done:
+		return false
+	default:
+		return true
+	}
+}
+
+// Signal sends a signal to the child alone, never to a process that got its number later. After the
+// child's end it does nothing and returns os.ErrProcessDone.
+//
+// A child has a process group of its own: Ctrl-C at the terminal signals the parent only, which
+// decides.
+func (p *Process) Signal(sig os.Signal) error { return p.process.Signal(sig) }
+
+// Kill sends SIGKILL, as Signal does. The child's own children that were started by this package
+// die with it.
+func (p *Process) Kill() error { return p.Signal(os.Kill) }
+
+// Terminate sends SIGTERM, as Signal does. A Go program that does not catch it ends by it, unless
+// it was started with the signal ignored; children inherit that from their parent.
+func (p *Process) Terminate() error { return p.Signal(syscall.SIGTERM) }
+
+// Interrupt sends SIGINT, of which the same is true.
+func (p *Process) Interrupt() error { return p.Signal(os.Interrupt) }
+
+// Close kills the child if it still runs, and returns when it is reaped and everything that belongs
+// to it is released. After the first call it does nothing. How the child ended can still be learned
+// from Wait.
+func (p *Process) Close() error {
+	_ = p.Kill() // the only error is that there is nothing left to kill
+	<-p.done
+	return nil
+}

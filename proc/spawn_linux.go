@@ -1,0 +1,104 @@
+package proc
+
+import (
+	"context"
+	"os"
+	"runtime"
+	"sync"
+	"syscall"
+)
+
+// A spawner is the one thread from which this process starts its children. The kernel sends a child
+// its parent-death signal when the thread that made it ends, which Go's threads do as they please:
+// one whose goroutine returns while locked to it takes down every child that happened to be started
+// on it (go.dev/issue/27505). The spawner's thread belongs to its goroutine, which stays while
+// there are children: it starts with the first, and ends when the last is reaped.
+type spawner struct {
+	mu       sync.Mutex
+	children int           // started or about to be, not yet reaped
+	jobs     chan<- func() // to the goroutine, while there are children
+	ended    <-chan struct{}
+}
+
+var theSpawner spawner
+
+// spawn starts a program that dies with this process. The function it returns is to be called when
+// the process has been reaped.
+func spawn(ctx context.Context, c *command) (pid int, reaped func(), err error) {
+	jobs := theSpawner.join()
+	done := make(chan struct{})
+	job := func() {
+		defer close(done)
+		pid, err = c.start()
+	}
+	select {
+	case jobs <- job:
+		<-done
+	case <-ctx.Done():
+		err = ctx.Err()
+	}
+	if err != nil {
+		theSpawner.leave()
+		return 0, nil, err
+	}
+	return pid, theSpawner.leave, nil
+}
+
+// join counts a child in.
+func (s *spawner) join() chan<- func() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.children++
+	if s.children == 1 {
+		jobs, ended := make(chan func()), make(chan struct{})
+		s.jobs, s.ended = jobs, ended
+		go work(jobs, ended)
+	}
+	return s.jobs
+}
+
+// leave counts a child out; after the last one it waits until the goroutine is gone.
+func (s *spawner) leave() {
+	s.mu.Lock()
+	s.children--
+	last, ended := s.children == 0, s.ended
+	if last {
+		close(s.jobs)
+	}
+	s.mu.Unlock()
+	if last {
+		<-ended
+	}
+}
+
+func work(jobs <-chan func(), ended chan<- struct{}) {
+	runtime.LockOSThread()
+	// Unlocked again, the thread goes back to the runtime; it may be the main thread, which cannot
+	// end.
+	defer runtime.UnlockOSThread()
+	defer close(ended)
+	for job := range jobs {
+		job()
+	}
+}
+
+// start runs on the spawner's thread.
+func (c *command) start() (pid int, err error) {
+	files := make([]uintptr, len(c.files))
+	for i, fd := range c.files {
+		files[i] = uintptr(fd)
+	}
+	pid, _, err = syscall.StartProcess(c.path, c.argv, &syscall.ProcAttr{
+		Dir:   c.dir,
+		Env:   c.env,
+		Files: files,
+		Sys: &syscall.SysProcAttr{
+			Setpgid:   true,
+			Pdeathsig: syscall.SIGKILL,
+		},
+	})
+	if err != nil {
+		return 0, &os.PathError{Op: "fork/exec", Path: c.path, Err: err}
+	}
+	return pid, nil
+}
