@@ -1,0 +1,193 @@
+package pool
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+)
+
+// call is one attempt at a task, by one worker. It lies in the worker's link, which has one at a
+// time, and is written under the link's mu, by the caller and by keep. What begin wrote stays as it
+// is while the call is under way.
+type call struct {
+	id      uint64
+	task    string
+	input   func(encoded []byte) any // decodes what the link's buf holds, for those who ask
+	attempt int
+	since   time.Duration // from the pool's start
+
+	outcome uint32 // of the reply
+	payload []byte // likewise; good until the link is released
+
+	lost  bool  // the worker died, or has to die, before its reply was complete
+	fault error // lost: why it has to
+	begun bool  // lost: it had claimed the call. Known when the link's gone is closed
+}
+
+// Call runs the task with in on a worker and returns its result. It blocks until a worker is idle
+// and has done it, or until ctx is over: then it returns the context's error, the task's context
+// ends, and after the grace period its worker is killed (at once, if a large input was still on its
+// way to it).
+//
+// Errors: those of the task (*TaskError, *PanicError), *WorkerDied, ErrUnencodable, ErrUndecodable,
+// ErrTooLarge, ErrNotRegistered, ErrClosed, ErrBroken, and the context's. A task whose worker died,
+// and that could not be begun again because the pool was closed or ctx is over meanwhile, has both
+// errors.
+func (t *Typed[In, Out]) Call(ctx context.Context, p *Pool, in In) (Out, error) {
+	var out Out
+	if t.err != nil {
+		return out, t.err
+	}
+	if err := p.enter(); err != nil {
+		return out, err
+	}
+	defer p.calls.Done()
+	var died *WorkerDied
+	for attempt := 1; ; {
+		l, err := p.acquire(ctx)
+		if err != nil {
+			if died != nil {
+				err = fmt.Errorf("%w, and cannot begin it again: %w", died, err)
+			}
+			return out, err
+		}
+		err = t.try(ctx, l, in, &out, attempt)
+		again, ok := err.(*WorkerDied)
+		switch {
+		case err == errNotBegun:
+			// To another worker, whatever Retry says.
+		case ok && attempt <= p.retry:
+			died = again
+			attempt++
+		default:
+			return out, err
+		}
+	}
+}
+
+// errNotBegun: the worker died before it had claimed the call.
+var errNotBegun = errors.New("worker lost before it began")
+
+// try makes one attempt, by the worker of l, which is the caller's own until then.
+func (t *Typed[In, Out]) try(ctx context.Context, l *link, in In, out *Out, attempt int) error {
+	own := true
+	defer func() {
+		if own {
+			l.release()
+		}
+	}()
+	if err := t.encode(l, in); err != nil {
+		return err
+	}
+	if attempt > 1 {
+		l.pool.tell(Event{Kind: TaskRetried, ID: l.id, Pid: l.process.Pid(), Task: t.name, Input: in, Attempt: attempt})
+	}
+	c := l.begin(call{task: t.name, input: t.show, attempt: attempt})
+	h := head{id: c.id, task: t.hash, types: t.types}
+	if at, ok := ctx.Deadline(); ok {
+		h.when = at.UnixNano()
+	}
+	switch err := l.do(ctx, c, h); err {
+	case nil:
+		return t.result(c, out)
+	case errGivenUp:
+		own = false
+		return ctx.Err()
+	default:
+		return err
+	}
+}
+
+// encode puts in into l's buffer.
+func (t *Typed[In, Out]) encode(l *link, in In) (err error) {
+	defer func() {
+		// A MarshalBinary of the caller's that panics is an input that cannot be encoded.
+		if v := recover(); v != nil {
+			err = fmt.Errorf("pool: task %q: its input: %w: panic: %v", t.name, ErrUnencodable, v)
+		}
+	}()
+	l.buf, err = t.in.Append(l.buf[:0], in)
+	if err == nil && uint64(len(l.buf)) > l.pool.limit {
+		err = fmt.Errorf("%w: %d bytes, the limit is %d", ErrTooLarge, len(l.buf), l.pool.limit)
+	}
+	if err != nil {
+		err = fmt.Errorf("pool: task %q: its input: %w", t.name, err)
+	}
+	return err
+}
+
+// decoded is the input that encode put down, nil if it cannot be read back.
+func (t *Typed[In, Out]) decoded(encoded []byte) any {
+	var in In
+	if t.in.Decode(encoded, &in) != nil {
+		return nil
+	}
+	return in
+}
+
+// result is what c's reply says.
+func (t *Typed[In, Out]) result(c *call, out *Out) error {
+	if c.outcome != outcomeResult {
+		return failure(t.name, c.outcome, c.payload)
+	}
+	if err := t.out.Decode(c.payload, out); err != nil {
+		return fmt.Errorf("pool: task %q: its result: %w: %w", t.name, ErrUndecodable, err)
+	}
+	return nil
+}
+
+// errGivenUp: the context is over, and the link is no longer the caller's.
+var errGivenUp = errors.New("given up")
+
+// begin makes c the call that is under way.
+func (l *link) begin(c call) *call {
+	c.since = time.Since(l.pool.born)
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.last++
+	c.id = l.last
+	l.newest = c
+	l.call = &l.newest
+	return l.call
+}
+
+// do hands c to the worker and waits for its end: nil for a reply, errGivenUp if ctx is over, and
+// otherwise how the worker was lost.
+func (l *link) do(ctx context.Context, c *call, h head) error {
+	sent, err := send(ctx, l.requests, l.record, h, l.buf)
+	if err == nil {
+		err = l.read(ctx, c)
+	}
+	if err == nil {
+		return nil
+	}
+	if over := ctx.Err(); over != nil && errors.Is(err, over) {
+		l.leave(c, sent, err)
+		return errGivenUp
+	}
+	l.mourn(c, err)
+	if !c.begun {
+		return errNotBegun
+	}
+	return &WorkerDied{
+		Task: c.task, Pid: l.process.Pid(), Code: l.code, Signal: l.sig, Attempts: c.attempt, fault: blame(err),
+	}
+}
+
+// leave is what a caller does with a call when its context is over.
+func (l *link) leave(c *call, sent progress, err error) {
+	switch sent {
+	case sentAll:
+		l.abandon(c)
+	case sentNone:
+		l.settle(nil)
+		l.release()
+	default:
+		// Half a request leaves the ring useless, and that is not the worker's fault.
+		l.mu.Lock()
+		l.worked = true
+		l.mu.Unlock()
+		l.pool.keep.Go(func() { l.mourn(c, err) })
+	}
+}

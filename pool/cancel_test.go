@@ -1,0 +1,69 @@
+package pool
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/kindred-ipc/kindred/internal/segment"
+	"github.com/kindred-ipc/kindred/shm"
+)
+
+// newState is a worker's state, alone in a segment.
+func newState(t *testing.T) segment.Object {
+	seg, err := shm.Anonymous(segmentBytes)
+	require.NoError(t, err)
+	t.Cleanup(func() { seg.Close() })
+	o, err := seg.Engine().New(segment.Spec{
+		Kind: segment.KindRaw, Layout: workerLayout(), Size: workerStateSize, Align: segment.Line})
+	require.NoError(t, err)
+	return o
+}
+
+// The cancellation comes while the task asks for the first time, at all points of that.
+func TestCancelThatComesWhenTheTaskFirstAsksIsNotMissed(t *testing.T) {
+	o := newState(t)
+	for id := uint64(1); id <= 1000; id++ {
+		base, stop := context.WithCancel(context.Background())
+		c := newCancels(base, o)
+		task := c.begin(head{id: id})
+		go func() {
+			c.state.cancelled.Store(id)
+			c.point.Event().Broadcast()
+		}()
+		select {
+		case <-task.Done():
+		case <-time.After(time.Minute):
+			require.FailNow(t, "missed", "at the %d. time", id)
+		}
+		require.Equal(t, context.Canceled, task.Err())
+		c.end(task)
+		stop()
+	}
+}
+
+func TestCancelOfOneTaskLeavesTheNextAlone(t *testing.T) {
+	base, stop := context.WithCancel(context.Background())
+	defer stop()
+	c := newCancels(base, newState(t))
+	first := c.begin(head{id: 1})
+	require.NoError(t, first.Err())
+	c.state.cancelled.Store(1)
+	c.point.Event().Broadcast()
+	<-first.Done()
+	c.end(first)
+	second := c.begin(head{id: 2})
+	require.NoError(t, second.Err())
+	c.end(second)
+	require.Equal(t, context.Canceled, second.Err(), "a task's context ends with it")
+}
+
+func TestContextOfATaskIsOverWhenItHasReturned(t *testing.T) {
+	c := newCancels(context.Background(), newState(t))
+	task := c.begin(head{id: 1})
+	c.end(task)
+	<-task.Done()
+	require.Equal(t, context.Canceled, task.Err())
+}

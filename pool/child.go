@@ -1,0 +1,168 @@
+package pool
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/kindred-ipc/kindred/internal/segment"
+	"github.com/kindred-ipc/kindred/proc"
+	"github.com/kindred-ipc/kindred/ring"
+	"github.com/kindred-ipc/kindred/shm"
+)
+
+// orders is what a worker process is started with.
+type orders struct {
+	Requests, Replies, State shm.Ref
+	Policy                   int32
+	Limit                    uint64 // of an encoded input or result
+}
+
+// worker is the process that a pool starts.
+var worker = proc.Func("kindred/pool", work)
+
+// child is the worker's side of a worker.
+type child struct {
+	requests *ring.BytesReader
+	replies  *ring.BytesWriter
+	record   int    // the longest that is sent
+	limit    uint64 // of a result
+	state    *workerState
+	cancels  *cancels
+	in       assembly
+	out      []byte
+	ended    chan error
+}
+
+// work is the life of a worker: requests are run one after the other until the parent closes their
+// ring.
+func work(ctx context.Context, o orders) error {
+	c, err := attach(ctx, o)
+	if err != nil {
+		return err
+	}
+	if !c.greet(ctx) {
+		return <-c.ended
+	}
+	go c.loop(ctx)
+	return <-c.ended
+}
+
+// attach takes the worker's ends of what the parent made.
+func attach(ctx context.Context, o orders) (*child, error) {
+	seg, err := proc.Segment(ctx, o.Requests)
+	if err != nil {
+		return nil, err
+	}
+	c := &child{limit: o.Limit, in: assembly{limit: max(o.Limit, leastLimit)}, ended: make(chan error, 1)}
+	policy := ring.Waiting(ring.Policy(o.Policy))
+	requests, err := ring.BytesFrom(seg, o.Requests)
+	if err != nil {
+		return nil, err
+	}
+	if c.requests, err = requests.Reader(policy); err != nil {
+		return nil, err
+	}
+	replies, err := ring.BytesFrom(seg, o.Replies)
+	if err != nil {
+		return nil, err
+	}
+	if c.replies, err = replies.Writer(policy); err != nil {
+		return nil, err
+	}
+	c.record = replies.Cap() / parts
+	state, err := seg.Engine().Resolve(o.State, segment.KindRaw, workerLayout())
+	if err != nil {
+		return nil, err
+	}
+	c.state = stateIn(state)
+	c.cancels = newCancels(ctx, state)
+	return c, nil
+}
+
+// greet says that the worker is ready.
+func (c *child) greet(ctx context.Context) bool {
+	return c.reply(ctx, greeting, nil, outcomeResult)
+}
+
+// loop serves requests. A task that ends its goroutine ends loop's; another one then goes on.
+func (c *child) loop(ctx context.Context) {
+	for {
+		err := c.receive(ctx)
+		if err != nil {
+			c.ended <- orderly(err)
+			return
+		}
+		if !c.serve(ctx) {
+			return
+		}
+	}
+}
+
+// receive puts the next request together. The claim is set before the request leaves the ring.
+func (c *child) receive(ctx context.Context) error {
+	for {
+		record, err := c.requests.Peek(ctx)
+		if err != nil {
+			return err
+		}
+		complete, err := c.in.add(record)
+		if err != nil {
+			return err
+		}
+		c.state.claimed.Store(c.in.head.id)
+		c.requests.Release()
+		if complete {
+			return nil
+		}
+	}
+}
+
+// serve runs the request that was received, and replies. It reports whether this goroutine lives on.
+func (c *child) serve(ctx context.Context) bool {
+	h := c.in.head
+	t := tasks.lookup(h.task)
+	if t == nil {
+		names := strings.Join(tasks.names(), ", ")
+		return c.reply(ctx, h.id, []byte(names), outcomeNotRegistered)
+	}
+	if t.types != h.types {
+		text := fmt.Sprintf("the task at %s has other types", t.where)
+		return c.reply(ctx, h.id, []byte(text), outcomeUndecodable)
+	}
+	tc := c.cancels.begin(h)
+	lives := false
+	t.protect(tc, c.in.payload, c.out[:0], func(payload []byte, outcome uint32, exits bool) {
+		c.cancels.end(tc)
+		lives = c.reply(ctx, h.id, payload, outcome)
+		c.out, c.in.payload = kept(payload), kept(c.in.payload)
+		if exits && lives {
+			go c.loop(ctx)
+			lives = false
+		}
+	})
+	return lives
+}
+
+// reply commits the outcome, and then gives up the claim.
+func (c *child) reply(ctx context.Context, id uint64, payload []byte, outcome uint32) bool {
+	if size := uint64(len(payload)); size > c.limit {
+		payload, outcome = fmt.Appendf(nil, "%v: %d bytes, the limit is %d", ErrTooLarge, size, c.limit), outcomeTooLarge
+	}
+	_, err := send(ctx, c.replies, c.record, head{id: id, outcome: outcome}, payload)
+	if err != nil {
+		c.ended <- orderly(fmt.Errorf("reply to call %d: %w", id, err))
+		return false
+	}
+	c.state.claimed.Store(0)
+	return true
+}
+
+// orderly makes no error of the parent's leaving.
+func orderly(err error) error {
+	if errors.Is(err, ring.ErrClosed) || errors.Is(err, ring.ErrPeerDied) {
+		return nil
+	}
+	return err
+}

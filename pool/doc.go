@@ -1,0 +1,51 @@
+// Package pool hands Go functions to worker processes, with the latency of a function call, and
+// loses one task, not the service, when a worker dies.
+//
+// # Basics
+//
+//	var Resize = pool.Task("resize", func(ctx context.Context, in Image) (Image, error) { ... })
+//
+//	func main() {
+//		proc.Main() // workers are this program, started again
+//		p, err := pool.New(ctx)
+//		defer p.Close()
+//		small, err := Resize.Call(ctx, p, big)
+//		for out, err := range Resize.Map(ctx, p, images) { ... }
+//	}
+//
+// Inputs and results are values of any type that can be encoded: numbers, strings, structs, slices,
+// maps; not channels or functions. They may be larger than memory segments; they are handed over in
+// parts then.
+//
+// # Workers
+//
+// Each worker is a process that runs one task at a time. It shares a segment with the parent alone:
+// one ring of requests, one of replies, and a word that says which task it has claimed. No lock is
+// shared with it, so it can hold up nobody, and it cannot scribble on its neighbours. The caller's
+// goroutine writes the request itself and polls for the reply itself.
+//
+// # What is promised
+//
+//   - A worker may die between any two instructions. A reply that it had committed counts. The task
+//     that it had claimed is done again by another worker as often as Retry allows, or fails with
+//     *WorkerDied; a task that it had not claimed yet goes to another worker in any case. Nothing
+//     else is concerned, and the worker is replaced.
+//   - With Retry a task may run more than once, but one result of it is accepted.
+//   - A panic in a task is an error of that task (*PanicError, with the stack of the worker), and the
+//     worker lives on.
+//   - The context of a call reaches the task as its context. When it ends, the call returns; a task
+//     that does not follow within the grace period loses its worker.
+//   - What a worker writes is checked. One that breaks the protocol is killed and replaced, and cannot
+//     make its parent take more memory than MaxMessage allows.
+//   - A worker that is stopped is not dead: it is left alone until a call that it has is given up, or
+//     the pool closed, and the grace period has passed.
+//   - Deadly tasks never break the pool, however many there are. It breaks (ErrBroken) when the
+//     processes themselves come to nothing: six in a row, of each worker, that cannot be started or
+//     die within a second without having begun a task.
+//   - Workers die with their parent.
+//
+// # Caveats
+//
+// A task that writes to the outside world before its worker dies has written; Retry is for tasks
+// that may run twice.
+package pool

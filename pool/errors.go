@@ -1,0 +1,137 @@
+package pool
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"syscall"
+
+	"github.com/kindred-ipc/kindred/internal/codec"
+	"github.com/kindred-ipc/kindred/ring"
+)
+
+var (
+	// ErrClosed: the pool was closed.
+	ErrClosed = errors.New("pool: closed")
+	// ErrWorkers: a pool cannot have that many workers.
+	ErrWorkers = errors.New("pool: impossible number of workers")
+	// ErrNotRegistered: the worker's program has no task of that name.
+	ErrNotRegistered = errors.New("pool: task is not registered in the worker")
+	// ErrUnencodable: the input or the result holds what cannot be handed over; the error names it.
+	ErrUnencodable = codec.ErrUnencodable
+	// ErrUndecodable: the other side's program knows the task with other types, or a value does not
+	// accept what one like it was encoded as.
+	ErrUndecodable = errors.New("cannot be decoded")
+	// ErrTooLarge: the input or the result is larger than MaxMessage allows.
+	ErrTooLarge = errors.New("too large")
+	// ErrBroken: workers died, one after the other, as soon as they were started, and the pool gave up.
+	ErrBroken = errors.New("pool: workers cannot be started")
+)
+
+// WorkerDied is the error of a task whose worker died while it ran it, as often as Retry allows.
+type WorkerDied struct {
+	Task     string
+	Pid      int
+	Code     int            // exit code, -1 if a signal ended it
+	Signal   syscall.Signal // 0 if it exited
+	Attempts int            // how often the task was begun
+
+	fault error // why the pool itself killed it
+}
+
+func (e *WorkerDied) Error() string {
+	how := fmt.Sprintf("exited with status %d", e.Code)
+	if e.Signal != 0 {
+		how = fmt.Sprintf("was killed by signal %d (%s)", int(e.Signal), e.Signal)
+	}
+	text := fmt.Sprintf("pool: task %q: worker process %d %s while it ran it (attempt %d)", e.Task, e.Pid, how, e.Attempts)
+	if e.fault != nil {
+		text += ": " + e.fault.Error()
+	}
+	return text
+}
+
+// PanicError is the error of a task that panicked. The worker lives on.
+type PanicError struct {
+	Task  string
+	Value string // what was given to panic, as text
+	Stack string // of the worker's goroutine
+}
+
+func (e *PanicError) Error() string {
+	return fmt.Sprintf("pool: task %q panicked: %s\n\n%s", e.Task, e.Value, e.Stack)
+}
+
+// TaskError is what a task returned as its error: its text, because types do not travel. The
+// context's errors are found in it by errors.Is.
+type TaskError struct {
+	Task string
+	Text string
+	kind error
+}
+
+func (e *TaskError) Error() string { return fmt.Sprintf("pool: task %q: %s", e.Task, e.Text) }
+
+// Unwrap gives context.Canceled or context.DeadlineExceeded if that is what the task returned.
+func (e *TaskError) Unwrap() error { return e.kind }
+
+// Outcomes of a task, as a reply carries them.
+const (
+	outcomeResult = iota
+	outcomeError
+	outcomeCanceled
+	outcomeDeadline
+	outcomePanic
+	outcomeNotRegistered
+	outcomeUndecodable
+	outcomeUnencodable
+	outcomeTooLarge
+	outcomes // how many there are
+)
+
+// failure makes a reply's text the error that the caller gets.
+func failure(task string, outcome uint32, payload []byte) error {
+	text := string(payload)
+	switch outcome {
+	case outcomeError:
+		return &TaskError{Task: task, Text: text}
+	case outcomeCanceled:
+		return &TaskError{Task: task, Text: text, kind: context.Canceled}
+	case outcomeDeadline:
+		return &TaskError{Task: task, Text: text, kind: context.DeadlineExceeded}
+	case outcomePanic:
+		at := max(strings.LastIndex(text, panicSeparator), 0)
+		return &PanicError{Task: task, Value: text[:at], Stack: strings.TrimPrefix(text[at:], panicSeparator)}
+	case outcomeNotRegistered:
+		return fmt.Errorf("%w: %q; it has %s", ErrNotRegistered, task, text)
+	case outcomeUndecodable:
+		return fmt.Errorf("pool: task %q: its input, in the worker: %w: %s", task, ErrUndecodable, text)
+	case outcomeUnencodable:
+		return &toldError{fmt.Sprintf("pool: task %q: its result: %s", task, text), ErrUnencodable}
+	case outcomeTooLarge:
+		return &toldError{fmt.Sprintf("pool: task %q: its result: %s", task, text), ErrTooLarge}
+	default:
+		return fmt.Errorf("pool: task %q: reply of kind %d: %w", task, outcome, errProtocol)
+	}
+}
+
+// toldError is an error that arrived as its text, and the sentinel that was in it.
+type toldError struct {
+	text string
+	kind error
+}
+
+func (e *toldError) Error() string { return e.text }
+func (e *toldError) Unwrap() error { return e.kind }
+
+// errProtocol: the worker sent what no worker sends. It is killed.
+var errProtocol = errors.New("worker breaks the protocol")
+
+// blame is err if it says what the worker did wrong, and nil if it just died.
+func blame(err error) error {
+	if errors.Is(err, errProtocol) || errors.Is(err, ring.ErrCorrupt) {
+		return err
+	}
+	return nil
+}

@@ -1,0 +1,59 @@
+package pool
+
+import (
+	"syscall"
+	"time"
+)
+
+// EventKind says what happened.
+type EventKind int
+
+const (
+	// WorkerStarted: a worker is ready, at the start or in place of a dead one.
+	WorkerStarted EventKind = iota
+	// WorkerLost: a worker died. Task and Input tell what it ran, if it ran anything.
+	WorkerLost
+	// TaskRetried: a task whose worker died is begun again, by the worker that ID and Pid name.
+	TaskRetried
+)
+
+// String names the kind in words.
+func (k EventKind) String() string {
+	switch k {
+	case WorkerStarted:
+		return "worker started"
+	case WorkerLost:
+		return "worker lost"
+	case TaskRetried:
+		return "task retried"
+	default:
+		return "unknown event"
+	}
+}
+
+// Event is something that happened to a worker or a task.
+type Event struct {
+	Kind    EventKind
+	ID      int            // of the worker: 0 to Workers-1; a replacement has the ID of the one before
+	Pid     int            // of the worker
+	Code    int            // WorkerLost: exit code, -1 if a signal ended it
+	Signal  syscall.Signal // WorkerLost: 0 if it exited
+	Task    string         // the task's name, "" for none
+	Input   any            // the task's input
+	Attempt int            // how often the task was begun, this time included
+}
+
+// Worker is one worker as Workers saw it.
+type Worker struct {
+	ID      int
+	Pid     int // 0 while it is being replaced
+	Running *Running
+}
+
+// Running is the task that a worker has claimed and not replied to.
+type Running struct {
+	Task    string
+	Input   any
+	Attempt int
+	Since   time.Time // when the call was handed to the worker
+}

@@ -1,0 +1,48 @@
+package pool_test
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"slices"
+	"strings"
+
+	"github.com/kindred-ipc/kindred/pool"
+)
+
+// A task is declared where parent and workers pass before main.
+var words = pool.Task("words", func(_ context.Context, line string) (int, error) {
+	if line == "poison" {
+		os.Exit(3) // as a crash would
+	}
+	return len(strings.Fields(line)), nil
+})
+
+// A program calls proc.Main first in its main function; here, TestMain does.
+func Example() {
+	ctx := context.Background()
+	p, err := pool.New(ctx, pool.Workers(2))
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer p.Close()
+
+	n, err := words.Call(ctx, p, "in another process")
+	fmt.Println(n, err)
+
+	lines := slices.Values([]string{"one", "and two", "poison", "and then four"})
+	for n, err := range words.Map(ctx, p, lines) {
+		if err != nil {
+			fmt.Println("lost, alone:", err.(*pool.WorkerDied).Code)
+			continue
+		}
+		fmt.Println(n)
+	}
+	// Output:
+	// 3 <nil>
+	// 1
+	// 2
+	// lost, alone: 3
+	// 3
+}

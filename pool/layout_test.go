@@ -1,0 +1,24 @@
+package pool
+
+import (
+	"reflect"
+	"testing"
+
+	"github.com/kindred-ipc/kindred/internal/layouttest"
+)
+
+func TestTheDocumentHasTheLayout(t *testing.T) {
+	layouttest.Structs(t, "pool", reflect.TypeFor[workerState]())
+	layouttest.Constants(t, "pool", map[string]uint64{
+		"workerLayout":         workerLayout(),
+		"outcomeResult":        outcomeResult,
+		"outcomeError":         outcomeError,
+		"outcomeCanceled":      outcomeCanceled,
+		"outcomeDeadline":      outcomeDeadline,
+		"outcomePanic":         outcomePanic,
+		"outcomeNotRegistered": outcomeNotRegistered,
+		"outcomeUndecodable":   outcomeUndecodable,
+		"outcomeUnencodable":   outcomeUnencodable,
+		"outcomeTooLarge":      outcomeTooLarge,
+	})
+}

@@ -1,0 +1,373 @@
+package pool
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"syscall"
+	"time"
+
+	"github.com/kindred-ipc/kindred/internal/segment"
+	"github.com/kindred-ipc/kindred/proc"
+	"github.com/kindred-ipc/kindred/ring"
+	"github.com/kindred-ipc/kindred/shm"
+)
+
+// link is the parent's side of one worker process. It has one call at a time; whoever has the call
+// has both rings to himself.
+//
+//	state     what moves it on                           to
+//	(none)    the process is ready: seat                 idle
+//	idle      acquire hands it to a caller               taken
+//	taken     the reply is read: release                 idle
+//	taken     the caller's context ends: abandon         orphaned
+//	orphaned  the reply is read: release                 idle
+//	orphaned  the grace period ends: mourn               dead, by SIGKILL
+//	taken     half a request was sent and the context
+//	          ends, or the protocol is broken: mourn     dead, by SIGKILL
+//	any       the process is gone: keep                  dead, and a new link takes its place
+//
+// What a caller and keep say to each other about a death: keep takes the link out of the pool, so
+// that nobody gets it any more, and waits until the call that is under way, if there is one, is
+// settled: its reply was read to the end after all, or its caller gave it up as lost (mourn) and
+// waits for gone. Who got the link before and begins a call only after that finds the rings closed,
+// and gone as well.
+//
+// Locks are taken in the order of the pool's mu, the link's mu.
+type link struct {
+	pool     *Pool
+	id       int // of the worker
+	barren   int // how many processes before this one, in a row, were for nothing
+	process  *proc.Process
+	seg      *shm.Segment
+	requests *ring.BytesWriter
+	replies  *ring.BytesReader
+	record   int // the longest that is sent
+	state    *workerState
+	cancels  *segment.Point
+	seated   time.Time
+
+	reply assembly // the reply that is being read
+	buf   []byte   // the encoded input
+
+	gone chan struct{} // closed when the process is gone and code and signal are known
+	code int
+	sig  syscall.Signal
+
+	mu      sync.Mutex
+	settled sync.Cond // call became nil, or lost
+	call    *call     // the call that is under way: newest, or nil
+	newest  call
+	last    uint64 // its id
+	worked  bool   // it began a call, or was not given the time to
+}
+
+// Sizes of a worker's rings. Larger messages go in parts, of a length that lets one side fill the
+// ring while the other empties it.
+const (
+	ringBytes    = 60 << 10
+	parts        = 4 // that a ring holds
+	segmentBytes = 4 * 64 << 10
+	attachSlots  = 4
+)
+
+// connect makes the segment with the rings, starts the process that shares it, and waits until that
+// is ready.
+func (p *Pool) connect(id int) (*link, error) {
+	seg, err := shm.Anonymous(segmentBytes, shm.Participants(attachSlots), shm.As("pool"))
+	if err != nil {
+		return nil, err
+	}
+	l := &link{pool: p, id: id, seg: seg, gone: make(chan struct{})}
+	l.settled.L = &l.mu
+	l.reply.limit = max(p.limit, leastLimit)
+	if err := l.start(); err != nil {
+		_ = seg.Close()
+		return nil, fmt.Errorf("worker %d: %w", id, err)
+	}
+	if err := l.greet(); err != nil {
+		l.discard()
+		return nil, fmt.Errorf("worker %d: %w", id, err)
+	}
+	return l, nil
+}
+
+func (l *link) start() error {
+	requests, err := ring.NewBytes(l.seg, ringBytes)
+	if err != nil {
+		return err
+	}
+	replies, err := ring.NewBytes(l.seg, ringBytes)
+	if err != nil {
+		return err
+	}
+	o, err := l.seg.Engine().New(segment.Spec{
+		Kind: segment.KindRaw, Layout: workerLayout(), Size: workerStateSize, Align: segment.Line})
+	if err != nil {
+		return err
+	}
+	if l.requests, err = requests.Writer(ring.Waiting(l.pool.policy)); err != nil {
+		return err
+	}
+	if l.replies, err = replies.Reader(ring.Waiting(l.pool.policy)); err != nil {
+		return err
+	}
+	l.record = requests.Cap() / parts
+	l.state = stateIn(o)
+	l.cancels = l.seg.Engine().Point(o.Offset()+eventOffset, segment.Shared)
+	opts := append([]proc.Option{
+		proc.Name(fmt.Sprintf("worker-%d", l.id)), proc.Share(l.seg),
+	}, l.pool.process...)
+	l.process, err = l.pool.program.Start(l.pool.ctx, orders{
+		Requests: requests.Ref(), Replies: replies.Ref(), State: o.Ref(),
+		Policy: int32(l.pool.policy), Limit: l.pool.limit,
+	}, opts...)
+	return err
+}
+
+// greet waits for the worker's first message.
+func (l *link) greet() error {
+	greeted := make(chan struct{})
+	defer close(greeted)
+	go func() {
+		select {
+		case <-l.process.Done():
+			l.bury()
+		case <-greeted:
+		}
+	}()
+	err := l.read(l.pool.ctx, &call{id: greeting})
+	if errors.Is(err, ring.ErrPeerDied) {
+		return fmt.Errorf("it ended before it was ready: %w", l.end())
+	}
+	return err
+}
+
+// greeting is the id of the worker's first message; calls count from 1.
+const greeting = 0
+
+// discard ends a process that nobody will use.
+func (l *link) discard() {
+	_ = l.process.Kill()
+	<-l.process.Done()
+	_ = l.seg.Close()
+}
+
+// bury says to the rings what they may not be able to see: the worker writes, into memory, who it is.
+func (l *link) bury() {
+	l.requests.PeerGone()
+	l.replies.PeerGone()
+}
+
+// read takes records off the ring until c's reply is complete.
+func (l *link) read(ctx context.Context, c *call) error {
+	for {
+		record, err := l.replies.Peek(ctx)
+		if err != nil {
+			return err
+		}
+		complete, err := l.reply.add(record)
+		l.replies.Release()
+		if err != nil {
+			return err
+		}
+		h := &l.reply.head
+		if h.id != c.id {
+			return fmt.Errorf("reply to call %d, not %d: %w", h.id, c.id, errProtocol)
+		}
+		if h.outcome >= outcomes {
+			return fmt.Errorf("reply of kind %d: %w", h.outcome, errProtocol)
+		}
+		if complete {
+			l.settle(c)
+			return nil
+		}
+	}
+}
+
+// settle is the end of the call that is under way. It was begun if there is a reply to it.
+func (l *link) settle(replied *call) {
+	l.mu.Lock()
+	l.call = nil
+	if replied != nil {
+		replied.outcome, replied.payload = l.reply.head.outcome, l.reply.payload
+		l.worked = l.worked || replied.id != greeting
+	}
+	l.mu.Unlock()
+	l.settled.Signal()
+}
+
+// release makes the worker take the next task, unless its process is gone. The call is settled.
+func (l *link) release() {
+	l.buf, l.reply.payload = kept(l.buf), kept(l.reply.payload)
+	l.pool.release(l)
+}
+
+// mourn gives c up as lost: the process is dead, or has to go for the reason why. It returns when
+// the process is gone, and it is known whether c was begun.
+func (l *link) mourn(c *call, why error) {
+	_ = l.process.Kill()
+	l.mu.Lock()
+	c.lost, c.fault = true, blame(why)
+	l.mu.Unlock()
+	l.settled.Signal()
+	<-l.gone
+}
+
+// abandon tells the worker that nobody waits for c any more, and reads its reply on the caller's
+// behalf. After the grace period the worker is killed.
+func (l *link) abandon(c *call) {
+	l.state.cancelled.Store(c.id)
+	l.cancels.Event().Broadcast()
+	l.pool.keep.Go(func() {
+		ctx, cancel := context.Background(), context.CancelFunc(func() {})
+		if l.pool.grace >= 0 {
+			ctx, cancel = context.WithTimeout(ctx, l.pool.grace)
+		}
+		defer cancel()
+		if err := l.read(ctx, c); err != nil {
+			l.mourn(c, err)
+			return
+		}
+		l.release()
+	})
+}
+
+// keep waits for the death of the process, tells of it, and has it replaced.
+func (l *link) keep() {
+	<-l.process.Done()
+	l.bury()
+	l.pool.withdraw(l)
+	c := l.settleLast()
+	l.code, l.sig = status(l.process)
+	closed := l.pool.isClosed()
+	if !closed || c != nil {
+		lost := Event{Kind: WorkerLost, ID: l.id, Pid: l.process.Pid(), Code: l.code, Signal: l.sig}
+		if c != nil && c.begun && l.pool.onEvent != nil {
+			lost.Task, lost.Input, lost.Attempt = c.task, c.input(l.buf), c.attempt
+		}
+		l.pool.tell(lost)
+	}
+	close(l.gone)
+	_ = l.seg.Close()
+	if !closed {
+		l.pool.replace(l)
+	}
+}
+
+// settleLast waits until the call that is under way is settled, and returns it if it is lost. With
+// the process, all its stores came to an end.
+func (l *link) settleLast() *call {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for l.call != nil && !l.call.lost {
+		l.settled.Wait()
+	}
+	if c := l.call; c != nil {
+		// The claim of a worker that breaks the protocol proves nothing.
+		c.begun = c.fault != nil || l.state.claimed.Load() == c.id
+		l.worked = l.worked || c.begun
+	}
+	return l.call
+}
+
+// status is how a process ended.
+func status(p *proc.Process) (code int, signal syscall.Signal) {
+	var exit *proc.ExitError
+	if errors.As(p.Wait(context.Background()), &exit) {
+		signal, _ = exit.Signal.(syscall.Signal)
+		return exit.Code, signal
+	}
+	return 0, 0
+}
+
+// end is the end of the process as an error, that of a good one included.
+func (l *link) end() error {
+	if err := l.process.Wait(context.Background()); err != nil {
+		return err
+	}
+	return fmt.Errorf("%q (pid %d): exit status 0", l.process.Name(), l.process.Pid())
+}
+
+// look says what the worker does. The input is decoded by code of the user's, so under no lock.
+func (l *link) look() Worker {
+	w := Worker{ID: l.id, Pid: l.process.Pid()}
+	c, input := l.claimed()
+	if c.id != 0 {
+		w.Running = &Running{
+			Task: c.task, Input: c.input(input), Attempt: c.attempt, Since: l.pool.born.Add(c.since),
+		}
+	}
+	return w
+}
+
+// claimed is the call that the worker has claimed, and its encoded input.
+func (l *link) claimed() (c call, input []byte) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.call == nil || l.seg.Engine().IsClosed() || l.state.claimed.Load() != l.call.id {
+		return call{}, nil
+	}
+	return *l.call, bytes.Clone(l.buf)
+}
+
+// Restarts of one worker are bounded: after so many processes in a row that were for nothing, because
+// they could not be started, or died young without having begun a task, it is given up. What dies of
+// its tasks is replaced for ever.
+const (
+	maxBarren    = 5
+	young        = time.Second
+	restartPause = 10 * time.Millisecond // before the second in a row, and twice as long each time
+)
+
+// inVain reports whether the process was for nothing. It is gone.
+func (l *link) inVain() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return !l.worked && time.Since(l.seated) < young
+}
+
+// replace puts a new process in the place of old's.
+func (p *Pool) replace(old *link) {
+	barren, why := 0, old.end()
+	if old.inVain() {
+		barren = old.barren + 1
+	}
+	for ; barren <= maxBarren; barren++ {
+		if !p.pause(barren) {
+			return
+		}
+		l, err := p.connect(old.id)
+		if err == nil {
+			l.barren = barren
+			p.seat(l)
+			return
+		}
+		why = err
+	}
+	p.giveUpWorker(why)
+}
+
+// pause keeps a failure from repeating itself at full speed. It reports false if the pool is closed.
+func (p *Pool) pause(barren int) bool {
+	if barren > 1 {
+		select {
+		case <-time.After(restartPause << (barren - 2)):
+		case <-p.ctx.Done():
+		}
+	}
+	return p.ctx.Err() == nil
+}
+
+// giveUpWorker leaves a worker's place empty. With the last one, the pool is broken.
+func (p *Pool) giveUpWorker(why error) {
+	p.mu.Lock()
+	p.given++
+	last := p.given == len(p.links)
+	p.mu.Unlock()
+	if last {
+		p.refuse(fmt.Errorf("%w: %d in a row ended at once, for each; the last: %w", ErrBroken, maxBarren+1, why))
+	}
+}

@@ -1,0 +1,69 @@
+package pool
+
+import (
+	"fmt"
+	"math"
+	"time"
+
+	"github.com/kindred-ipc/kindred/proc"
+	"github.com/kindred-ipc/kindred/ring"
+)
+
+// Option changes how New makes a pool.
+type Option func(*options)
+
+type options struct {
+	workers int
+	retry   int
+	grace   time.Duration
+	limit   uint64 // of an encoded input or result
+	policy  ring.Policy
+	onEvent func(Event)
+	process []proc.Option
+	program *proc.Function[orders] // what workers run
+	err     error
+}
+
+const (
+	maxWorkers   = 4096
+	defaultGrace = 5 * time.Second
+	maxMessage   = min(4<<30, math.MaxInt/2)
+)
+
+// Workers sets how many worker processes there are, from 1 to 4,096. Without it there are as many
+// as the CPUs that this process may run on.
+func Workers(n int) Option {
+	return func(o *options) {
+		if n < 1 || n > maxWorkers {
+			o.err = fmt.Errorf("%w: %d, 1 to %d are possible", ErrWorkers, n, maxWorkers)
+		}
+		o.workers = n
+	}
+}
+
+// Retry sets how often a task is begun again after its worker died; 0 without it: the task fails
+// with *WorkerDied. It is for tasks that may run twice.
+func Retry(n int) Option { return func(o *options) { o.retry = max(n, 0) } }
+
+// Grace sets how long a task may go on after its caller gave up, and a worker after Close, before
+// it is killed; 5 s without it. Negative: for ever, so that Close waits for as long.
+func Grace(d time.Duration) Option { return func(o *options) { o.grace = d } }
+
+// MaxMessage sets how many bytes an encoded input or result may have, 0 to 4 GiB, which is what holds
+// without it (1 GiB on 32-bit systems); larger ones fail with ErrTooLarge. A worker that goes mad
+// cannot make its parent take more memory than that.
+func MaxMessage(bytes int64) Option {
+	return func(o *options) { o.limit = uint64(min(max(bytes, 0), maxMessage)) }
+}
+
+// Waiting sets how workers and callers wait for each other; ring.Adaptive without it.
+func Waiting(p ring.Policy) Option { return func(o *options) { o.policy = p } }
+
+// OnEvent has f called with what happens to workers and tasks, by goroutines of the pool: one call
+// at a time, in order. It must not block and not call the pool.
+func OnEvent(f func(Event)) Option { return func(o *options) { o.onEvent = f } }
+
+// Process sets options of the worker processes: environment, limits, where their output goes.
+func Process(opts ...proc.Option) Option {
+	return func(o *options) { o.process = append(o.process, opts...) }
+}

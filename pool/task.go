@@ -1,0 +1,162 @@
+package pool
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"reflect"
+	"runtime"
+	"runtime/debug"
+	"slices"
+	"sync"
+
+	"github.com/zeebo/xxh3"
+
+	"github.com/kindred-ipc/kindred/internal/codec"
+)
+
+// Typed is a task: a function that workers run, with the types of its input and its result. It is
+// made by Task, once, and may be used by any goroutine and any pool.
+type Typed[In, Out any] struct {
+	name  string
+	hash  uint64 // of the name
+	types uint32 // hash of In and Out
+	in    *codec.Codec[In]
+	out   *codec.Codec[Out]
+	show  func(encoded []byte) any // (*Typed).decoded, made once
+	err   error                    // why values of these types cannot be handed over
+}
+
+// Task registers run under a name that is unique in the program, and returns the task by which it
+// is called. Call it where parent and workers pass before proc.Main: in the declaration of a
+// package's variable. It panics if run is nil, or if the name is empty or taken; then it names both
+// places. Types that cannot be encoded are reported by each call.
+func Task[In, Out any](name string, run func(ctx context.Context, in In) (Out, error)) *Typed[In, Out] {
+	where := "an unknown place"
+	if _, file, line, ok := runtime.Caller(1); ok {
+		where = fmt.Sprintf("%s:%d", file, line)
+	}
+	if name == "" || run == nil {
+		panic(fmt.Sprintf("pool: Task(%q) at %s: a task needs a name and a function", name, where))
+	}
+	t := &Typed[In, Out]{name: name, hash: xxh3.HashString(name), types: typesHash[In, Out]()}
+	var inErr, outErr error
+	t.in, inErr = codec.For[In]()
+	t.out, outErr = codec.For[Out]()
+	if t.err = errors.Join(inErr, outErr); t.err != nil {
+		t.err = fmt.Errorf("pool: task %q: %w", name, t.err)
+	}
+	t.show = t.decoded
+	tasks.add(t.hash, &registered{name: name, where: where, types: t.types, run: t.runner(run)})
+	return t
+}
+
+// typesHash tells types apart of which one might decode as the other.
+func typesHash[In, Out any]() uint32 {
+	h := codec.LayoutHash(reflect.TypeFor[In]())*31 + codec.LayoutHash(reflect.TypeFor[Out]())
+	return uint32(h ^ h>>32)
+}
+
+// Name is the name under which the task was registered.
+func (t *Typed[In, Out]) Name() string { return t.name }
+
+// runner is the task as a worker runs it: bytes in, bytes out, appended to buf.
+func (t *Typed[In, Out]) runner(run func(context.Context, In) (Out, error)) runner {
+	return func(ctx context.Context, input, buf []byte) (payload []byte, outcome uint32) {
+		if t.err != nil {
+			return append(buf, t.err.Error()...), outcomeUndecodable
+		}
+		var in In
+		if err := t.in.Decode(input, &in); err != nil {
+			return append(buf, err.Error()...), outcomeUndecodable
+		}
+		out, err := run(ctx, in)
+		if err != nil {
+			return append(buf, err.Error()...), outcomeOf(err)
+		}
+		payload, err = t.out.Append(buf, out)
+		if err != nil {
+			return append(buf, err.Error()...), outcomeUnencodable
+		}
+		return payload, outcomeResult
+	}
+}
+
+func outcomeOf(err error) uint32 {
+	switch {
+	case errors.Is(err, context.Canceled):
+		return outcomeCanceled
+	case errors.Is(err, context.DeadlineExceeded):
+		return outcomeDeadline
+	default:
+		return outcomeError
+	}
+}
+
+type runner func(ctx context.Context, input, buf []byte) (payload []byte, outcome uint32)
+
+// registered is what a worker knows of a task.
+type registered struct {
+	name  string
+	where string
+	types uint32
+	run   runner
+}
+
+// panicSeparator stands between the value and the stack in the payload of an outcomePanic.
+const panicSeparator = "\x00"
+
+// protect runs the task and calls done with its outcome, also if it panicked. With exits, the task
+// has ended its goroutine (runtime.Goexit), which cannot be taken back: protect will not return.
+func (r *registered) protect(ctx context.Context, input, buf []byte, done func(payload []byte, outcome uint32, exits bool)) {
+	returned := false
+	defer func() {
+		if returned {
+			return
+		}
+		if v := recover(); v != nil {
+			text := fmt.Sprint(v) + panicSeparator + string(debug.Stack())
+			done(append(buf[:0], text...), outcomePanic, false)
+			return
+		}
+		done(append(buf[:0], "it called runtime.Goexit"...), outcomeError, true)
+	}()
+	payload, outcome := r.run(ctx, input, buf)
+	returned = true
+	done(payload, outcome, false)
+}
+
+// registry holds the tasks of the program. Task adds to it while packages initialise; nothing is
+// ever removed.
+type registry struct {
+	mu     sync.Mutex
+	byHash map[uint64]*registered
+}
+
+var tasks = registry{byHash: make(map[uint64]*registered)}
+
+func (r *registry) add(hash uint64, t *registered) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if other, ok := r.byHash[hash]; ok {
+		panic(fmt.Sprintf("pool: Task(%q) at %s: the name is taken by Task(%q) at %s", t.name, t.where, other.name, other.where))
+	}
+	r.byHash[hash] = t
+}
+
+func (r *registry) lookup(hash uint64) *registered {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.byHash[hash]
+}
+
+func (r *registry) names() []string {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	names := make([]string, 0, len(r.byHash))
+	for _, t := range r.byHash {
+		names = append(names, t.name)
+	}
+	slices.Sort(names)
+	return names
+}
