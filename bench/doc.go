@@ -1,0 +1,53 @@
+// The program bench measures Kindred, each row beside a reference that is measured in the same run:
+//
+//	go run ./bench                     # from the repository's root; everything, as a table
+//	go run ./bench -list               # the rows and what they are
+//	go run ./bench -only 'ring/spsc'   # the rows whose name matches
+//	go run ./bench -json               # one JSON object a line
+//	go run ./bench -quick -runs 1      # a look, not a figure
+//
+// # What a figure is
+//
+// Every figure is the time of one operation in nanoseconds: a round trip, an item, a lock with its unlock, a call. A
+// row is measured several times (-runs), reference and ours in turn, so that whatever changes on the machine meets
+// both. Shown are the median, the smallest and the largest of the runs. The ratio is the median of ours divided by the
+// median of the reference: below 1, ours is better. A goal is a ratio that is to be reached, and "met" says whether it
+// was in this run; it is null where there is no goal, or nothing to hold against it. A row whose runs lie far apart is
+// called unsteady on standard error: then the machine was busy, and the row is worth a second look.
+//
+// In each run each side is a fresh process that starts its peer as a process of its own: where a row has two sides,
+// they share nothing but what is measured. Both get the same number of operations, the same number of them
+// unmeasured before (warm-up), the same CPUs, the same capacity and the same work per item; the table shows these
+// conditions for each row. Figures of other conditions are other figures: one and the same ring takes 1 ns or 30 ns an
+// item by its capacity and by the producer's pace alone.
+//
+// # What is checked
+//
+// Every word that travels is written by the sender and compared by the receiver, in the measured time, on both sides
+// (what a lock guards, side A alone; a pool's worker sends back the complement of what it got). The words are a counter that starts at another random number in every run. A word that is not
+// the expected one ends the run, and the program exits with status 1. So does a side that fails or takes longer than a
+// minute. The tests inject a wrong word into every row and every reference, and require the failure.
+//
+// # Placement
+//
+// The measured threads are pinned, ours and the references' alike: side A to the first CPU that this process may use,
+// side B to another core of the same package where there is one. The other threads of a Go process (the collector's,
+// the monitor's) stay free, as in a user's program, and compete where there are but two CPUs. On a virtual machine
+// two CPUs may be siblings of one core, or of two, without saying so, and change from one to the other: that is 100
+// or 500 ns for a round trip. A row that needs two CPUs is not measured on one. Where both sides share
+// a CPU, the processes are confined to it as a whole, so that the library knows. A pool places its worker by itself.
+//
+// # References
+//
+// The references in C are the small programs below reference/, compiled at run time with cc -O2. Where there is no cc,
+// or it fails, a row runs without its reference, and the output says "absent" and why. Nothing is taken from an
+// earlier run or another machine.
+//
+// # What the harness costs
+//
+// The clock is read twice a run, but for rows of percentiles, which read it once for each operation: the row
+// harness/clock is what that costs. The checks cost an addition and a predicted comparison a word, in C as in Go. A
+// stream ends when the consumer has told the producer that it has checked the last item: one more trip, divided by
+// millions of items. The work of a paced producer is a chain of multiplications, carried on from item to item, whose
+// number is calibrated in C and then the same for both; the row harness/work is what it costs alone.
+package main

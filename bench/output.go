@@ -1,0 +1,83 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"strconv"
+	"text/tabwriter"
+)
+
+// printJSON prints one result as one object on one line.
+func printJSON(w io.Writer, r Result) error {
+	return json.NewEncoder(w).Encode(r)
+}
+
+// A conditioned result is one with what it was measured under.
+type conditioned struct {
+	Result
+	Conditions Conditions
+	Unsteady   string // why not to believe it, if so
+}
+
+// Conditions are what a row's figure holds for, the same for ours and the reference.
+type Conditions struct{ Capacity, Work, Payload, Placement, Concurrency string }
+
+// printTable prints the results, and below them the conditions of each.
+func printTable(w io.Writer, all []conditioned) error {
+	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(t, "row\tns\tmin\tmax\truns\treference\tns\tratio\tgoal\tmet")
+	for _, r := range all {
+		name := "-"
+		if r.Reference != nil {
+			name = *r.Reference
+		}
+		met := "-"
+		switch {
+		case r.Met != nil && *r.Met:
+			met = "yes"
+		case r.Met != nil:
+			met = "not yet"
+		case r.Goal != nil:
+			met = "unknown"
+		}
+		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%d\t%s\t%s\t%s\t%s\t%s\n", r.Name, time3(r.Value), time3(r.Min), time3(r.Max), r.Runs,
+			name, optional(r.ReferenceValue, time3), optional(r.Ratio, ratio3), optional(r.Goal, ratio3), met)
+	}
+	fmt.Fprintln(t)
+	fmt.Fprintln(t, "row\tcapacity\twork per item\tpayload\tplacement\tconcurrency")
+	for _, r := range all {
+		c := r.Conditions
+		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%s\n", r.Name, c.Capacity, c.Work, c.Payload, c.Placement, c.Concurrency)
+	}
+	return t.Flush()
+}
+
+// printList prints the rows' names and what they are.
+func printList(w io.Writer, all []Row) error {
+	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	for _, r := range all {
+		fmt.Fprintf(t, "%s\t%s\n", r.Name, r.About)
+	}
+	return t.Flush()
+}
+
+func optional(v *float64, format func(float64) string) string {
+	if v == nil {
+		return "-"
+	}
+	return format(*v)
+}
+
+// time3 prints nanoseconds with about three digits.
+func time3(v float64) string {
+	switch {
+	case v < 10:
+		return strconv.FormatFloat(v, 'f', 2, 64)
+	case v < 100:
+		return strconv.FormatFloat(v, 'f', 1, 64)
+	}
+	return strconv.FormatFloat(v, 'f', 0, 64)
+}
+
+func ratio3(v float64) string { return strconv.FormatFloat(v, 'f', 2, 64) }

@@ -1,0 +1,7 @@
+//go:build !linux
+
+package main
+
+import "testing"
+
+func threadCPUs(*testing.T) []int { return nil }

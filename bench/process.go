@@ -1,0 +1,132 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+	"sync/atomic"
+
+	"github.com/kindred-ipc/kindred/proc"
+	"github.com/kindred-ipc/kindred/shm"
+)
+
+// sideProcess runs one side of one row once, and prints what it measured.
+var sideProcess = proc.Func("bench/side", func(ctx context.Context, a sideArgs) error {
+	v, err := runSide(ctx, a)
+	if err != nil {
+		return err
+	}
+	fmt.Println(v)
+	return nil
+})
+
+type sideArgs struct {
+	Row       string
+	Reference bool // the row's reference in Go, not ours
+	Job       Job
+}
+
+// startSide runs one side of a row in a process of its own, and returns what that measured.
+func startSide(ctx context.Context, a sideArgs) (float64, error) {
+	var stdout, stderr strings.Builder
+	child, err := sideProcess.Start(ctx, a, proc.Name(a.Row), proc.Stdout(&stdout), proc.Stderr(&stderr))
+	if err != nil {
+		return 0, err
+	}
+	err = child.Wait(ctx)
+	if err := child.Close(); err != nil {
+		return 0, err
+	}
+	if err != nil {
+		if text := strings.TrimSpace(stderr.String()); text != "" {
+			err = fmt.Errorf("%w: %s", err, text)
+		}
+		return 0, err
+	}
+	return number(stdout.String())
+}
+
+// runSide runs one side of a row in this process.
+func runSide(ctx context.Context, a sideArgs) (float64, error) {
+	row, ok := find(a.Row)
+	if !ok {
+		return 0, fmt.Errorf("no row %q", a.Row)
+	}
+	if row.Place == SameCPU { // the peer is born into the same confinement
+		if err := confine(a.Job.A); err != nil {
+			return 0, err
+		}
+	}
+	if a.Reference {
+		return row.Reference.Go(ctx, a.Job)
+	}
+	return row.Ours(ctx, a.Job)
+}
+
+// A pair is what side A has of the two sides: the segment that they share, and its peer, side B.
+type pair struct {
+	job  Job
+	seg  *shm.Segment
+	peer *proc.Process
+	over atomic.Bool // the peer's end is no surprise any more
+}
+
+// newPair makes the segment, with room for size bytes of objects.
+func newPair(j Job, size int64) (*pair, error) {
+	seg, err := shm.Anonymous(size)
+	if err != nil {
+		return nil, err
+	}
+	return &pair{job: j, seg: seg}, nil
+}
+
+// start starts the peer in a process of its own, in which it finds the objects by their names. If the peer fails, this
+// process ends with it: the measured loop waits for an answer that will not come.
+func (p *pair) start(ctx context.Context, peer *proc.Function[Job]) error {
+	var err error
+	if p.peer, err = peer.Start(ctx, p.job, proc.Share(p.seg)); err != nil {
+		return err
+	}
+	go func() {
+		if err := p.peer.Wait(ctx); err != nil && !p.over.Load() {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+	}()
+	return nil
+}
+
+// finish ends the pair: after a good measurement the peer must end well by itself, after a bad one it is killed.
+func (p *pair) finish(ctx context.Context, err error) error {
+	if err == nil {
+		err = p.peer.Wait(ctx)
+	}
+	p.over.Store(true)
+	return errors.Join(err, p.peer.Close(), p.seg.Close())
+}
+
+// attached is the peer's view of the pair's segment.
+func attached(ctx context.Context) (*shm.Segment, error) {
+	segs := proc.Segments(ctx)
+	if len(segs) != 1 {
+		return nil, fmt.Errorf("the peer was given %d segments, not one", len(segs))
+	}
+	return segs[0], nil
+}
+
+// expect is the check of a payload, on either side: small enough to be inlined into the measured loops.
+func expect(got, want uint64, who string) {
+	if got != want {
+		void(got, want, who)
+	}
+}
+
+// void ends the process, and with it the run, whose figure would be worth nothing.
+//
+//go:noinline
+func void(got, want uint64, who string) {
+	fmt.Fprintf(os.Stderr, "wrong payload at the %s: got %d, want %d\n", who, got, want)
+	os.Exit(1)
+}

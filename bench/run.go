@@ -1,0 +1,173 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"time"
+)
+
+// patience is how long one run of one side may take: far above what any row needs, so that a hang is an error.
+const patience = time.Minute
+
+// A runner measures rows on this machine.
+type runner struct {
+	runs   int
+	divide uint64 // every row's operations by this: 1 for figures, more for a quick look
+	fault  bool   // the receivers expect another payload than what is sent: every run must fail
+	cc     *compiler
+	a, b   CPU
+	two    bool // there are two CPUs
+
+	work map[float64]pace // what was calibrated, by the nanoseconds wanted
+}
+
+// A pace is a number of steps of work, and what they were measured to cost, where there is a C compiler in C as well.
+type pace struct {
+	steps uint64
+	inC   float64
+	inGo  float64
+}
+
+func (p pace) String() string {
+	if p.inC == 0 {
+		return fmt.Sprintf("%d multiplications, %.2f ns in Go", p.steps, p.inGo)
+	}
+	return fmt.Sprintf("%d multiplications, %.2f ns in C, %.2f in Go", p.steps, p.inC, p.inGo)
+}
+
+func newRunner(runs int) (*runner, error) {
+	cpus, err := allowedCPUs()
+	if err != nil {
+		return nil, err
+	}
+	cc, err := newCompiler()
+	if err != nil {
+		return nil, err
+	}
+	r := &runner{runs: runs, divide: 1, cc: cc, work: map[float64]pace{}}
+	r.a, r.b, r.two = choose(cpus)
+	return r, nil
+}
+
+func (r *runner) Close() error { return r.cc.Close() }
+
+// errOneCPU says that a row cannot be measured here, which is no failure.
+var errOneCPU = errors.New("needs two CPUs, and this process may use only one")
+
+// measure runs a row: reference, ours, reference, ours, ..., so that whatever changes on the machine meets both.
+func (r *runner) measure(ctx context.Context, row Row) (conditioned, error) {
+	if row.Place.needsTwo() && !r.two {
+		return conditioned{}, errOneCPU
+	}
+	job, conditions, err := r.prepare(ctx, row)
+	if err != nil {
+		return conditioned{}, err
+	}
+	var ours, reference []float64
+	absent := ""
+	for run := range r.runs {
+		// Another salt in every run: what is checked cannot be left over from the run before.
+		job.Salt = uint64(rand.Uint32())
+		job.PeerSalt = job.Salt
+		if r.fault {
+			job.PeerSalt++
+		}
+		if !row.Reference.none() && absent == "" {
+			v, err := r.reference(ctx, row, job)
+			if reason, ok := errors.AsType[*absentError](err); ok {
+				absent = reason.reason
+			} else if err != nil {
+				return conditioned{}, fmt.Errorf("run %d: reference: %w", run+1, err)
+			} else {
+				reference = append(reference, v)
+			}
+		}
+		v, err := r.ours(ctx, row, job)
+		if err != nil {
+			return conditioned{}, fmt.Errorf("run %d: %w", run+1, err)
+		}
+		ours = append(ours, v)
+	}
+	return conditioned{summarize(row, ours, reference, absent), conditions, unsteady(ours, reference)}, nil
+}
+
+// prepare makes the job of a row's runs, and says under which conditions they are.
+func (r *runner) prepare(ctx context.Context, row Row) (Job, Conditions, error) {
+	job := Job{
+		N: max(row.N/r.divide, 1), Warm: row.Warm / r.divide,
+		Capacity: row.Capacity, A: r.a.ID, B: r.b.ID,
+	}
+	if row.Place == SameCPU {
+		job.B = job.A
+	}
+	c := Conditions{
+		Capacity: "-", Work: "none", Payload: row.Payload,
+		Placement: row.Place.text(r.a, r.b), Concurrency: row.Concurrency,
+	}
+	if row.Capacity > 0 {
+		unit := row.CapacityOf
+		if unit == "" {
+			unit = "items"
+		}
+		c.Capacity = fmt.Sprintf("%d %s", row.Capacity, unit)
+	}
+	if row.Pace > 0 {
+		p, err := r.calibrate(ctx, row.Pace)
+		if err != nil {
+			return job, c, fmt.Errorf("calibrate the work: %w", err)
+		}
+		job.Steps, c.Work = p.steps, p.String()
+	}
+	return job, c, nil
+}
+
+func (r *runner) reference(ctx context.Context, row Row, j Job) (float64, error) {
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	if row.Reference.Go != nil {
+		return startSide(ctx, sideArgs{Row: row.Name, Reference: true, Job: j})
+	}
+	return r.cc.run(ctx, row.Reference, j)
+}
+
+func (r *runner) ours(ctx context.Context, row Row, j Job) (float64, error) {
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	return startSide(ctx, sideArgs{Row: row.Name, Job: j})
+}
+
+// calibrate finds the number of steps that take about so many nanoseconds, by the C program where there is one: it
+// stays the same for both sides and all runs. Then it measures what that number costs.
+func (r *runner) calibrate(ctx context.Context, ns float64) (pace, error) {
+	if p, ok := r.work[ns]; ok {
+		return p, nil
+	}
+	const probe = 64 // steps that make the loop around them vanish
+	row, _ := find(workRow)
+	item := func(steps, n uint64) (inC, inGo float64, err error) {
+		j := Job{N: n, Warm: n / 10, Steps: steps, A: r.a.ID, B: r.b.ID}
+		inC, err = r.reference(ctx, row, j)
+		if _, ok := errors.AsType[*absentError](err); err != nil && !ok {
+			return 0, 0, err
+		}
+		inGo, err = r.ours(ctx, row, j)
+		return inC, inGo, err
+	}
+	inC, inGo, err := item(probe, 200_000)
+	if err != nil {
+		return pace{}, err
+	}
+	one := inC / probe
+	if inC == 0 {
+		one = inGo / probe
+	}
+	p := pace{steps: max(uint64(math.Round(ns/one)), 1)}
+	if p.inC, p.inGo, err = item(p.steps, 5_000_000); err != nil {
+		return pace{}, err
+	}
+	r.work[ns] = p
+	return p, nil
+}

@@ -1,0 +1,89 @@
+package main
+
+import (
+	"fmt"
+	"math"
+	"slices"
+)
+
+// A Result is a measured row, and its JSON the line that -json prints: these keys in this order.
+type Result struct {
+	Name           string   `json:"name"`
+	Unit           string   `json:"unit"`
+	Value          float64  `json:"value"` // median of the runs
+	Min            float64  `json:"min"`
+	Max            float64  `json:"max"`
+	Runs           int      `json:"runs"`
+	Reference      *string  `json:"reference"` // says "absent" and why where it could not be measured
+	ReferenceValue *float64 `json:"reference_value"`
+	Ratio          *float64 `json:"ratio"` // of the medians: ours divided by the reference, below 1 is better
+	Goal           *float64 `json:"goal"`
+	Met            *bool    `json:"met"` // null without a goal or without a ratio to hold against it
+}
+
+// summarize makes the result of a row from its runs; reference is empty where it is absent or the row has none.
+func summarize(r Row, ours, reference []float64, absent string) Result {
+	value := median(ours)
+	out := Result{
+		Name: r.Name, Unit: "ns", Runs: len(ours),
+		Value: round(value), Min: round(slices.Min(ours)), Max: round(slices.Max(ours)),
+	}
+	if r.Goal > 0 {
+		out.Goal = &r.Goal
+	}
+	if r.Reference.none() {
+		return out
+	}
+	name := r.Reference.Name
+	if absent != "" {
+		name += " (absent: " + absent + ")"
+	}
+	out.Reference = &name
+	if len(reference) == 0 {
+		return out
+	}
+	limit := median(reference)
+	ratio := value / limit
+	out.ReferenceValue, out.Ratio = new(round(limit)), new(round(ratio))
+	if r.Goal > 0 {
+		out.Met = new(ratio <= r.Goal)
+	}
+	return out
+}
+
+// median returns the middle value, or the mean of the two in the middle. It leaves v as it is.
+func median(v []float64) float64 {
+	s := slices.Sorted(slices.Values(v))
+	m := len(s) / 2
+	if len(s)%2 == 1 {
+		return s[m]
+	}
+	return (s[m-1] + s[m]) / 2
+}
+
+// quantile returns the smallest value of sorted that at least the share q of all values does not exceed.
+func quantile[T any](sorted []T, q float64) T {
+	i := int(math.Ceil(q*float64(len(sorted)))) - 1
+	return sorted[min(max(i, 0), len(sorted)-1)]
+}
+
+// round keeps four digits behind the point: more would be noise.
+func round(v float64) float64 { return math.Round(v*1e4) / 1e4 }
+
+// unsteady says so when a side's runs lie too far apart for their median to mean much: the machine was busy, or the
+// system moved the CPUs under us. It is empty otherwise.
+func unsteady(ours, reference []float64) string {
+	for _, side := range []struct {
+		name string
+		runs []float64
+	}{{"ours", ours}, {"the reference", reference}} {
+		if len(side.runs) == 0 {
+			continue
+		}
+		if least, most := slices.Min(side.runs), slices.Max(side.runs); most > 1.5*least {
+			return fmt.Sprintf("unsteady: %s took from %s to %s ns; measure again on a quiet machine",
+				side.name, time3(least), time3(most))
+		}
+	}
+	return ""
+}
