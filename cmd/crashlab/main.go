@@ -1,0 +1,176 @@
+// Command crashlab kills processes between the instructions of every operation, and shows what
+// survives.
+//
+//	go run ./cmd/crashlab                          every distinct state of every operation, once
+//	go run ./cmd/crashlab -case 'Mutex.*'          of those whose name the regular expression finds
+//	go run ./cmd/crashlab -all                     every single instruction, for the night
+//	go run ./cmd/crashlab -within 15m              as much as fits, from where -seed says
+//	go run ./cmd/crashlab -write docs/CRASH.md     writes the table there
+//
+// It exits with 1 if anything did not survive, or took longer than was promised.
+package main
+
+import (
+	"encoding/json"
+	"flag"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"os"
+	"regexp"
+	"time"
+
+	"github.com/kindred-ipc/kindred/internal/crashlab"
+	"github.com/kindred-ipc/kindred/proc"
+	synccases "github.com/kindred-ipc/kindred/sync/crashcases"
+)
+
+// cases are those of all packages, in the order in which the packages stand on each other.
+func cases() []crashlab.Case {
+	var all []crashlab.Case
+	for _, some := range [][]crashlab.Case{synccases.Cases()} {
+		all = append(all, some...)
+	}
+	return all
+}
+
+func main() {
+	proc.Main()
+	all := cases()
+	crashlab.Main(all)
+	os.Exit(run(all, os.Args[1:], os.Stdout, os.Stderr))
+}
+
+// flags are what the command line says.
+type flags struct {
+	crashlab.Options
+	only   *regexp.Regexp
+	repeat crashlab.Trial
+	within time.Duration
+	json   bool
+	list   bool
+	write  string
+}
+
+func parse(args []string, errs io.Writer) (flags, error) {
+	f := flags{Options: crashlab.Options{Second: -1, Pauses: 8, Storms: 5}}
+	set := flag.NewFlagSet("crashlab", flag.ContinueOnError)
+	set.SetOutput(errs)
+	only := set.String("case", "", "run the cases whose names this regular expression finds")
+	set.BoolVar(&f.list, "list", false, "list the cases")
+	set.BoolVar(&f.Every, "all", false, "kill at every single instruction")
+	set.IntVar(&f.Sample, "sample", 0, "kill at that many points of a case, drawn at random; 0: at all of them")
+	set.IntVar(&f.Second, "seconds", f.Second, "second kills per case, drawn at random; negative: all")
+	set.IntVar(&f.Pauses, "pauses", f.Pauses, "steps per case at which the victim is stopped, and goes on")
+	set.IntVar(&f.Storms, "storms", f.Storms, "rounds per case of several kills at any time")
+	set.DurationVar(&f.within, "within", 0, "draw as many trials as fit into that time; 0: no limit")
+	set.Uint64Var(&f.Seed, "seed", 1, "of all that is drawn at random, and of the order of the cases with -within")
+	set.StringVar(&f.repeat.At, "at", "", "one trial: kill after that many steps (Nz: asleep behind them); as a failure says")
+	set.StringVar(&f.repeat.Second, "second", "", "and kill the one who recovers, after that many of its steps")
+	set.BoolVar(&f.repeat.Early, "early", false, "the survivors are there before the death")
+	set.DurationVar(&f.repeat.Pause, "pause", 0, "do not kill, but stop for that long")
+	set.BoolVar(&f.json, "json", false, "one JSON object a case and line, then the sums")
+	set.StringVar(&f.write, "write", "", "write the table into that file, between its marks")
+	if err := set.Parse(args); err != nil {
+		return f, err
+	}
+	if set.NArg() > 0 {
+		return f, fmt.Errorf("crashlab: argument %q that nobody asked for", set.Arg(0))
+	}
+	re, err := regexp.Compile(*only)
+	if err != nil {
+		return f, fmt.Errorf("crashlab: -case: %w", err)
+	}
+	f.only = re
+	return f, nil
+}
+
+func run(all []crashlab.Case, args []string, out, errs io.Writer) int {
+	f, err := parse(args, errs)
+	if err != nil {
+		fmt.Fprintln(errs, err)
+		return 2
+	}
+	var chosen []crashlab.Case
+	for _, c := range all {
+		if f.only.MatchString(c.Name) {
+			chosen = append(chosen, c)
+		}
+	}
+	if len(chosen) == 0 {
+		fmt.Fprintf(errs, "crashlab: no case has a name like %q\n", f.only)
+		return 2
+	}
+	if f.list {
+		for _, c := range chosen {
+			fmt.Fprintln(out, c.Name)
+		}
+		return 0
+	}
+	results, err := f.play(chosen, errs)
+	if err != nil {
+		fmt.Fprintln(errs, "crashlab:", err)
+		return 1
+	}
+	return f.report(results, out, errs)
+}
+
+// play runs the cases. With a limit, each gets an equal share of what time is left, in an order that
+// the seed says, so that successive runs cover different parts.
+func (f *flags) play(chosen []crashlab.Case, errs io.Writer) ([]crashlab.Result, error) {
+	end := time.Now().Add(f.within)
+	places := make([]int, len(chosen))
+	for i := range places {
+		places[i] = i
+	}
+	if f.within > 0 {
+		places = rand.New(rand.NewPCG(f.Seed, 1)).Perm(len(chosen))
+	}
+	results := make([]crashlab.Result, len(chosen))
+	for done, i := range places {
+		o := f.Options
+		if f.within > 0 {
+			o.Budget = max(time.Until(end)/time.Duration(len(places)-done), time.Second)
+		}
+		r, err := crashlab.Try(o, chosen[i], f.repeat)
+		if err != nil {
+			return nil, err
+		}
+		results[i] = r
+		if !f.json {
+			fmt.Fprintf(errs, "%3d/%d %s: %d trials, %d survived\n", done+1, len(places), r.Operation, r.Trials, r.Survived)
+		}
+		for _, failure := range r.Failures {
+			fmt.Fprintln(errs, "FAILED:", failure)
+		}
+	}
+	return results, nil
+}
+
+func (f *flags) report(results []crashlab.Result, out, errs io.Writer) int {
+	sum := crashlab.Sum(results)
+	if f.json {
+		enc := json.NewEncoder(out)
+		for _, r := range results {
+			_ = enc.Encode(r)
+		}
+		_ = enc.Encode(sum)
+	} else {
+		crashlab.Print(out, results)
+	}
+	if f.write != "" {
+		if err := crashlab.WriteTable(f.write, results); err != nil {
+			fmt.Fprintln(errs, "crashlab:", err)
+			return 1
+		}
+	}
+	for _, r := range results {
+		if len(r.Failures) > 0 {
+			return 1
+		}
+	}
+	if !sum.Sound() {
+		return 1
+	}
+	return 0
+}

@@ -1,0 +1,212 @@
+package crashlab
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/kindred-ipc/kindred/shm"
+)
+
+// stage is one trial's segment and processes, from the set-up to the verdict.
+type stage struct {
+	lab    *Lab
+	c      *Case
+	play   Play // to see which parts there are
+	name   string
+	victim *process
+	tracer *tracer
+	watch  *watch
+	// waits is the order that survivor 1 carries out since before the operation.
+	waits   *order
+	unblock bool // has been called
+	deaths  int  // so far
+	stormy  bool // several were at work: no state of one operation
+}
+
+// set makes everything ready, up to the victim's mark.
+func (l *Lab) set(c *Case) (*stage, error) {
+	l.serial++
+	s := &stage{lab: l, c: c, play: c.Play(), name: fmt.Sprintf("trial-%d", l.serial), watch: &watch{}}
+	if err := s.raise(); err != nil {
+		s.strike()
+		return nil, err
+	}
+	return s, nil
+}
+
+func (s *stage) raise() error {
+	for i, p := range s.lab.survivors {
+		if err := s.enter(p, i); err != nil {
+			return err
+		}
+	}
+	if !s.play.Bare {
+		w, err := watchSegment(s.lab.dir, s.name)
+		if err != nil {
+			return err
+		}
+		s.watch = w
+	}
+	var err error
+	if s.victim, err = s.lab.victim(); err != nil {
+		return err
+	}
+	if err := s.enter(s.victim, -1); err != nil {
+		return err
+	}
+	if _, err := s.victim.ask(order{Act: "ready", Bound: bound}); err != nil {
+		return err
+	}
+	if err := s.wait(); err != nil {
+		return err
+	}
+	s.tracer, err = s.hold(s.victim, "victim")
+	return err
+}
+
+// bound is how long an operation of a survivor may take until its context ends: far more than what
+// is promised, so that a busy machine makes it late and not wrong.
+const bound = 10 * time.Second
+
+// enter brings a process to where its part begins.
+func (s *stage) enter(p *process, n int) error {
+	o := order{Act: actBegin, Case: s.c.Name, N: n, Dir: s.lab.dir, Name: s.name}
+	if _, err := p.ask(o); err != nil {
+		return err
+	}
+	acts := []string{actAttach, "open"}
+	switch {
+	case s.play.Bare, n < 0 && s.play.Detached:
+		acts = nil
+	case n == 0:
+		acts = []string{actCreate, "setup", "open"}
+	}
+	if s.play.Bare && n == 0 {
+		acts = []string{"setup"}
+	}
+	for _, act := range acts {
+		if _, err := p.ask(order{Act: act, Bound: bound}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// wait begins survivor 1's wait, and returns when it sleeps.
+func (s *stage) wait() error {
+	if s.play.Wait == nil {
+		return nil
+	}
+	p := s.lab.survivors[1]
+	o := order{Act: "wait", Bound: bound}
+	if err := p.tell(o); err != nil {
+		return err
+	}
+	s.waits = &o
+	return asleepOnFutex(p.pid())
+}
+
+// hold attaches to the process, and brings its thread to the mark before the operation.
+func (s *stage) hold(p *process, part string) (*tracer, error) {
+	o := order{Act: actOperate, Part: part, Bound: time.Hour}
+	a, err := p.ask(o)
+	if err != nil {
+		return nil, err
+	}
+	t, err := seize(p.pid(), a.Thread)
+	if err != nil {
+		return nil, err
+	}
+	if err := p.tell(order{Act: actGo}); err != nil {
+		return nil, err
+	}
+	if err := t.toMark(); err != nil {
+		return nil, p.trouble(o, err)
+	}
+	s.watch.changed()
+	return t, nil
+}
+
+// slay kills the victim where it is, and returns the time at which it was gone.
+func (s *stage) slay() (time.Duration, error) {
+	s.deaths++
+	return s.tracer.kill()
+}
+
+// bury kills a victim that runs by itself.
+func (s *stage) bury() {
+	s.deaths++
+	s.victim.end()
+}
+
+// strike takes the stage down, and says what should not have been left.
+func (s *stage) strike() error {
+	s.watch.close()
+	if s.victim != nil {
+		if s.tracer != nil && !s.tracer.gone {
+			_, _ = s.tracer.kill()
+		}
+		s.victim.end()
+	}
+	if s.waits != nil { // the victim's death has ended it
+		_, _ = s.lab.survivors[1].hear(*s.waits, patienceWithChild)
+	}
+	var first error
+	for _, p := range s.lab.survivors {
+		if _, err := p.ask(order{Act: actLeave}); err != nil && first == nil {
+			first = err
+		}
+	}
+	if first != nil {
+		return first
+	}
+	return s.lab.sweepUp()
+}
+
+// sweepUp empties the directory of segments. In it there must be segments alone.
+func (l *Lab) sweepUp() error {
+	if _, err := shm.Collect(shm.Dir(l.dir)); err != nil {
+		return err
+	}
+	left, err := os.ReadDir(l.dir)
+	if err != nil {
+		return err
+	}
+	for _, e := range left {
+		_ = os.RemoveAll(filepath.Join(l.dir, e.Name()))
+	}
+	if len(left) > 0 {
+		return fmt.Errorf("left behind: %s", left[0].Name())
+	}
+	return nil
+}
+
+// asleepOnFutex returns when some thread of the process sleeps on a word of shared memory.
+func asleepOnFutex(pid int) error {
+	const private = 128
+	for begin := time.Now(); time.Since(begin) < patienceWithChild; {
+		all, err := threads(pid)
+		if err != nil {
+			return err
+		}
+		for _, id := range all {
+			var call, word, op uint64
+			text, err := os.ReadFile(fmt.Sprintf("/proc/%d/task/%d/syscall", pid, id))
+			if err != nil {
+				continue
+			}
+			if n, _ := fmt.Sscanf(string(text), "%d 0x%x 0x%x", &call, &word, &op); n != 3 {
+				continue
+			}
+			if call == unix.SYS_FUTEX_WAITV || call == unix.SYS_FUTEX && op&private == 0 {
+				return nil
+			}
+		}
+		unix.Nanosleep(&unix.Timespec{Nsec: 100_000}, nil)
+	}
+	return fmt.Errorf("the waiter of process %d does not sleep", pid)
+}
