@@ -1,0 +1,139 @@
+// Package crashtest is for the tests of crash cases.
+package crashtest
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"go/importer"
+	"go/token"
+	"go/types"
+	"io"
+	"os"
+	"os/exec"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/kindred-ipc/kindred/internal/crashlab"
+	"github.com/kindred-ipc/kindred/internal/proctest"
+	"github.com/kindred-ipc/kindred/proc"
+)
+
+// Main is the TestMain of a package of cases: children of the lab play their parts, and goroutines that
+// are left after the tests make the parent fail.
+func Main(m *testing.M, cases []crashlab.Case) {
+	proc.Main()
+	crashlab.Main(cases)
+	proctest.Main(m)
+}
+
+// share is how long the cases of a package may take all together: go test is for every day, the whole
+// is what cmd/crashlab runs.
+const share = 12 * time.Second
+
+// Run tries some of the kills of each case, others every time.
+func Run(t *testing.T, cases []crashlab.Case) {
+	t.Helper()
+	seed := uint64(time.Now().UnixNano())
+	t.Logf("seed %d", seed)
+	for _, c := range cases {
+		t.Run(c.Name, func(t *testing.T) {
+			r, err := crashlab.Try(crashlab.Options{
+				Sample: 6, Second: 3, Pauses: 1, Storms: 1, Seed: seed, Budget: share / time.Duration(len(cases)),
+			}, c, crashlab.Trial{})
+			require.NoError(t, err)
+			require.Empty(t, r.Failures)
+			require.Equal(t, r.Trials, r.Survived)
+			require.Positive(t, r.Trials, "no death fell inside the operation")
+		})
+	}
+}
+
+// Covered fails for each exported operation of the package in the directory that no case covers, unless
+// exempt gives a reason; and for cases and reasons of operations that are not there.
+func Covered(t *testing.T, dir string, cases []crashlab.Case, exempt map[string]string) {
+	t.Helper()
+	operations, err := operations(dir)
+	require.NoError(t, err)
+	covered := make(map[string]bool)
+	for _, c := range cases {
+		require.NotEmpty(t, c.Covers, "%s covers nothing", c.Name)
+		for _, name := range c.Covers {
+			covered[name] = true
+			require.NotContains(t, exempt, name, "it has a case, and a reason for having none")
+		}
+	}
+	for _, name := range operations {
+		if !covered[name] && exempt[name] == "" {
+			t.Errorf("%s has no crash case, and no reason is given for that", name)
+		}
+	}
+	for name := range exempt {
+		require.Contains(t, operations, name, "a reason is given for what is not there")
+	}
+}
+
+// operations lists the exported functions and methods of a package, as Case.Covers names them. Types
+// that are another package's under a name of this one are that package's matter.
+func operations(dir string) ([]string, error) {
+	pkg, err := load(dir)
+	if err != nil {
+		return nil, err
+	}
+	var all []string
+	for _, name := range pkg.Scope().Names() {
+		o := pkg.Scope().Lookup(name)
+		if !o.Exported() {
+			continue
+		}
+		switch o := o.(type) {
+		case *types.Func:
+			all = append(all, pkg.Name()+"."+name)
+		case *types.TypeName:
+			if o.IsAlias() {
+				continue
+			}
+			methods := types.NewMethodSet(types.NewPointer(o.Type()))
+			for m := range methods.Methods() {
+				if m.Obj().Exported() {
+					all = append(all, pkg.Name()+"."+name+"."+m.Obj().Name())
+				}
+			}
+		}
+	}
+	slices.Sort(all)
+	return all, nil
+}
+
+// load reads the types of a package from what the compiler wrote for its importers.
+func load(dir string) (*types.Package, error) {
+	list := exec.Command("go", "list", "-export", "-deps", "-json=ImportPath,Export,DepOnly", ".")
+	list.Dir = dir
+	var out, complaints bytes.Buffer
+	list.Stdout, list.Stderr = &out, &complaints
+	if err := list.Run(); err != nil {
+		return nil, errors.New(err.Error() + ": " + complaints.String())
+	}
+	exports := make(map[string]string)
+	path := ""
+	for dec := json.NewDecoder(&out); ; {
+		var p struct {
+			ImportPath, Export string
+			DepOnly            bool
+		}
+		if err := dec.Decode(&p); err == io.EOF {
+			break
+		} else if err != nil {
+			return nil, err
+		}
+		exports[p.ImportPath] = p.Export
+		if !p.DepOnly {
+			path = p.ImportPath
+		}
+	}
+	lookup := func(path string) (io.ReadCloser, error) { return os.Open(exports[path]) }
+	return importer.ForCompiler(token.NewFileSet(), "gc", lookup).Import(path)
+}
