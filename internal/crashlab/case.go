@@ -3,6 +3,7 @@ package crashlab
 import (
 	"context"
 	"errors"
+	"time"
 
 	"github.com/kindred-ipc/kindred/shm"
 )
@@ -41,6 +42,8 @@ type Play struct {
 	Victim func(a *Actor) error
 	// Unblock is called when the victim sleeps in its operation, so that it can go on. Survivor 0.
 	Unblock func(a *Actor) error
+	// Patience is how long the victim may sleep until Unblock is called; 0: 20 ms.
+	Patience time.Duration
 	// Recover is what every survivor must be able to do afterwards, all at the same time; also when
 	// the victim did not die. It may be done more than once.
 	Recover func(a *Actor) error

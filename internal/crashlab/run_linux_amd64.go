@@ -39,7 +39,7 @@ func (r *run) one(t Trial) error {
 		if err != nil {
 			return err
 		}
-		return r.second(q, q2)
+		return r.second(q, q2, nil)
 	default:
 		return r.kill(q, t.Early)
 	}
@@ -79,7 +79,7 @@ func (r *run) reference() error {
 	if err != nil {
 		return err
 	}
-	p, ended, err := s.walk(s.tracer, nil)
+	p, ended, err := s.walk(s.tracer, nil, nil)
 	if err == nil && !ended {
 		err = errors.New("the operation did not come to its end")
 	}
@@ -168,18 +168,26 @@ func (r *run) kills() error {
 	return nil
 }
 
-// Kill is one trial, to repeat it.
+// kill is one trial. Where the way to q is not the one that the first run went, it is gone step by step.
 func (r *run) kill(q point, early bool) error {
+	err := r.killOn(r.whole, q, early)
+	if errors.Is(err, errOtherWay) {
+		err = r.killOn(nil, q, early)
+	}
+	return err
+}
+
+func (r *run) killOn(known *path, q point, early bool) error {
 	how := fmt.Sprintf("-at %v", q)
 	if early {
 		how += " -early"
 	}
 	return r.attempt(how, func(s *stage) (*verdict, bool, error) {
-		p, ended, err := s.walk(s.tracer, &q)
+		p, ended, err := s.walk(s.tracer, &q, known)
 		if err != nil || ended {
 			return nil, false, err
 		}
-		drifted := p.changesUpTo(q.steps) != r.whole.changesUpTo(q.steps)
+		drifted := !q.asleep && r.whole.places[q] != 0 && p.places[q] != r.whole.places[q]
 		if drifted {
 			r.result.Drifted++
 		}
@@ -217,6 +225,9 @@ func (r *run) attempt(how string, play func(s *stage) (v *verdict, counts bool, 
 	v, counts, err := play(s)
 	if e := s.strike(); err == nil && e != nil {
 		err = fmt.Errorf("afterwards: %w", e)
+	}
+	if errors.Is(err, errOtherWay) {
+		return err
 	}
 	if counts {
 		r.result.Trials++
@@ -272,7 +283,10 @@ func (r *run) seconds() error {
 	}
 	first := r.draw(r.whole.points, n)
 	for _, q := range first {
-		points, err := r.recovery(q)
+		known, err := r.recovery(q)
+		if errors.Is(err, errOtherWay) {
+			continue
+		}
 		if err != nil {
 			return err
 		}
@@ -280,11 +294,11 @@ func (r *run) seconds() error {
 		if n > 0 {
 			each = max(1, n/len(first))
 		}
-		for _, q2 := range r.draw(points, each) {
+		for _, q2 := range r.draw(known.points, each) {
 			if r.spent() {
 				return nil
 			}
-			if err := r.second(q, q2); err != nil {
+			if err := r.second(q, q2, known); err != nil && !errors.Is(err, errOtherWay) {
 				return err
 			}
 		}
@@ -295,27 +309,29 @@ func (r *run) seconds() error {
 func (r *run) play() Play { return r.c.Play() }
 
 // recovery finds the points of a recovery from a death at q.
-func (r *run) recovery(q point) (points []point, err error) {
+func (r *run) recovery(q point) (known *path, err error) {
+	known = &path{}
 	how := fmt.Sprintf("-at %v -second 0", q)
 	err = r.attempt(how, func(s *stage) (*verdict, bool, error) {
-		p, _, err := s.sweeper(q, nil)
+		p, _, err := s.sweeper(r.whole, q, nil, nil)
 		if err != nil || p == nil {
 			return nil, false, err
 		}
-		points = slices.DeleteFunc(p.points, func(q point) bool { return q.steps >= p.steps })
+		known = p
+		p.points = slices.DeleteFunc(p.points, func(q point) bool { return q.steps >= p.steps })
 		return nil, false, nil
 	})
-	return points, err
+	return known, err
 }
 
 // sweeper brings a second victim, which recovers from the first one's death at q, to a point of that,
 // or to the end.
-func (s *stage) sweeper(q point, to *point) (*path, bool, error) {
+func (s *stage) sweeper(first *path, q point, to *point, known *path) (*path, bool, error) {
 	p, err := s.lab.spawner.start("second victim", s.lab.cpu, victimEnv...)
 	if err != nil {
 		return nil, false, err
 	}
-	ended, err := s.replace(p, q)
+	ended, err := s.replace(p, first, q)
 	if err != nil || ended {
 		p.end()
 		return nil, false, err
@@ -325,16 +341,15 @@ func (s *stage) sweeper(q point, to *point) (*path, bool, error) {
 	if s.tracer, err = s.hold(p, "recover"); err != nil {
 		return nil, false, err
 	}
-	s.unblock = true // nobody is asked to help the second
-	return s.walk(s.tracer, to)
+	return s.walk(s.tracer, to, known)
 }
 
 // replace has p ready, and the victim dead at q, unless the operation ended before.
-func (s *stage) replace(p *process, q point) (ended bool, err error) {
+func (s *stage) replace(p *process, first *path, q point) (ended bool, err error) {
 	if err := s.enter(p, 2); err != nil {
 		return false, err
 	}
-	_, ended, err = s.walk(s.tracer, &q)
+	_, ended, err = s.walk(s.tracer, &q, first)
 	if err != nil || ended {
 		return ended, err
 	}
@@ -345,10 +360,10 @@ func (s *stage) replace(p *process, q point) (ended bool, err error) {
 	return false, nil
 }
 
-func (r *run) second(q, q2 point) error {
+func (r *run) second(q, q2 point, known *path) error {
 	how := fmt.Sprintf("-at %v -second %v", q, q2)
 	return r.attempt(how, func(s *stage) (*verdict, bool, error) {
-		_, ended, err := s.sweeper(q, &q2)
+		_, ended, err := s.sweeper(r.whole, q, &q2, known)
 		if err != nil || ended || s.tracer.gone {
 			return nil, false, err
 		}
@@ -387,7 +402,7 @@ func (r *run) pauses() error {
 		if i%4 == 3 {
 			d = 1500 * time.Millisecond // the longest of all timeouts is a second
 		}
-		if err := r.pause(q, d); err != nil {
+		if err := r.pause(q, d); err != nil && !errors.Is(err, errOtherWay) {
 			return err
 		}
 	}
@@ -397,7 +412,7 @@ func (r *run) pauses() error {
 func (r *run) pause(q point, d time.Duration) error {
 	how := fmt.Sprintf("-at %v -pause %v", q, d)
 	return r.attempt(how, func(s *stage) (*verdict, bool, error) {
-		_, ended, err := s.walk(s.tracer, &q)
+		_, ended, err := s.walk(s.tracer, &q, r.whole)
 		if err != nil || ended {
 			return nil, false, err
 		}

@@ -24,7 +24,7 @@ type tracer struct {
 // __WNOTHREAD: what other threads of the lab started does not concern this one.
 const waitOwn = unix.WALL | unix.WNOTHREAD
 
-const traceOptions = unix.PTRACE_O_EXITKILL | unix.PTRACE_O_TRACECLONE
+const traceOptions = unix.PTRACE_O_EXITKILL | unix.PTRACE_O_TRACECLONE | unix.PTRACE_O_TRACESYSGOOD
 
 var errGone = errors.New("the process is gone")
 
@@ -237,13 +237,42 @@ func (t *tracer) over(status unix.WaitStatus) (again bool, err error) {
 	switch s := status.StopSignal(); {
 	case s == unix.SIGTRAP && status.TrapCause() == unix.PTRACE_EVENT_CLONE:
 		return true, nil // the step that began the clone ends behind it
-	case s == unix.SIGTRAP:
+	case s == unix.SIGTRAP, s == callStop:
 		return false, nil
 	case s == unix.SIGURG:
 		return true, nil
 	default:
 		return false, fmt.Errorf("the victim got %v at %s", s, t.place())
 	}
+}
+
+// callStop is the signal of a stop at the beginning or the end of a system call.
+const callStop = unix.SIGTRAP | 0x80
+
+// errOtherWay says that the operation ended before a system call that it made the first time.
+var errOtherWay = errors.New("the operation went another way than the first time")
+
+// nextCall lets the thread run up to behind its next system call. It reports whether it sleeps in it
+// instead; awaken ends that.
+func (t *tracer) nextCall() (slept bool, err error) {
+	for stops := 0; stops < 2; {
+		if err := t.run(t.thread, unix.PTRACE_SYSCALL, 0); err != nil {
+			return false, err
+		}
+		status, slept, err := t.settle(stops == 1)
+		if slept || err != nil {
+			return slept, err
+		}
+		switch s := status.StopSignal(); {
+		case s == callStop:
+			stops++
+		case s == unix.SIGTRAP && status.TrapCause() == 0:
+			return false, errOtherWay
+		case s != unix.SIGURG && s != unix.SIGTRAP:
+			return false, fmt.Errorf("the victim got %v at %s", s, t.place())
+		}
+	}
+	return false, nil
 }
 
 func (t *tracer) settle(call bool) (status unix.WaitStatus, slept bool, err error) {

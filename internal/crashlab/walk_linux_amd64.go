@@ -38,19 +38,11 @@ func (p point) before(q point) bool {
 
 // path is what a walk through an operation met.
 type path struct {
-	steps   int     // how many instructions it has
-	points  []point // where a death leaves another world behind than one before
-	changes []int   // the points' numbers of steps behind which the segment had changed
-	states  int     // distinct contents of the segment
-}
-
-// changesUpTo counts the changes within the first n steps.
-func (p *path) changesUpTo(n int) int {
-	i := 0
-	for i < len(p.changes) && p.changes[i] <= n {
-		i++
-	}
-	return i
+	steps  int              // how many instructions it has
+	points []point          // where a death leaves another world behind than one before
+	places map[point]uint64 // the instruction at each of them
+	calls  []int            // the numbers of steps before each system call
+	states int              // distinct contents of the segment
 }
 
 // most is how many instructions an operation may have.
@@ -59,15 +51,16 @@ const most = 2_000_000
 var errLong = fmt.Errorf("the operation has more than %d instructions", most)
 
 // walk executes the operation up to the point, or to its end if there is none, and reports whether the
-// operation's end came first.
-func (s *stage) walk(t *tracer, to *point) (*path, bool, error) {
-	p := &path{}
-	add := func(q point) {
-		if len(p.points) == 0 || p.points[len(p.points)-1].before(q) {
-			p.points = append(p.points, q)
+// operation's end came first. If it has been there before, known says which system calls are on the way:
+// the thread runs from one to the next, and is stepped behind the last.
+func (s *stage) walk(t *tracer, to *point, known *path) (*path, bool, error) {
+	p := &path{places: make(map[point]uint64)}
+	if to != nil && known != nil {
+		if err := s.forward(t, p, to.steps, known); err != nil {
+			return p, false, err
 		}
 	}
-	for ; p.steps < most; p.steps++ {
+	for began := time.Now(); p.steps < most; p.steps++ {
 		pc, err := t.pc()
 		if err != nil {
 			return p, false, err
@@ -77,35 +70,84 @@ func (s *stage) walk(t *tracer, to *point) (*path, bool, error) {
 			return p, true, nil
 		}
 		if to != nil && !to.asleep && p.steps == to.steps {
+			p.places[*to] = pc
 			return p, false, nil
 		}
-		call := isCall(pc)
-		if call || p.steps == 0 {
-			add(point{steps: p.steps})
+		if p.steps == 0 || len(p.points) > 0 && p.points[len(p.points)-1].steps == p.steps {
+			p.add(point{steps: p.steps}, pc)
 		}
-		how, err := t.step(call)
-		if err != nil {
+		there, err := s.pass(t, p, pc, to)
+		if there || err != nil {
 			return p, false, err
 		}
-		if how == asleep {
-			add(point{p.steps, true})
-			if to != nil && to.asleep && p.steps == to.steps {
-				return p, false, nil
-			}
-			if err := s.rouse(t); err != nil {
-				return p, false, err
-			}
-		}
-		if s.watch.changed() {
-			p.changes = append(p.changes, p.steps+1)
-			add(point{steps: p.steps})
-			add(point{steps: p.steps + 1})
-		} else if call {
-			add(point{steps: p.steps + 1})
+		if p.steps%1000 == 0 && time.Since(began) > longest {
+			return p, false, errLong
 		}
 	}
 	return p, false, errLong
 }
+
+// pass executes the instruction at pc, notes what it does, and reports whether the point is there: asleep
+// in it.
+func (s *stage) pass(t *tracer, p *path, pc uint64, to *point) (there bool, err error) {
+	call := isCall(pc)
+	if call {
+		p.calls = append(p.calls, p.steps)
+	}
+	how, err := t.step(call)
+	if err != nil {
+		return false, err
+	}
+	if how == asleep {
+		p.add(point{steps: p.steps}, pc)
+		p.add(point{p.steps, true}, pc)
+		if to != nil && to.asleep && p.steps == to.steps {
+			return true, nil
+		}
+		if err := s.rouse(t); err != nil {
+			return false, err
+		}
+	}
+	if changed := s.watch.changed(); changed || call {
+		p.add(point{steps: p.steps}, pc)
+		p.add(point{steps: p.steps + 1}, 0) // its place is noted when the walk comes there
+	}
+	return false, nil
+}
+
+// add notes a point, once.
+func (p *path) add(q point, pc uint64) {
+	if n := len(p.points); n == 0 || p.points[n-1].before(q) {
+		p.points = append(p.points, q)
+	}
+	if pc != 0 {
+		p.places[q] = pc
+	}
+}
+
+// forward lets the thread run up to behind the last system call before that number of steps.
+func (s *stage) forward(t *tracer, p *path, steps int, known *path) error {
+	for _, at := range known.calls {
+		if at >= steps {
+			return nil
+		}
+		slept, err := t.nextCall()
+		if err != nil {
+			return err
+		}
+		if slept {
+			if err := s.rouse(t); err != nil {
+				return err
+			}
+		}
+		p.steps = at + 1
+		s.watch.changed()
+	}
+	return nil
+}
+
+// longest is how long a walk may take.
+const longest = time.Minute
 
 // selfHelp is how long a sleep may last that ends by itself: a first, short one.
 const selfHelp = 20 * time.Millisecond
@@ -115,7 +157,11 @@ func (s *stage) rouse(t *tracer) error {
 	if err := t.thaw(); err != nil {
 		return err
 	}
-	woken, err := t.awaken(selfHelp)
+	patience := s.play.Patience
+	if patience == 0 {
+		patience = selfHelp
+	}
+	woken, err := t.awaken(patience)
 	if err != nil {
 		return err
 	}

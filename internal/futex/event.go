@@ -28,9 +28,13 @@ type Event struct {
 
 	seq  atomic.Uint32 // the word to sleep on; only its change means anything
 	mark atomic.Uint32 // markAsleep, markFence
-	// hub will name the participants whose idle waits are folded into one thread.
+	// hub names those who may be woken here, or may hold what others wait for: a bit for each slot
+	// number modulo joinedSlots, and above them how often somebody joined.
 	hub atomic.Uint64
 }
+
+// joinedSlots is how many of the hub's bits name participants.
+const joinedSlots = 48
 
 const (
 	// markAsleep: somebody may be asleep on seq. Set by waiters, cleared by signallers.
@@ -52,6 +56,26 @@ func (e *Event) Announce() uint32 {
 
 // Demand asks every signaller for a fence, from its next signal on and for ever.
 func (e *Event) Demand() { e.mark.Or(markFence) }
+
+// Join names the participant of that slot as one of those who meet here. It comes before anything else
+// that the participant does here; whoever sleeps looks again, and finds that there is another one.
+func (e *Event) Join(slot uint32) {
+	for {
+		old := e.hub.Load()
+		if e.hub.CompareAndSwap(old, (old+1<<joinedSlots)|1<<(slot%joinedSlots)) {
+			break
+		}
+	}
+	if e.Asleep() { // comes after the swap, as the look at the hub comes after Announce
+		e.Rouse()
+	}
+}
+
+// Joined is a word that changes with every Join.
+func (e *Event) Joined() uint64 { return e.hub.Load() }
+
+// HasJoined reports whether that value of Joined may name the slot.
+func HasJoined(joined uint64, slot uint32) bool { return joined>>(slot%joinedSlots)&1 != 0 }
 
 // Idle reports that no signal is needed: nobody sleeps and nobody asked for fences. It is the one
 // load that a signaller's fast path pays.

@@ -110,7 +110,7 @@ func TestAWaitEndsByTheClockHoweverOftenItIsInterrupted(t *testing.T) {
 		start := time.Now()
 		require.Equal(t, TimedOut, k.sleep(new(atomic.Uint32), 0, d))
 		require.GreaterOrEqual(t, time.Since(start), d)
-		require.Greater(t, calls, 1)
+		require.Positive(t, calls)
 	}
 	require.Equal(t, TimedOut, door{}.sleep(new(atomic.Uint32), 0, 0), "no call at all")
 }

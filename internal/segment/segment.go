@@ -163,6 +163,7 @@ func (s *Segment) occupy(i uint32, as string) bool {
 	copy(p.name[:], as)
 	p.state.Store(slotState(generation+1, slotLive))
 	s.self.Store(uint64(makeOwner(i, generation+1)))
+	s.heapLock.point.join()
 	return true
 }
 

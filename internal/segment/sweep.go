@@ -77,6 +77,9 @@ func (s *Segment) provenDead(o Owner) bool {
 	return ok
 }
 
+// maxWatches bounds the descriptors that watches take. Deaths of others are found at the safety net.
+const maxWatches = 128
+
 // watch has o's death pushed to this process, if the system can, and reports whether it will be. It
 // also reports whether o turned out to be gone already.
 func (s *Segment) watch(o Owner) (gone, pushed bool) {
@@ -84,11 +87,12 @@ func (s *Segment) watch(o Owner) (gone, pushed bool) {
 	theirs := liveness.Identity{Pid: p.pid, Namespace: p.namespace}
 	s.mu.Lock()
 	_, watched := s.watches[o]
+	many := len(s.watches) >= maxWatches
 	s.mu.Unlock()
 	if watched || o == s.Self() {
 		return false, true
 	}
-	if !s.ident.SameNamespace(theirs) {
+	if many || !s.ident.SameNamespace(theirs) {
 		return false, false
 	}
 	w, err := liveness.NewWatch(int(theirs.Pid), func() { s.died(o) })

@@ -44,6 +44,8 @@ type Point struct {
 	manner Manner
 	spin   futex.Spinner
 
+	joined atomic.Uint64 // the event's Joined when all whom it names were last looked up
+
 	mu      sync.Mutex
 	queue   []*waiter   // the first is the leader, who sleeps in the kernel
 	crowded atomic.Bool // queue is not empty
@@ -63,8 +65,16 @@ func (s *Segment) Point(off uint64, manner Manner) *Point {
 	if p == nil {
 		p = &Point{seg: s, event: s.m.event(off), manner: manner}
 		s.points[off] = p
+		p.join()
 	}
 	return p
+}
+
+// join makes this participant known to the others who meet here, if one alone of them can go on.
+func (p *Point) join() {
+	if self := p.seg.Self(); p.manner == Exclusive && self != 0 {
+		p.event.Join(self.slot())
+	}
 }
 
 // Event is the event that p waits for.
@@ -160,7 +170,7 @@ func (p *Point) lead(ctx context.Context, w Wait, me *waiter) error {
 		if over {
 			return nil
 		}
-		if again {
+		if again || p.watchOthers() {
 			continue
 		}
 		limit := SafetyNet
@@ -261,6 +271,27 @@ func (p *Point) mourn(w Wait) (over, again, pushed bool) {
 		return w.Recover(o), true, false
 	}
 	return false, false, pushed
+}
+
+// watchOthers has the deaths pushed of all who meet at an exclusive wait: one of them may take what is
+// waited for while others sleep, or be given the only wake, and die. It reports whether to look again
+// before sleeping. Whoever joins later wakes those who sleep.
+func (p *Point) watchOthers() (again bool) {
+	joined := p.event.Joined()
+	if p.manner != Exclusive || joined == p.joined.Load() {
+		return false
+	}
+	for i := range p.seg.slots {
+		state := p.seg.slot(i).state.Load()
+		if state&0xff != slotLive || !futex.HasJoined(joined, i) {
+			continue
+		}
+		if gone, _ := p.seg.watch(makeOwner(i, uint32(state>>8))); gone {
+			again = true
+		}
+	}
+	p.joined.Store(joined)
+	return again
 }
 
 // line queues the caller up.

@@ -1,0 +1,174 @@
+package crashcases
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/kindred-ipc/kindred/internal/crashlab"
+	"github.com/kindred-ipc/kindred/shm"
+	"github.com/kindred-ipc/kindred/sync"
+)
+
+// permits is how many a trial's Semaphore begins with.
+const permits = 3
+
+// gate is a Semaphore in a trial, as each process sees it.
+type gate struct {
+	*sync.Semaphore
+	held int64 // by this survivor, since before the operation
+}
+
+func (g *gate) setup(a *crashlab.Actor) error {
+	_, err := sync.NewSemaphore(a.Segment, permits, shm.Named("gate"))
+	return err
+}
+
+func (g *gate) open(a *crashlab.Actor) (err error) {
+	g.Semaphore, err = sync.OpenSemaphore(a.Segment, "gate")
+	return err
+}
+
+// openHeld has survivor 0 hold all permits.
+func (g *gate) openHeld(a *crashlab.Actor) error {
+	if err := g.open(a); err != nil || a.N != 0 {
+		return err
+	}
+	g.held = permits
+	return g.Acquire(a.Ctx, permits)
+}
+
+func (g *gate) acquire(a *crashlab.Actor) error { return g.Acquire(a.Ctx, 1) }
+
+func (g *gate) release(*crashlab.Actor) error { return g.Release(1) }
+
+func (g *gate) try(*crashlab.Actor) error {
+	got, err := g.TryAcquire(1)
+	if err == nil && !got {
+		return errors.New("no permit")
+	}
+	return err
+}
+
+// giveBack is what a survivor that holds permits does for the others.
+func (g *gate) giveBack(*crashlab.Actor) error {
+	n := g.held
+	g.held = 0
+	if n == 0 {
+		return nil
+	}
+	return g.Release(n)
+}
+
+func (g *gate) pass(a *crashlab.Actor) error {
+	if err := g.giveBack(a); err != nil {
+		return err
+	}
+	if err := g.Acquire(a.Ctx, 1); err != nil {
+		return err
+	}
+	return g.Release(1)
+}
+
+// count is the number of permits in the end: those of the dead are gone, and no other.
+func (g *gate) count(a *crashlab.Actor) (string, error) {
+	n := g.Value()
+	if n > permits || n < int64(permits-a.Deaths) {
+		return "", fmt.Errorf("%d of %d permits after %d deaths", n, permits, a.Deaths)
+	}
+	return fmt.Sprintf("%d permits", n), nil
+}
+
+// loose is count where a second death may have taken another permit.
+func (g *gate) loose(a *crashlab.Actor) (string, error) {
+	state, err := g.count(a)
+	if a.Deaths > 1 && err == nil {
+		return "2 permits", nil
+	}
+	return state, err
+}
+
+func semaphoreCases() []crashlab.Case {
+	taken := []string{"3 permits", "2 permits"}
+	given := []string{"2 permits", "3 permits"}
+	return []crashlab.Case{
+		{
+			Name: "sync.NewSemaphore", Covers: []string{"sync.NewSemaphore"}, States: []string{"absent", "there"},
+			Play: func() crashlab.Play {
+				return making(func(a *crashlab.Actor) error {
+					_, err := sync.NewSemaphore(a.Segment, permits, shm.Named("new"))
+					return err
+				}, func(a *crashlab.Actor) error {
+					g := &gate{}
+					var err error
+					if g.Semaphore, err = sync.OpenSemaphore(a.Segment, "new"); err != nil {
+						return err
+					}
+					return g.pass(a)
+				})
+			},
+		},
+		{
+			Name: "sync.OpenSemaphore", Covers: []string{"sync.OpenSemaphore", "sync.SemaphoreFrom"},
+			Play: func() crashlab.Play {
+				var g gate
+				return crashlab.Play{
+					Setup: g.setup, Open: g.open, Recover: g.pass,
+					Victim: func(a *crashlab.Actor) error {
+						s, err := sync.OpenSemaphore(a.Segment, "gate")
+						if err != nil {
+							return err
+						}
+						_, err = sync.SemaphoreFrom(a.Segment, s.Ref())
+						return err
+					},
+				}
+			},
+		},
+		{
+			Name: "sync.Semaphore.Acquire", Covers: []string{"sync.Semaphore.Acquire"}, States: taken,
+			Play: func() crashlab.Play {
+				var g gate
+				return crashlab.Play{
+					Setup: g.setup, Open: g.open, Victim: g.acquire, Recover: g.pass, Check: g.loose,
+				}
+			},
+		},
+		{
+			Name: "sync.Semaphore.Acquire, blocked", Covers: []string{"sync.Semaphore.Acquire"}, States: taken,
+			Play: func() crashlab.Play {
+				var g gate
+				return crashlab.Play{
+					Setup: g.setup, Open: g.openHeld, Victim: g.acquire, Unblock: g.giveBack, Recover: g.pass, Check: g.loose,
+				}
+			},
+		},
+		{
+			Name: "sync.Semaphore.Acquire, one of two waiters", Covers: []string{"sync.Semaphore.Acquire"}, States: taken,
+			Play: func() crashlab.Play {
+				var g gate
+				return crashlab.Play{
+					Setup: g.setup, Open: g.openHeld, Wait: g.pass, Victim: g.acquire, Unblock: g.giveBack, Recover: g.pass,
+					Check: g.loose,
+				}
+			},
+		},
+		{
+			Name: "sync.Semaphore.TryAcquire", Covers: []string{"sync.Semaphore.TryAcquire"}, States: taken,
+			Play: func() crashlab.Play {
+				var g gate
+				return crashlab.Play{
+					Setup: g.setup, Open: g.open, Victim: g.try, Recover: g.pass, Check: g.loose,
+				}
+			},
+		},
+		{
+			Name: "sync.Semaphore.Release", Covers: []string{"sync.Semaphore.Release"}, States: given,
+			Play: func() crashlab.Play {
+				var g gate
+				return crashlab.Play{
+					Setup: g.setup, Open: g.open, Ready: g.acquire, Victim: g.release, Recover: g.pass, Check: g.loose,
+				}
+			},
+		},
+	}
+}
