@@ -199,7 +199,7 @@ func mutexCases() []crashlab.Case {
 					Setup: d.setup, Open: d.openHeld, Unblock: d.let, Recover: d.pass, Check: d.inherited("free", "held"),
 					Patience: 5 * time.Second,
 					Victim: func(a *crashlab.Actor) error {
-						ctx, cancel := context.WithTimeout(a.Ctx, time.Second)
+						ctx, cancel := context.WithTimeout(a.Ctx, 300*time.Millisecond)
 						defer cancel()
 						err := d.Lock(ctx)
 						if err == nil {
