@@ -107,8 +107,8 @@ func (t *table) tell(out, in string) func(a *crashlab.Actor) (string, error) {
 
 // alone is tell for a victim that was attached before, and does not attach.
 func (t *table) alone(a *crashlab.Actor) (string, error) {
-	t.before++
 	n, err := t.extra(a)
+	n-- // the victim's attach
 	if most := 2 * (a.Deaths - 1); err == nil && (n < a.Deaths-1 || n > most) {
 		err = fmt.Errorf("%d attaches more than there should have been", n)
 	}

@@ -5,12 +5,27 @@ package crashcases
 import (
 	"testing"
 
+	"github.com/stretchr/testify/require"
+
+	"github.com/kindred-ipc/kindred/internal/crashlab"
 	"github.com/kindred-ipc/kindred/internal/crashlab/crashtest"
 )
 
-func TestMain(m *testing.M) { crashtest.Main(m, Cases()) }
+func TestMain(m *testing.M) { crashtest.Main(m, crashlab.WithScenarios(Cases(), Scenarios())) }
 
 func TestKilledAnywhere(t *testing.T) { crashtest.Run(t, Cases()) }
+
+func TestScenarios(t *testing.T) {
+	for _, s := range Scenarios() {
+		t.Run(s.Case.Name, func(t *testing.T) {
+			o, err := crashlab.TryScenario(crashlab.Options{}, s)
+			require.NoError(t, err)
+			require.Empty(t, o.Failures)
+			require.Equal(t, o.Trials, o.Survived)
+			require.Positive(t, o.Trials)
+		})
+	}
+}
 
 func TestEveryOperationHasACase(t *testing.T) {
 	const (

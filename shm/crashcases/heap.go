@@ -1,6 +1,7 @@
 package crashcases
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 
@@ -23,12 +24,8 @@ func maker(n int) byte { return byte(0x10 + n) }
 
 var errRubble = errors.New("a new object has bytes of one that was not committed")
 
-func fill(o segment.Object, b byte) {
-	body := o.Bytes()
-	for i := range body {
-		body[i] = b
-	}
-}
+// fill does it in a few stores, each of which the lab kills before and behind.
+func fill(o segment.Object, b byte) { copy(o.Bytes(), bytes.Repeat([]byte{b}, int(o.Size()))) }
 
 // made makes an object of that size. If the name is taken, that is well.
 func (t *things) made(a *crashlab.Actor) error {
