@@ -55,17 +55,22 @@ func (t *table) extra(a *crashlab.Actor) (n int, err error) {
 	}
 	n, err = generations(a.Segment)
 	n -= slots + t.before
-	said := make(map[int]int)
-	for _, word := range a.Said {
-		var who, total int
-		if _, err := fmt.Sscanf(word, "%d %d", &who, &total); err == nil {
-			said[who] = max(said[who], total)
+	return n - total(a.Said), err
+}
+
+// total adds up what survivors have counted, each of which says its number, and its own count so far.
+func total(said []string) (n int) {
+	counts := make(map[int]int)
+	for _, word := range said {
+		var who, count int
+		if _, err := fmt.Sscanf(word, "%d %d", &who, &count); err == nil {
+			counts[who] = max(counts[who], count)
 		}
 	}
-	for _, total := range said {
-		n -= total
+	for _, count := range counts {
+		n += count
 	}
-	return n, err
+	return n
 }
 
 // generations adds up those of the slots, all of which are taken.
@@ -312,8 +317,8 @@ func closeCases() []crashlab.Case {
 			Play: func() crashlab.Play {
 				var e estate
 				return crashlab.Play{
-					Setup: e.setup, Open: e.open, Ready: e.hold, Wait: e.inherit, Victim: closing,
-					Recover: e.recover, Check: e.check,
+					Setup: e.setup, Open: e.open, Ready: e.hold, Wait: e.tally(e.inherit), Victim: closing,
+					Recover: e.tally(e.recover), Check: e.check,
 				}
 			},
 		},

@@ -22,6 +22,8 @@ type estate struct {
 	mu     *sync.Mutex
 	ring   *ring.SPSC[uint64]
 	writer *ring.Writer[uint64]
+
+	inherited int // times that this process got the lock of a dead one
 }
 
 // What the victim pushed, and what its successor does.
@@ -60,16 +62,26 @@ func (e *estate) hold(a *crashlab.Actor) (err error) {
 	return e.writer.Push(a.Ctx, fromVictim)
 }
 
+// inherit passes the lock.
 func (e *estate) inherit(a *crashlab.Actor) error {
 	err := e.mu.Lock(a.Ctx)
 	if errors.Is(err, sync.ErrOwnerDied) {
-		a.Say("inherited")
+		e.inherited++
 		err = e.mu.MarkConsistent()
 	}
 	if err != nil {
 		return err
 	}
 	return e.mu.Unlock()
+}
+
+// tally is do, and says how often this process has inherited the lock by now.
+func (e *estate) tally(do func(*crashlab.Actor) error) func(*crashlab.Actor) error {
+	return func(a *crashlab.Actor) error {
+		err := do(a)
+		a.Say(fmt.Sprintf("%d %d", a.N, e.inherited))
+		return err
+	}
 }
 
 // recover has everybody pass the lock, and survivor 0 take the ring's end.
@@ -98,7 +110,7 @@ func (e *estate) check(a *crashlab.Actor) (string, error) {
 	if who, held := e.mu.Owner(); held {
 		return "", fmt.Errorf("still held by %s", who)
 	}
-	if n := len(a.Said); n > a.Deaths || a.Deaths == 1 && n != 1 {
+	if n := total(a.Said); n > a.Deaths || a.Deaths == 1 && n != 1 {
 		return "", fmt.Errorf("inherited %d times, and %d died", n, a.Deaths)
 	}
 	r, err := e.ring.Reader()

@@ -11,10 +11,10 @@ import (
 
 // legacy is a second segment, beside that of the trial, which is to be removed.
 type legacy struct {
-	id      uint64       // of the segment that was there first
-	done    bool         // this process has removed what there was
-	heir    uint64       // of the one that survivor 1 then made
-	keeping *shm.Segment // an attach to the first
+	id    uint64 // of the segment that was there first
+	done  bool   // this process has removed what there was
+	heir  uint64 // of the one that survivor 1 then made
+	raced bool   // it did so while the victim was stopped, who may not have looked yet
 }
 
 func (l *legacy) make(a *crashlab.Actor) error {
@@ -22,8 +22,8 @@ func (l *legacy) make(a *crashlab.Actor) error {
 	if err != nil {
 		return err
 	}
-	l.id, l.keeping = seg.ID(), seg
-	return nil
+	l.id = seg.ID()
+	return seg.Close()
 }
 
 // look: the name is gone, or it leads to a segment that is whole.
@@ -53,26 +53,34 @@ func (l *legacy) unlink(a *crashlab.Actor) error {
 		case err != nil && !errors.Is(err, shm.ErrNotExist):
 			return err
 		}
-		l.done = true
+		l.done, l.raced = true, a.Paused
 		if err == nil {
 			a.Say("there")
 		}
-		seg, err := shm.Create(beside(a), size, options(a)...)
-		if err != nil {
-			return err
-		}
-		l.heir = seg.ID()
-		return seg.Close()
+		return l.succeed(a)
 	}
 	id, err := l.look(a)
+	if err == nil && id == 0 && l.raced {
+		return l.succeed(a) // the victim removed the new one, whole as it was, when it went on
+	}
 	if err == nil && id != l.heir {
 		err = fmt.Errorf("the name leads to segment %016x, and not to %016x, which was made last", id, l.heir)
 	}
 	return err
 }
 
+// succeed makes a new segment of the name.
+func (l *legacy) succeed(a *crashlab.Actor) error {
+	seg, err := shm.Create(beside(a), size, options(a)...)
+	if err != nil {
+		return err
+	}
+	l.heir = seg.ID()
+	return seg.Close()
+}
+
 func (l *legacy) checkUnlinked(a *crashlab.Actor) (string, error) {
-	if err := errors.Join(l.keeping.Check(), l.keeping.Close(), nothingBeside(a, a.Name, beside(a))); err != nil {
+	if err := nothingBeside(a, a.Name, beside(a)); err != nil {
 		return "", err
 	}
 	switch id, err := l.look(a); {
@@ -151,12 +159,7 @@ func removeCases() []crashlab.Case {
 			Play: func() crashlab.Play {
 				var l legacy
 				return crashlab.Play{
-					Setup: func(a *crashlab.Actor) error {
-						if err := l.make(a); err != nil {
-							return err
-						}
-						return l.keeping.Close()
-					},
+					Setup: l.make,
 					Victim: func(a *crashlab.Actor) error {
 						_, err := shm.Collect(a.Options()...)
 						return err
