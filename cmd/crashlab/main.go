@@ -18,17 +18,19 @@ import (
 	"math/rand/v2"
 	"os"
 	"regexp"
+	"slices"
 	"time"
 
 	"github.com/kindred-ipc/kindred/internal/crashlab"
 	"github.com/kindred-ipc/kindred/proc"
+	shmcases "github.com/kindred-ipc/kindred/shm/crashcases"
 	synccases "github.com/kindred-ipc/kindred/sync/crashcases"
 )
 
 // cases are those of all packages, in the order in which the packages stand on each other.
 func cases() []crashlab.Case {
 	var all []crashlab.Case
-	for _, some := range [][]crashlab.Case{synccases.Cases()} {
+	for _, some := range [][]crashlab.Case{shmcases.Cases(), synccases.Cases()} {
 		all = append(all, some...)
 	}
 	return all
@@ -36,9 +38,9 @@ func cases() []crashlab.Case {
 
 func main() {
 	proc.Main()
-	all := cases()
-	crashlab.Main(all)
-	os.Exit(run(all, os.Args[1:], os.Stdout, os.Stderr))
+	all, scenarios := cases(), shmcases.Scenarios()
+	crashlab.Main(crashlab.WithScenarios(all, scenarios))
+	os.Exit(run(all, scenarios, os.Args[1:], os.Stdout, os.Stderr))
 }
 
 // flags are what the command line says.
@@ -85,7 +87,7 @@ func parse(args []string, errs io.Writer) (flags, error) {
 	return f, nil
 }
 
-func run(all []crashlab.Case, args []string, out, errs io.Writer) int {
+func run(all []crashlab.Case, scenarios []crashlab.Scenario, args []string, out, errs io.Writer) int {
 	f, err := parse(args, errs)
 	if err != nil {
 		fmt.Fprintln(errs, err)
@@ -97,7 +99,10 @@ func run(all []crashlab.Case, args []string, out, errs io.Writer) int {
 			chosen = append(chosen, c)
 		}
 	}
-	if len(chosen) == 0 {
+	scenarios = slices.DeleteFunc(slices.Clone(scenarios), func(s crashlab.Scenario) bool {
+		return !f.only.MatchString(s.Case.Name) || f.repeat.At != ""
+	})
+	if len(chosen)+len(scenarios) == 0 {
 		fmt.Fprintf(errs, "crashlab: no case has a name like %q\n", f.only)
 		return 2
 	}
@@ -105,14 +110,21 @@ func run(all []crashlab.Case, args []string, out, errs io.Writer) int {
 		for _, c := range chosen {
 			fmt.Fprintln(out, c.Name)
 		}
+		for _, s := range scenarios {
+			fmt.Fprintln(out, s.Case.Name)
+		}
 		return 0
 	}
 	results, err := f.play(chosen, errs)
+	var outcomes []crashlab.Outcome
+	if err == nil {
+		outcomes, err = f.playScenarios(scenarios, errs)
+	}
 	if err != nil {
 		fmt.Fprintln(errs, "crashlab:", err)
 		return 1
 	}
-	return f.report(results, out, errs)
+	return f.report(results, outcomes, out, errs)
 }
 
 // play runs the cases. With a limit, each gets an equal share of what time is left, in an order that
@@ -147,25 +159,49 @@ func (f *flags) play(chosen []crashlab.Case, errs io.Writer) ([]crashlab.Result,
 	return results, nil
 }
 
-func (f *flags) report(results []crashlab.Result, out, errs io.Writer) int {
-	sum := crashlab.Sum(results)
+// playScenarios plays them all, which takes seconds.
+func (f *flags) playScenarios(all []crashlab.Scenario, errs io.Writer) ([]crashlab.Outcome, error) {
+	var outcomes []crashlab.Outcome
+	for _, s := range all {
+		o, err := crashlab.TryScenario(f.Options, s)
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", s.Case.Name, err)
+		}
+		for _, failure := range o.Failures {
+			fmt.Fprintf(errs, "FAILED: %s\n  repeat: go run ./cmd/crashlab -case %q\n", failure, "^"+regexp.QuoteMeta(s.Case.Name)+"$")
+		}
+		outcomes = append(outcomes, o)
+	}
+	return outcomes, nil
+}
+
+func (f *flags) report(results []crashlab.Result, outcomes []crashlab.Outcome, out, errs io.Writer) int {
+	sum := crashlab.Sum(results).Add(outcomes)
 	if f.json {
 		enc := json.NewEncoder(out)
 		for _, r := range results {
 			_ = enc.Encode(r)
 		}
+		for _, o := range outcomes {
+			_ = enc.Encode(o)
+		}
 		_ = enc.Encode(sum)
 	} else {
-		crashlab.Print(out, results)
+		crashlab.Print(out, results, outcomes)
 	}
 	if f.write != "" {
-		if err := crashlab.WriteTable(f.write, results); err != nil {
+		if err := crashlab.WriteTable(f.write, results, outcomes); err != nil {
 			fmt.Fprintln(errs, "crashlab:", err)
 			return 1
 		}
 	}
 	for _, r := range results {
 		if len(r.Failures) > 0 {
+			return 1
+		}
+	}
+	for _, o := range outcomes {
+		if len(o.Failures) > 0 {
 			return 1
 		}
 	}

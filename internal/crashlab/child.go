@@ -19,8 +19,15 @@ import (
 // Main makes the program a child of the lab if the lab started it: it plays its part in the cases and
 // exits. In any other process it returns at once. Call it at the top of main, behind proc.Main.
 func Main(cases []Case) {
-	if os.Getenv(childVariable) == "" {
+	switch os.Getenv(childVariable) {
+	case "":
 		return
+	case imageEnds:
+		os.Exit(0)
+	case imageRests:
+		for {
+			_ = unix.Pause()
+		}
 	}
 	_ = os.Unsetenv(childVariable) // processes that a case starts are not children of the lab
 	c := child{wire: childWire(), cases: cases}

@@ -10,7 +10,7 @@ import (
 )
 
 // Print writes the matrix as text.
-func Print(w io.Writer, results []Result) {
+func Print(w io.Writer, results []Result, scenarios []Outcome) {
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', tabwriter.AlignRight)
 	fmt.Fprintln(t, "operation\tinstructions\tstates\tpoints\ttrials\tsurvived\tsecond\tpaused\tstorms\tworst ms\tresidue\t")
 	for _, r := range results {
@@ -18,7 +18,11 @@ func Print(w io.Writer, results []Result) {
 			r.Tried, r.Points, r.Trials, r.Survived, r.Second, r.Paused, r.Storms, r.WorstMillis, r.Residue)
 	}
 	_ = t.Flush()
-	s := Sum(results)
+	if len(scenarios) > 0 {
+		fmt.Fprintln(w)
+		printScenarios(w, scenarios)
+	}
+	s := Sum(results).Add(scenarios)
 	fmt.Fprintf(w, "%d operations, %d trials, %d survived, longest time to recovery %.1f ms\n",
 		s.Operations, s.Trials, s.Survived, s.WorstMillis)
 }
@@ -32,7 +36,7 @@ const (
 var errNoMarks = errors.New("the page has no place for the table")
 
 // WriteTable puts the matrix into a page, in place of the one that is there.
-func WriteTable(path string, results []Result) error {
+func WriteTable(path string, results []Result, scenarios []Outcome) error {
 	page, err := os.ReadFile(path)
 	if err != nil {
 		return err
@@ -45,13 +49,13 @@ func WriteTable(path string, results []Result) error {
 	var b bytes.Buffer
 	b.Write(head)
 	b.WriteString(tableBegin)
-	table(&b, results)
+	table(&b, results, scenarios)
 	b.WriteString(tableEnd)
 	b.Write(foot)
 	return os.WriteFile(path, b.Bytes(), 0o644)
 }
 
-func table(w io.Writer, results []Result) {
+func table(w io.Writer, results []Result, scenarios []Outcome) {
 	fmt.Fprint(w, "| operation | instructions | distinct states | points tried | kills | survived | second kills "+
 		"| stopped | storms | longest recovery | residue |\n")
 	fmt.Fprint(w, "| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |\n")
@@ -59,7 +63,8 @@ func table(w io.Writer, results []Result) {
 		fmt.Fprintf(w, "| %s | %d | %d | %d of %d | %d | %d | %d | %d | %d | %.1f ms | %d B |\n", r.Operation, r.Instructions,
 			r.States, r.Tried, r.Points, r.Trials, r.Survived, r.Second, r.Paused, r.Storms, r.WorstMillis, r.Residue)
 	}
-	s := Sum(results)
+	scenarioTable(w, scenarios)
+	s := Sum(results).Add(scenarios)
 	fmt.Fprintf(w, "\n%d operations, %d trials, %d survived; longest time to recovery %.1f ms.\n",
 		s.Operations, s.Trials, s.Survived, s.WorstMillis)
 }

@@ -22,9 +22,11 @@ type stage struct {
 	watch  *watch
 	// waits is the order that survivor 1 carries out since before the operation.
 	waits   *order
-	unblock bool // has been called
-	deaths  int  // so far
-	stormy  bool // several were at work: no state of one operation
+	unblock bool     // has been called
+	deaths  int      // so far
+	memory  int      // of the victim's own, in bytes
+	said    []string // before the last recover
+	stormy  bool     // several were at work: no state of one operation
 }
 
 // set makes everything ready, up to the victim's mark.
@@ -39,6 +41,16 @@ func (l *Lab) set(c *Case) (*stage, error) {
 }
 
 func (s *stage) raise() error {
+	if err := s.muster(); err != nil {
+		return err
+	}
+	var err error
+	s.tracer, err = s.hold(s.victim, "victim")
+	return err
+}
+
+// muster has everybody in place, with s.memory bytes of its own for the victim.
+func (s *stage) muster() error {
 	for i, p := range s.lab.survivors {
 		if err := s.enter(p, i); err != nil {
 			return err
@@ -55,17 +67,18 @@ func (s *stage) raise() error {
 	if s.victim, err = s.lab.victim(); err != nil {
 		return err
 	}
+	if s.memory > 0 {
+		if _, err := s.victim.ask(order{Act: actBallast, Memory: s.memory}); err != nil {
+			return err
+		}
+	}
 	if err := s.enter(s.victim, -1); err != nil {
 		return err
 	}
 	if _, err := s.victim.ask(order{Act: "ready", Bound: bound}); err != nil {
 		return err
 	}
-	if err := s.wait(); err != nil {
-		return err
-	}
-	s.tracer, err = s.hold(s.victim, "victim")
-	return err
+	return s.wait()
 }
 
 // bound is how long an operation of a survivor may take until its context ends: far more than what
@@ -117,7 +130,7 @@ func (s *stage) hold(p *process, part string) (*tracer, error) {
 	if err != nil {
 		return nil, err
 	}
-	t, err := seize(p.pid(), a.Thread)
+	t, err := seize(p.pid(), a.Thread, traceOptions)
 	if err != nil {
 		return nil, err
 	}

@@ -29,7 +29,7 @@ const traceOptions = unix.PTRACE_O_EXITKILL | unix.PTRACE_O_TRACECLONE | unix.PT
 var errGone = errors.New("the process is gone")
 
 // seize attaches to every thread of the process. They run on.
-func seize(pid, thread int) (*tracer, error) {
+func seize(pid, thread int, options uintptr) (*tracer, error) {
 	t := &tracer{pid: pid, thread: thread, stopped: make(map[int]bool)}
 	// A thread that was made meanwhile, by one that was not attached yet, is found in another round.
 	for found := true; found; {
@@ -42,7 +42,7 @@ func seize(pid, thread int) (*tracer, error) {
 			if _, known := t.stopped[id]; known {
 				continue
 			}
-			if err := ptrace(unix.PTRACE_SEIZE, id, 0, traceOptions); err != nil {
+			if err := ptrace(unix.PTRACE_SEIZE, id, 0, options); err != nil {
 				if errors.Is(err, unix.ESRCH) {
 					continue
 				}

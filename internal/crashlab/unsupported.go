@@ -24,3 +24,12 @@ func (*Lab) Repeat(Case, Trial) (Result, error) { return Result{}, errors.ErrUns
 
 // Close does nothing.
 func (*Lab) Close() {}
+
+// TryScenario fails with errors.ErrUnsupported.
+func TryScenario(Options, Scenario) (Outcome, error) { return Outcome{}, errors.ErrUnsupported }
+
+// Execute fails with errors.ErrUnsupported.
+func Execute() error { return errors.ErrUnsupported }
+
+// Fork fails with errors.ErrUnsupported.
+func Fork() error { return errors.ErrUnsupported }

@@ -1,0 +1,40 @@
+//go:build linux && amd64
+
+package crashcases
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/kindred-ipc/kindred/internal/crashlab"
+	"github.com/kindred-ipc/kindred/internal/crashlab/crashtest"
+)
+
+func TestMain(m *testing.M) { crashtest.Main(m, crashlab.WithScenarios(Cases(), Scenarios())) }
+
+func TestKilledAnywhere(t *testing.T) { crashtest.Run(t, Cases()) }
+
+func TestScenarios(t *testing.T) {
+	for _, s := range Scenarios() {
+		t.Run(s.Case.Name, func(t *testing.T) {
+			o, err := crashlab.TryScenario(crashlab.Options{}, s)
+			require.NoError(t, err)
+			require.Empty(t, o.Failures)
+			require.Equal(t, o.Trials, o.Survived)
+			require.Positive(t, o.Trials)
+		})
+	}
+}
+
+func TestEveryOperationHasACase(t *testing.T) {
+	const (
+		reads = "reads, and changes nothing"
+		sets  = "sets a word of this process's own, for the call that it is given to"
+	)
+	crashtest.Covered(t, "..", Cases(), map[string]string{
+		"shm.Segment.Check": reads, "shm.Segment.Engine": reads, "shm.Segment.ID": reads,
+		"shm.Segment.Name": reads, "shm.Segment.Size": reads, "shm.Observe": "opens without a slot, and changes nothing",
+		"shm.Dir": sets, "shm.MaxBytes": sets, "shm.Mode": sets, "shm.Owner": sets, "shm.Participants": sets,
+	})
+}
