@@ -22,13 +22,14 @@ import (
 
 	"github.com/kindred-ipc/kindred/internal/crashlab"
 	"github.com/kindred-ipc/kindred/proc"
+	ringcases "github.com/kindred-ipc/kindred/ring/crashcases"
 	synccases "github.com/kindred-ipc/kindred/sync/crashcases"
 )
 
 // cases are those of all packages, in the order in which the packages stand on each other.
 func cases() []crashlab.Case {
 	var all []crashlab.Case
-	for _, some := range [][]crashlab.Case{synccases.Cases()} {
+	for _, some := range [][]crashlab.Case{synccases.Cases(), ringcases.Cases()} {
 		all = append(all, some...)
 	}
 	return all
