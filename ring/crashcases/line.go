@@ -48,7 +48,7 @@ type line struct {
 	known   []segment.Owner // who was there when this process came, and whoever had the ends
 }
 
-func (s scene) line() *line { return &line{scene: s, seen: history{died: -1}} }
+func (s scene) line() *line { return &line{scene: s, seen: history{died: -1, midway: s.reads}} }
 
 func (l *line) setup(a *crashlab.Actor) error {
 	if _, err := l.kind.create(a.Segment); err != nil || l.lead == 0 {
