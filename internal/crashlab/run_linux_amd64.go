@@ -150,7 +150,7 @@ func (r *run) kills() error {
 	for _, q := range r.draw(r.whole.points, r.lab.opts.Sample) {
 		first := r.lab.random.IntN(2) == 0
 		for _, early := range []bool{first, !first} {
-			if r.spent() {
+			if r.spent() && r.result.Trials > 0 {
 				return nil
 			}
 			if err := r.kill(q, early); err != nil {
