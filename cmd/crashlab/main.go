@@ -23,6 +23,7 @@ import (
 
 	"github.com/kindred-ipc/kindred/internal/crashlab"
 	"github.com/kindred-ipc/kindred/proc"
+	ringcases "github.com/kindred-ipc/kindred/ring/crashcases"
 	shmcases "github.com/kindred-ipc/kindred/shm/crashcases"
 	synccases "github.com/kindred-ipc/kindred/sync/crashcases"
 )
@@ -30,7 +31,7 @@ import (
 // cases are those of all packages, in the order in which the packages stand on each other.
 func cases() []crashlab.Case {
 	var all []crashlab.Case
-	for _, some := range [][]crashlab.Case{shmcases.Cases(), synccases.Cases()} {
+	for _, some := range [][]crashlab.Case{shmcases.Cases(), synccases.Cases(), ringcases.Cases()} {
 		all = append(all, some...)
 	}
 	return all

@@ -29,6 +29,9 @@ type Play struct {
 	Detached bool
 	// Bare is set if there is no segment before the operation: Setup makes none, and nobody attaches.
 	Bare bool
+	// Room is how many bytes the segment has for objects, if a few are not enough; all of them are
+	// compared after every step.
+	Room int64
 	// Setup makes the objects in a new segment. Survivor 0.
 	Setup func(a *Actor) error
 	// Open finds them again. Every process, survivor 0 too.

@@ -13,6 +13,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/kindred-ipc/kindred/internal/segment"
 	"github.com/kindred-ipc/kindred/shm"
 )
 
@@ -28,6 +29,8 @@ func Main(cases []Case) {
 		for {
 			_ = unix.Pause()
 		}
+	case childPlain:
+		segment.WithoutNet()
 	}
 	_ = os.Unsetenv(childVariable) // processes that a case starts are not children of the lab
 	c := child{wire: childWire(), cases: cases}
@@ -144,12 +147,16 @@ func (c *child) begin(o order) error {
 // every step.
 const slots = 12
 
-// size is how much room there is for objects in a trial's segment.
+// size is how much room there is for objects in a trial's segment, if the case does not say.
 const size = 60 << 10
 
 func (c *child) create() (err error) {
 	a := &c.actor
-	a.Segment, err = shm.Create(a.Name, size, append(a.Options(), shm.Participants(slots))...)
+	room := c.play.Room
+	if room == 0 {
+		room = size
+	}
+	a.Segment, err = shm.Create(a.Name, room, append(a.Options(), shm.Participants(slots))...)
 	return err
 }
 

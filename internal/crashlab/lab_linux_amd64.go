@@ -39,8 +39,12 @@ func New(opts Options) (*Lab, error) {
 	if err != nil {
 		return nil, err
 	}
+	kind := childPlain
+	if opts.net {
+		kind = childWithNet
+	}
 	l := &Lab{
-		opts: opts, dir: dir, cpu: cpu, spawner: newSpawner(),
+		opts: opts, dir: dir, cpu: cpu, spawner: newSpawner(kind),
 		random: rand.New(rand.NewPCG(opts.Seed, 0)),
 	}
 	if err := l.staff(); err != nil {

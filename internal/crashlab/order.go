@@ -8,8 +8,13 @@ import (
 	"time"
 )
 
-// childVariable makes a process a child of the lab.
-const childVariable = "KINDRED_CRASHLAB"
+// childVariable makes a process a child of the lab. Children sleep without a safety net, so that nothing
+// but a wake-up or the news of a death lets them go on, unless the variable says childWithNet.
+const (
+	childVariable = "KINDRED_CRASHLAB"
+	childPlain    = "child"
+	childWithNet  = "child with a safety net"
+)
 
 // order is what the lab tells a child to do; each is answered.
 type order struct {

@@ -49,10 +49,11 @@ func (t *tail) String() string {
 // not the tracer's: that one waits for whatever it attached to, and for nothing else.
 type spawner struct {
 	requests chan func()
+	kind     string // of children: the childVariable
 }
 
-func newSpawner() *spawner {
-	s := &spawner{requests: make(chan func())}
+func newSpawner(kind string) *spawner {
+	s := &spawner{requests: make(chan func()), kind: kind}
 	go func() {
 		runtime.LockOSThread() // never unlocked: the thread ends with the goroutine
 		for f := range s.requests {
@@ -86,7 +87,7 @@ func (s *spawner) start(role string, cpu int, env ...string) (*process, error) {
 	defer answers.Close()
 	p := &process{role: role, wire: newWire(fromChild, toChild), in: fromChild, errs: &tail{}}
 	p.cmd = exec.Command(exe)
-	p.cmd.Env = append(append(os.Environ(), childVariable+"=1"), env...)
+	p.cmd.Env = append(append(os.Environ(), childVariable+"="+s.kind), env...)
 	p.cmd.ExtraFiles = []*os.File{orders, answers} // ordersFd, answersFd
 	p.cmd.Stderr = p.errs
 	p.cmd.WaitDelay = time.Second

@@ -14,6 +14,9 @@ type Options struct {
 	Storms int           // rounds of several kills at random
 	Budget time.Duration // after which a case draws no more trials; 0: none
 	Seed   uint64        // of all that is random
+	Limit  time.Duration // how long survivors may take from the proof of a death; 0: Promised
+
+	net bool // children keep the safety net
 }
 
 // Trial names one trial, as a failure does; the zero Trial names none.
@@ -39,6 +42,7 @@ type Result struct {
 	Storms       int      `json:"storms"`
 	WorstMillis  float64  `json:"worst_recovery_ms"`
 	Residue      uint64   `json:"residue_bytes"` // of the heap, more than if nobody had died
+	Late         int      `json:"late"`          // trials that took too long, and did not when they were repeated
 	Failures     []string `json:"failures,omitempty"`
 }
 

@@ -17,6 +17,7 @@ const rounds = 3
 
 // TryScenario makes a lab, plays one scenario in it, and takes the lab down.
 func TryScenario(o Options, sc Scenario) (Outcome, error) {
+	o.net = true // of an exec nobody is told
 	lab, err := New(o)
 	if err != nil {
 		return Outcome{}, err

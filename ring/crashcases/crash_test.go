@@ -1,0 +1,35 @@
+//go:build linux && amd64
+
+package crashcases
+
+import (
+	"testing"
+
+	"github.com/kindred-ipc/kindred/internal/crashlab/crashtest"
+)
+
+func TestMain(m *testing.M) { crashtest.Main(m, Cases()) }
+
+func TestKilledAnywhere(t *testing.T) { crashtest.Run(t, Cases()) }
+
+func TestEveryOperationHasACase(t *testing.T) {
+	crashtest.Covered(t, "..", Cases(), map[string]string{
+		"ring.Bytes.Cap":   "a constant",
+		"ring.SPSC.Cap":    "a constant",
+		"ring.Reader.Cap":  "a constant",
+		"ring.Writer.Cap":  "a constant",
+		"ring.Bytes.Ref":   "a constant",
+		"ring.SPSC.Ref":    "a constant",
+		"ring.SPSCFrom":    "as ring.OpenSPSC, without the name; changes nothing",
+		"ring.BytesFrom":   "as ring.OpenBytes, without the name; changes nothing",
+		"ring.Bytes.Len":   "reads, changes nothing",
+		"ring.SPSC.Len":    "reads, changes nothing",
+		"ring.Reader.Len":  "reads, changes nothing",
+		"ring.Writer.Len":  "reads, changes nothing",
+		"ring.Inspect":     "reads, changes nothing",
+		"ring.Check":       "reads, changes nothing",
+		"ring.Info.String": "formats what Inspect returned",
+		"ring.Side.String": "formats what Inspect returned",
+		"ring.Waiting":     "makes an option",
+	})
+}

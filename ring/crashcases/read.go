@@ -1,0 +1,115 @@
+package crashcases
+
+import (
+	"fmt"
+
+	"github.com/kindred-ipc/kindred/internal/crashlab"
+)
+
+// counted is an error if fewer than n items were handled.
+func counted(n int) func(int, error) error {
+	return func(done int, err error) error {
+		if err == nil && done != n {
+			err = fmt.Errorf("%d items, and not %d", done, n)
+		}
+		return err
+	}
+}
+
+// must is an error if a Try did nothing.
+func must(ok bool, err error) error {
+	if err == nil && !ok {
+		err = fmt.Errorf("refused")
+	}
+	return err
+}
+
+func pop(l *line, a *crashlab.Actor) error {
+	_, err := l.in.(valueReader).Pop(a.Ctx)
+	return err
+}
+
+func tryPop(l *line, _ *crashlab.Actor) error {
+	_, ok, err := l.in.(valueReader).TryPop()
+	return must(ok, err)
+}
+
+func popN(l *line, a *crashlab.Actor) error {
+	return counted(l.does)(l.in.(valueReader).PopN(a.Ctx, make([]item, l.does)))
+}
+
+func popAll(l *line, a *crashlab.Actor) error {
+	n := 0
+	for _, err := range l.in.(valueReader).All(a.Ctx) {
+		if err != nil {
+			return err
+		}
+		if n++; n == l.does {
+			break
+		}
+	}
+	return counted(l.does)(n, nil)
+}
+
+func takeAndPop(l *line, a *crashlab.Actor) error {
+	if err := l.take(); err != nil {
+		return late(err)
+	}
+	_, err := l.in.pop(a.Ctx)
+	return err
+}
+
+func release(l *line, a *crashlab.Actor) error {
+	_, err := l.in.(recordReader).pop(a.Ctx)
+	return err
+}
+
+func tryRelease(l *line, _ *crashlab.Actor) error {
+	_, ok, err := l.in.(recordReader).tryPop()
+	return must(ok, err)
+}
+
+func readCases() []crashlab.Case {
+	pop1 := []string{"ring.Reader.Pop"}
+	peek := []string{"ring.BytesReader.Peek", "ring.BytesReader.Release"}
+	few := scene{kind: ofValues, reads: true, lead: 8, left: 4, first: 1, does: 1}
+	told := few
+	told.told = true
+	full := scene{kind: ofValues, reads: true, lead: 11, left: 8, does: 1}
+	batch := scene{kind: ofValues, reads: true, lead: 12, left: 7, first: 1, does: 3}
+	empty := scene{kind: ofValues, reads: true, lead: 8, left: 0, does: 1}
+	bytes := scene{kind: ofRecords(nil), reads: true, lead: 6, left: 4, first: 1, does: 1}
+	bytesTold := scene{kind: ofRecords(fullOfRecords), reads: true, lead: 2, left: 2, does: 1, told: true}
+	return cases("popped", []operation{
+		{name: "ring.Reader.Pop", covers: pop1, scene: few, op: pop},
+		{name: "ring.Reader.Pop, the writer is told", covers: pop1, scene: told, op: pop},
+		{name: "ring.Reader.Pop, the writer sleeps", covers: pop1, scene: full, op: pop, waits: true},
+		{name: "ring.Reader.Pop, blocked", covers: pop1, scene: empty, op: pop, blocks: true},
+		{
+			name: "ring.Reader.Pop, not registered", covers: pop1,
+			scene: scene{kind: ofValues, reads: true, lead: 8, left: 4, takes: true, does: 1}, op: takeAndPop,
+		},
+		{name: "ring.Reader.TryPop", covers: []string{"ring.Reader.TryPop"}, scene: few, op: tryPop},
+		{name: "ring.Reader.TryPop, the writer sleeps", covers: []string{"ring.Reader.TryPop"}, scene: full, op: tryPop, waits: true},
+		{name: "ring.Reader.PopN, across the end", covers: []string{"ring.Reader.PopN"}, scene: batch, op: popN},
+		{name: "ring.Reader.All, across the end", covers: []string{"ring.Reader.All"}, scene: batch, op: popAll},
+		{name: "ring.BytesReader.Release", covers: peek, scene: bytes, op: release},
+		{name: "ring.BytesReader.Release, the writer is told", covers: peek, scene: bytesTold, op: release},
+		{
+			name: "ring.BytesReader.Release, the writer sleeps", covers: peek,
+			scene: scene{kind: ofRecords(fullOfRecords), reads: true, lead: 2, left: 2, does: 1}, op: release, waits: true,
+		},
+		{
+			name: "ring.BytesReader.Peek, blocked", covers: peek,
+			scene: scene{kind: ofRecords(nil), reads: true, lead: 4, does: 1}, op: release, blocks: true,
+		},
+		{
+			name: "ring.BytesReader.Release, not registered", covers: peek,
+			scene: scene{kind: ofRecords(nil), reads: true, lead: 4, left: 2, takes: true, does: 1}, op: takeAndPop,
+		},
+		{
+			name: "ring.BytesReader.TryPeek", covers: []string{"ring.BytesReader.TryPeek", "ring.BytesReader.Release"},
+			scene: bytes, op: tryRelease,
+		},
+	})
+}

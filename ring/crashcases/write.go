@@ -1,0 +1,150 @@
+package crashcases
+
+import (
+	"github.com/kindred-ipc/kindred/internal/crashlab"
+)
+
+// operation is one of the victim's, at an end that it has.
+type operation struct {
+	name   string
+	covers []string
+	scene  scene
+	op     func(l *line, a *crashlab.Actor) error
+	// waits: the one at the other end sleeps. blocks: the operation sleeps until he does something.
+	waits, blocks bool
+}
+
+// cases are those of operations, in which done happens to items.
+func cases(done string, all []operation) (some []crashlab.Case) {
+	for _, o := range all {
+		if !o.blocks {
+			o.scene.peer = 1 // who waits is survivor 1; who helps is survivor 0
+		}
+		some = append(some, crashlab.Case{
+			Name: o.name, Covers: o.covers, States: stages(o.scene.does, done),
+			Play: func() crashlab.Play {
+				l := o.scene.line()
+				p := l.play(func(a *crashlab.Actor) error { return o.op(l, a) })
+				p.Check = l.progress(done)
+				if o.waits {
+					p.Wait = l.awaitOnce
+				}
+				if o.blocks {
+					p.Unblock = l.await
+				}
+				return p
+			},
+		})
+	}
+	return some
+}
+
+// The items that the victim pushes are numbered from the first.
+func (l *line) pushes(n int) (all []item) {
+	for i := range n {
+		all = append(all, item{Number: uint64(l.first + i + 1), By: byVictim})
+	}
+	return all
+}
+
+func push(l *line, a *crashlab.Actor) error {
+	return l.out.(valueWriter).Push(a.Ctx, item{Number: uint64(l.first + 1), By: byVictim})
+}
+
+func tryPush(l *line, _ *crashlab.Actor) error {
+	return must(l.out.(valueWriter).TryPush(item{Number: uint64(l.first + 1), By: byVictim}))
+}
+
+func pushN(l *line, a *crashlab.Actor) error {
+	return counted(l.does)(l.out.(valueWriter).PushN(a.Ctx, l.pushes(l.does)))
+}
+
+func takeAndPush(l *line, a *crashlab.Actor) error {
+	if err := l.take(); err != nil {
+		return late(err)
+	}
+	return l.out.push(a.Ctx, item{Number: 1, By: byVictim})
+}
+
+func reserve(l *line, a *crashlab.Actor) error {
+	return l.out.(recordWriter).push(a.Ctx, item{Number: uint64(l.first + 1), By: byVictim})
+}
+
+func tryReserve(l *line, _ *crashlab.Actor) error {
+	return must(l.out.(recordWriter).tryPush(item{Number: uint64(l.first + 1), By: byVictim}))
+}
+
+// reserveTwice gives up one reservation, and commits less than all of the next.
+func reserveTwice(l *line, a *crashlab.Actor) error {
+	w := l.out.(recordWriter).BytesWriter
+	record, err := w.Reserve(a.Ctx, 5*itemSize)
+	if err != nil {
+		return err
+	}
+	item{Number: 99, By: byVictim}.encode(record)
+	if record, err = w.Reserve(a.Ctx, 3*itemSize); err != nil {
+		return err
+	}
+	item{Number: uint64(l.first + 1), By: byVictim}.encode(record)
+	w.Commit(itemSize)
+	return nil
+}
+
+// Records as long as these fill the ring but for 16 bytes, and end 16 bytes before its end.
+var (
+	fullOfRecords = map[uint64]int{1: 1<<15 - 8, 2: 1<<15 - 24}
+	atTheEnd      = map[uint64]int{1: 1<<16 - 24}
+)
+
+func writeCases() []crashlab.Case {
+	push1 := []string{"ring.Writer.Push"}
+	try1 := []string{"ring.Writer.TryPush"}
+	commit := []string{"ring.BytesWriter.Reserve", "ring.BytesWriter.Commit"}
+	tryCommit := []string{"ring.BytesWriter.TryReserve", "ring.BytesWriter.Commit"}
+	small := scene{kind: ofValues, lead: 8, left: 0, first: 1, does: 1}
+	told := small
+	told.told, told.left = true, 2
+	slow := small
+	slow.first = 0
+	batch := scene{kind: ofValues, lead: 8, left: 1, first: 1, does: 3}
+	wrap := scene{kind: ofValues, lead: 13, left: 2, first: 1, does: 3}
+	full := scene{kind: ofValues, lead: 11, left: 8, does: 1}
+	bytes := scene{kind: ofRecords(nil), lead: 4, left: 1, first: 1, does: 1}
+	bytesTold := bytes
+	bytesTold.told = true
+	bytesSleep := bytes
+	bytesSleep.left, bytesSleep.first = 0, 0
+	sleep := slow
+	unregistered := scene{kind: ofValues, lead: 8, left: 1, takes: true, does: 1}
+	bytesUnregistered := scene{kind: ofRecords(nil), lead: 4, left: 1, takes: true, does: 1}
+	return cases("pushed", []operation{
+		{name: "ring.Writer.Push", covers: push1, scene: small, op: push},
+		{name: "ring.Writer.Push, first", covers: push1, scene: slow, op: push},
+		{name: "ring.Writer.Push, the reader is told", covers: push1, scene: told, op: push},
+		{name: "ring.Writer.Push, the reader sleeps", covers: push1, scene: sleep, op: push, waits: true},
+		{name: "ring.Writer.Push, blocked", covers: push1, scene: full, op: push, blocks: true},
+		{name: "ring.Writer.Push, not registered", covers: push1, scene: unregistered, op: takeAndPush},
+		{name: "ring.Writer.TryPush", covers: try1, scene: small, op: tryPush},
+		{name: "ring.Writer.TryPush, the reader sleeps", covers: try1, scene: sleep, op: tryPush, waits: true},
+		{name: "ring.Writer.PushN", covers: []string{"ring.Writer.PushN"}, scene: batch, op: pushN},
+		{name: "ring.Writer.PushN, across the end", covers: []string{"ring.Writer.PushN"}, scene: wrap, op: pushN},
+		{
+			name: "ring.Writer.PushN, blocked in the middle", covers: []string{"ring.Writer.PushN"},
+			scene: scene{kind: ofValues, lead: 11, left: 6, does: 3}, op: pushN, blocks: true,
+		},
+		{name: "ring.BytesWriter.Commit", covers: commit, scene: bytes, op: reserve},
+		{name: "ring.BytesWriter.Commit, the reader is told", covers: commit, scene: bytesTold, op: reserve},
+		{name: "ring.BytesWriter.Commit, the reader sleeps", covers: commit, scene: bytesSleep, op: reserve, waits: true},
+		{name: "ring.BytesWriter.Commit, less than was reserved", covers: commit, scene: bytes, op: reserveTwice},
+		{
+			name: "ring.BytesWriter.Commit, across the end", covers: commit,
+			scene: scene{kind: ofRecords(atTheEnd), lead: 1, does: 1}, op: reserve,
+		},
+		{name: "ring.BytesWriter.Commit, not registered", covers: commit, scene: bytesUnregistered, op: takeAndPush},
+		{
+			name: "ring.BytesWriter.Reserve, blocked", covers: commit,
+			scene: scene{kind: ofRecords(fullOfRecords), lead: 2, left: 2, does: 1}, op: reserve, blocks: true,
+		},
+		{name: "ring.BytesWriter.TryReserve", covers: tryCommit, scene: bytes, op: tryReserve},
+	})
+}
