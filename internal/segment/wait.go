@@ -12,7 +12,7 @@ import (
 
 // SafetyNet bounds every sleep: where no death is pushed, and where a wake was given to somebody
 // who died before he used it, everyone looks again after this long.
-const SafetyNet = 100 * time.Millisecond
+const SafetyNet = 95 * time.Millisecond
 
 // net is SafetyNet, but in a process that shows that nobody needs it.
 var net = SafetyNet
