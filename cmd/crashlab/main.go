@@ -56,7 +56,7 @@ type flags struct {
 }
 
 func parse(args []string, errs io.Writer) (flags, error) {
-	f := flags{Options: crashlab.Options{Second: -1, Pauses: 8, Storms: 5}}
+	f := flags{Options: crashlab.Options{Second: -1, Pauses: 8, Storms: 5, Fails: 5}}
 	set := flag.NewFlagSet("crashlab", flag.ContinueOnError)
 	set.SetOutput(errs)
 	only := set.String("case", "", "run the cases whose names this regular expression finds")
@@ -66,6 +66,7 @@ func parse(args []string, errs io.Writer) (flags, error) {
 	set.IntVar(&f.Second, "seconds", f.Second, "second kills per case, drawn at random; negative: all")
 	set.IntVar(&f.Pauses, "pauses", f.Pauses, "steps per case at which the victim is stopped, and goes on")
 	set.IntVar(&f.Storms, "storms", f.Storms, "rounds per case of several kills at any time")
+	set.IntVar(&f.Fails, "fails", f.Fails, "give a case up after that many failures; 0: never")
 	set.DurationVar(&f.within, "within", 0, "draw as many trials as fit into that time; 0: no limit")
 	set.Uint64Var(&f.Seed, "seed", 1, "of all that is drawn at random, and of the order of the cases with -within")
 	set.StringVar(&f.repeat.At, "at", "", "one trial: kill after that many steps (Nz: asleep behind them); as a failure says")

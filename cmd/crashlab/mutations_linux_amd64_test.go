@@ -26,7 +26,7 @@ func TestTheLabFindsEachMutation(t *testing.T) {
 			require.NoError(t, err)
 			only := regexp.MustCompile(`(?m)^Case: (.*)$`).FindSubmatch(text)
 			require.NotNil(t, only, "the patch does not say which case finds it")
-			run := exec.Command(lab, "-case", string(only[1]), "-seconds", "0", "-pauses", "0", "-storms", "0")
+			run := exec.Command(lab, "-case", string(only[1]), "-fails", "1", "-seconds", "0", "-pauses", "0", "-storms", "0")
 			out, err := run.CombinedOutput()
 			var exit *exec.ExitError
 			require.ErrorAs(t, err, &exit, "the lab is green:\n%s", out)

@@ -14,6 +14,7 @@ type Options struct {
 	Storms int           // rounds of several kills at random
 	Budget time.Duration // after which a case draws no more trials; 0: none
 	Seed   uint64        // of all that is random
+	Fails  int           // failures after which a case is given up; 0: none
 	Limit  time.Duration // how long survivors may take from the proof of a death; 0: Promised
 
 	net bool // children keep the safety net

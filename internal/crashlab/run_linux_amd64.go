@@ -58,7 +58,9 @@ type run struct {
 
 func (r *run) all() error {
 	if err := r.reference(); err != nil {
-		return fmt.Errorf("%s: %w", r.c.Name, err)
+		r.result.Trials++
+		r.result.fail("%s, when it is killed behind the operation: %v", r.c.Name, err)
+		return r.lab.renew()
 	}
 	for _, part := range []func() error{r.kills, r.seconds, r.pauses, r.storms, r.lab.leaks} {
 		if err := part(); err != nil {
@@ -68,8 +70,11 @@ func (r *run) all() error {
 	return nil
 }
 
-// spent reports whether the case has had its time.
+// spent reports whether the case has had its time, or failed often enough.
 func (r *run) spent() bool {
+	if n := r.lab.opts.Fails; n > 0 && len(r.result.Failures) >= n {
+		return true
+	}
 	return r.lab.opts.Budget > 0 && time.Since(r.began) > r.lab.opts.Budget
 }
 
@@ -95,11 +100,10 @@ func (r *run) reference() error {
 		err = e
 	}
 	if err != nil {
-		_ = r.lab.renew()
-		return fmt.Errorf("when it is killed behind the operation: %w", err)
+		return err
 	}
 	if n := len(r.c.States); n > 0 && v.state != r.c.States[n-1] {
-		return fmt.Errorf("when it is killed behind the operation: state %q, and not %q", v.state, r.c.States[n-1])
+		return fmt.Errorf("state %q, and not %q", v.state, r.c.States[n-1])
 	}
 	r.whole, r.used = p, v.used
 	r.result.Instructions, r.result.States = p.steps, p.states
@@ -515,6 +519,9 @@ func (r *run) storms() error {
 		return nil
 	}
 	for range r.lab.opts.Storms {
+		if r.spent() {
+			return nil
+		}
 		if err := r.storm(); err != nil {
 			return err
 		}
