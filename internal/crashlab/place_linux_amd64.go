@@ -51,7 +51,7 @@ func frames(pcs []uintptr) string {
 	for it := runtime.CallersFrames(pcs); ; {
 		f, more := it.Next()
 		name := strings.TrimPrefix(f.Function, "github.com/kindred-ipc/kindred/")
-		if strings.HasPrefix(name, "internal/crashlab.") {
+		if strings.HasPrefix(name, "internal/crashlab.(*child).") {
 			break
 		}
 		all = append(all, fmt.Sprintf("%s (%s:%d)", name, filepath.Base(f.File), f.Line))

@@ -140,7 +140,7 @@ func (s *stage) hold(p *process, part string) (*tracer, error) {
 	if err := t.toMark(); err != nil {
 		return nil, p.trouble(o, err)
 	}
-	s.watch.changed()
+	s.watch.begin()
 	return t, nil
 }
 

@@ -14,7 +14,7 @@ import (
 type watch struct {
 	mem  []byte
 	last []byte
-	hash map[uint64]struct{} // of the states seen
+	hash map[uint64]struct{} // of the states seen since begin
 	at   int                 // where the last change was
 }
 
@@ -32,7 +32,13 @@ func watchSegment(dir, name string) (*watch, error) {
 	if err != nil {
 		return nil, fmt.Errorf("map %s: %w", f.Name(), err)
 	}
-	return &watch{mem: mem, last: bytes.Clone(mem), hash: map[uint64]struct{}{xxh3.Hash(mem): {}}}, nil
+	return &watch{mem: mem, last: bytes.Clone(mem)}, nil
+}
+
+// begin forgets what was before an operation.
+func (w *watch) begin() {
+	w.changed()
+	w.hash = map[uint64]struct{}{xxh3.Hash(w.last): {}}
 }
 
 // changed reports whether the segment differs from when it was last asked.
