@@ -37,7 +37,7 @@ func watchSegment(dir, name string) (*watch, error) {
 
 // begin forgets what was before an operation.
 func (w *watch) begin() {
-	w.changed()
+	copy(w.last, w.mem)
 	w.hash = map[uint64]struct{}{xxh3.Hash(w.last): {}}
 }
 
