@@ -82,6 +82,16 @@ func (s *Semaphore) TryAcquire(n int64) (bool, error) {
 	if s.take(n) {
 		return true, nil
 	}
+	return s.trySlow(n)
+}
+
+func (s *Semaphore) trySlow(n int64) (bool, error) {
+	if err := s.usable(n); err != nil {
+		return false, s.wrap("acquire", err)
+	}
+	if s.insist(n) {
+		return true, nil
+	}
 	return false, s.wrap("acquire", s.usable(n))
 }
 
@@ -97,18 +107,24 @@ func (s *Semaphore) acquireSlow(ctx context.Context, n int64) error {
 	if err := s.usable(n); err != nil {
 		return s.wrap("acquire", err)
 	}
-	return s.wrap("acquire", s.point.Wait(ctx, segment.Wait{Try: func() bool {
-		// Somebody may be quicker between the load and the swap while permits are left.
-		for s.state.value.Load() >= n {
-			if s.take(n) {
-				return true
-			}
-			if s.seg.Self() == 0 {
-				return false
-			}
+	if s.insist(n) {
+		return nil // who need not wait does not look at the context
+	}
+	return s.wrap("acquire", s.point.Wait(ctx, segment.Wait{Try: func() bool { return s.insist(n) }}))
+}
+
+// insist takes n permits if that many are free: somebody else may be quicker between take's load and
+// its swap, and enough be left all the same. It reports false, too, if the segment is closed.
+func (s *Semaphore) insist(n int64) bool {
+	for s.state.value.Load() >= n {
+		if s.take(n) {
+			return true
 		}
-		return false
-	}}))
+		if s.seg.Self() == 0 {
+			return false
+		}
+	}
+	return false
 }
 
 func (s *Semaphore) usable(n int64) error {

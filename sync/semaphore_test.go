@@ -148,3 +148,28 @@ func TestNeverMoreHoldersThanPermits(t *testing.T) {
 	require.LessOrEqual(t, most.Load(), int64(3))
 	require.EqualValues(t, 3, a.Value())
 }
+
+// As many permits as there are users: whoever is quicker, there is one for the other.
+func TestPermitsThatAreThereAreNotRefused(t *testing.T) {
+	a, b := semaphores(t, 2)
+	var users gosync.WaitGroup
+	for _, s := range []*sync.Semaphore{a, b} {
+		users.Go(func() {
+			for i := range 100000 {
+				got, err := true, error(nil)
+				if i%2 == 0 {
+					got, err = s.TryAcquire(1)
+				} else {
+					err = s.Acquire(over(), 1)
+				}
+				if !got || err != nil {
+					t.Errorf("round %d: %v, %v", i, got, err)
+					return
+				}
+				_ = s.Release(1)
+			}
+		})
+	}
+	users.Wait()
+	require.EqualValues(t, 2, a.Value())
+}
