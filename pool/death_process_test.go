@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"golang.org/x/sys/unix"
 
+	"github.com/kindred-ipc/kindred/internal/proctest"
 	"github.com/kindred-ipc/kindred/pool"
 )
 
@@ -154,13 +155,17 @@ func TestIdleWorkerThatIsKilledIsReplaced(t *testing.T) {
 	requireGone(t, before...)
 }
 
-// A call that comes just when an idle worker dies goes to another one: its task was not begun.
+// A call that comes just when an idle worker dies goes to another one: its task was not begun. (A kill
+// returns before the worker is dead, and one that polls for requests might still begin: it stands
+// still before it is killed.)
 func TestCallNeverSeesTheDeathOfAnIdleWorker(t *testing.T) {
 	p := newPool(t, 1)
 	for n := range 5 {
 		_, err := pid.Call(testContext(t), p, struct{}{})
 		require.NoError(t, err, "so that the worker was of use")
-		kill(t, p.Workers()[0].Pid, syscall.SIGKILL)
+		victim := p.Workers()[0].Pid
+		require.NoError(t, proctest.Stop(victim))
+		kill(t, victim, syscall.SIGKILL)
 		got, err := double.Call(testContext(t), p, n)
 		require.NoError(t, err)
 		require.Equal(t, 2*n, got)

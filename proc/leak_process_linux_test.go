@@ -57,7 +57,7 @@ func TestStartsLeakNothing(t *testing.T) {
 	for i := range n {
 		start(i)
 	}
-	require.Equal(t, descriptors, entries(t, "/proc/self/fd"))
+	require.LessOrEqual(t, entries(t, "/proc/self/fd"), descriptors)
 	goleak.VerifyNone(t, goroutines)
 	_, err := unix.Wait4(-1, nil, unix.WNOHANG, nil)
 	require.ErrorIs(t, err, unix.ECHILD, "no zombies, and no children")

@@ -122,7 +122,7 @@ func TestCheckIsRightWhileARingIsUsed(t *testing.T) {
 	require.NoError(t, err)
 	values, records := objectOf(t, watch, r.Ref()), objectOf(t, watch, b.Ref())
 
-	const rounds = 20000
+	const rounds = 5000
 	ctx := context.Background()
 	done := make(chan error, 2)
 	w, err := r.Writer()

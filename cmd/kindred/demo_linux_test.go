@@ -260,7 +260,7 @@ func TestForbiddenInputIsStatusOneAndNamed(t *testing.T) {
 func interrupt(t *testing.T, sig os.Signal) *program {
 	p := prepare(t, "demo", "-workers", "2", "-kill", "0")
 	require.NoError(t, p.Start())
-	require.Eventually(t, func() bool { return len(running()) == 3 }, 30*time.Second, time.Millisecond)
+	require.Eventually(t, func() bool { return len(running()) == 3 }, time.Minute, time.Millisecond)
 	require.NoError(t, p.Process.Signal(sig))
 	return p
 }
@@ -277,5 +277,5 @@ func TestInterruptLeavesNoChild(t *testing.T) {
 func TestKilledDemoLeavesNoChild(t *testing.T) {
 	p := interrupt(t, syscall.SIGKILL)
 	require.Error(t, p.Wait())
-	require.Eventually(t, func() bool { return len(running()) == 0 }, 10*time.Second, time.Millisecond)
+	require.Eventually(t, func() bool { return len(running()) == 0 }, time.Minute, time.Millisecond)
 }

@@ -100,7 +100,7 @@ func TestAPokeBeforeTheSleepIsNotLost(t *testing.T) {
 	s.Poke()
 	require.Equal(t, Poked, s.Sleep(new(atomic.Uint32), 0, time.Minute))
 	s.Clear()
-	require.Equal(t, TimedOut, s.Sleep(new(atomic.Uint32), 0, 0))
+	require.NotEqual(t, Poked, s.Sleep(new(atomic.Uint32), 0, 0), "which need not be TimedOut: a signal may come first")
 }
 
 // Tokens pass through a counter guarded by nothing but the event count; a lost wake-up leaves the

@@ -14,8 +14,8 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
-	"golang.org/x/sys/unix"
 
+	"github.com/kindred-ipc/kindred/internal/proctest"
 	"github.com/kindred-ipc/kindred/shm"
 )
 
@@ -179,7 +179,7 @@ func TestRmRefusesWhatIsAlive(t *testing.T) {
 	require.Contains(t, complaint, fmt.Sprintf(
 		`kindred rm: "house": in use by process %d (landlord), process %d (tenant); -f removes the name`, os.Getpid(), child.Pid()))
 	require.NoError(t, h.seg.Close())
-	stop(t, child.Pid())
+	require.NoError(t, proctest.Stop(child.Pid()))
 	require.Contains(t, refuse(t, exitFailed, "rm", "-dir", h.dir, "house"), "(tenant);", "a stopped process is alive")
 	kill(t, child)
 	require.Empty(t, succeed(t, "rm", "-dir", h.dir, "house"))
@@ -200,7 +200,7 @@ func TestGcRemovesWhatTheDeadLeft(t *testing.T) {
 	defer alive.Close()
 	child := h.let(t, "tenant", false)
 	require.NoError(t, h.seg.Close())
-	stop(t, child.Pid())
+	require.NoError(t, proctest.Stop(child.Pid()))
 	require.Empty(t, succeed(t, "gc", "-dir", h.dir), "a stopped process is alive")
 
 	kill(t, child)
@@ -210,14 +210,4 @@ func TestGcRemovesWhatTheDeadLeft(t *testing.T) {
 	require.NoFileExists(t, filepath.Join(h.dir, "kindred.house"))
 	require.Empty(t, succeed(t, "gc", "-dir", h.dir))
 	require.Regexp(t, `(?m)^alive `, succeed(t, "ls", "-dir", h.dir))
-}
-
-// stop stops a child, and returns when it is stopped.
-func stop(t *testing.T, pid int) {
-	t.Helper()
-	require.NoError(t, unix.Kill(pid, unix.SIGSTOP))
-	var status unix.WaitStatus
-	_, err := unix.Wait4(pid, &status, unix.WUNTRACED, nil)
-	require.NoError(t, err)
-	require.True(t, status.Stopped())
 }

@@ -1,0 +1,207 @@
+//go:build !race
+
+package ring_test
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	"golang.org/x/arch/x86/x86asm"
+
+	"github.com/kindred-ipc/kindred/ring"
+)
+
+// On amd64 the last store of an operation is a plain one (futex.Publish): nothing but the compiler's
+// habits keeps it behind the payload and before the look at the mark. So the code that the compiler
+// made is looked at, of this very program, which has rings of these types:
+type (
+	sixteen struct {
+		A uint32
+		B uint64
+	}
+	forty struct {
+		A uint16
+		B [4]uint64
+	}
+)
+
+// shapes are those, in the words of the compiler, and what has it make the code.
+var shapes = map[string][]any{
+	"[uint64]":                           ringOf[uint64](),
+	"[struct { A uint32; B uint64 }]":    ringOf[sixteen](),
+	"[struct { A uint16; B [4]uint64 }]": ringOf[forty](),
+	"[[3]uint8]":                         ringOf[[3]byte](),
+	"[float32]":                          ringOf[float32](),
+	"[struct {}]":                        ringOf[struct{}](),
+}
+
+func ringOf[T any]() []any { return []any{(*ring.Writer[T]).Push, (*ring.Reader[T]).Pop} }
+
+// site is a function that publishes.
+type site struct {
+	publishes int    // plain stores by futex.Publish; the last is the commit
+	seldom    int    // fences behind it, which most calls do not come to
+	file      string // where the payload is moved, if that is here: what has to do with s.value
+}
+
+var sites = map[string]site{
+	"Writer.Push":         {1, 0, "spsc_writer.go"},
+	"Reader.Pop":          {1, 0, "spsc_reader.go"},
+	"BytesWriter.Commit":  {2, 0, ""}, // the 0 behind the record, and its header
+	"BytesReader.Release": {1, 1, ""}, // once a quarter of the ring it gives back what it read
+}
+
+func TestPublishesArePlainStoresBehindThePayloadAndBeforeTheLookAtTheMark(t *testing.T) {
+	if testing.CoverMode() != "" {
+		t.Log("counters of coverage are stores, too: not looked at")
+		return
+	}
+	seen := make(map[string]bool)
+	for _, r := range routines(t, func(name string) bool { return strings.Contains(name, "/kindred/") }) {
+		found := r.all(func(in *instruction) bool {
+			_, ok := in.stores()
+			return ok && in.of("futex.Publish")
+		})
+		if len(found) == 0 {
+			continue
+		}
+		name, shape := r.method()
+		s, ok := sites[name]
+		require.True(t, ok, "%s publishes, too: it belongs into the list", r.name)
+		seen[name+shape] = true
+		t.Run(name+shape, func(t *testing.T) {
+			require.NoError(t, r.err)
+			require.Len(t, found, s.publishes)
+			r.requireOrder(t, found[len(found)-1], s, shape != "[struct {}]")
+		})
+	}
+	for name := range sites {
+		if strings.HasPrefix(name, "Bytes") {
+			require.True(t, seen[name], name)
+			continue
+		}
+		for shape, code := range shapes {
+			require.True(t, seen[name+shape], "%s%s, one of %d", name, shape, len(code))
+		}
+	}
+}
+
+// method is the function's name without its package, and its type arguments.
+func (r *routine) method() (name, shape string) {
+	name = r.name[strings.LastIndex(r.name, "/")+1:]
+	if i := strings.Index(r.name, "["); i >= 0 {
+		j := strings.LastIndex(r.name, "]")
+		shape = strings.ReplaceAll(r.name[i:j+1], "go.shape.", "")
+		name = r.name[strings.LastIndex(r.name[:i], "/")+1:i] + r.name[j+1:]
+	}
+	_, name, _ = strings.Cut(name, ".")
+	return strings.NewReplacer("(", "", "*", "", ")", "").Replace(name), shape
+}
+
+// requireOrder looks at every way through the function that makes no call, which is what a push that
+// finds room and nobody asleep executes.
+func (r *routine) requireOrder(t *testing.T, commit int, s site, carries bool) {
+	require.Equal(t, x86asm.MOV, r.code[commit].Op, r.show(commit))
+	require.Equal(t, 8, r.code[commit].MemBytes, "in one piece: %s", r.show(commit))
+
+	fences, behind := 0, r.reach(commit, never)
+	for i := range r.fast(commit) {
+		if r.code[i].fences() {
+			require.True(t, behind[i], "before a plain store: %s", r.show(i))
+			fences++
+		}
+		require.True(t, i == commit || !r.overlap(i, commit), "%s, and once more: %s", r.show(commit), r.show(i))
+	}
+	require.Equal(t, s.seldom, fences, "fences behind %s", r.show(commit))
+
+	// The mark is looked at behind the commit, on every way out and before any call.
+	looks := r.looks()
+	require.NotEmpty(t, looks, r.name)
+	for i := range r.reach(commit, func(i int) bool { return looks[i] }) {
+		require.False(t, r.calls(i) || r.code[i].Op == x86asm.RET, "%s: no look at the mark before %s", r.show(commit), r.show(i))
+	}
+	for i := range looks {
+		require.False(t, r.reach(i, never)[commit], "%s: the mark was looked at before, by %s", r.show(commit), r.show(i))
+	}
+
+	if s.file == "" {
+		return
+	}
+	// What is behind the commit may happen after it was seen.
+	lines := linesOf(t, s.file, "s.value")
+	moves := r.all(func(in *instruction) bool {
+		_, stores := in.stores()
+		return lines[in.source.Line] && filepath.Base(in.source.File) == s.file && (stores || in.loads())
+	})
+	require.Equal(t, carries, len(moves) > 0, "%s: the payload: %d instructions", r.name, len(moves))
+	for _, i := range moves {
+		require.False(t, behind[i], "%s: behind it the payload, %s", r.show(commit), r.show(i))
+		require.True(t, r.reach(i, never)[commit], "%s leads to no commit", r.show(i))
+	}
+}
+
+// looks are the loads of the mark. The compiler says of the comparison that it is of Idle, and the
+// load before it is by the package atomic.
+func (r *routine) looks() map[int]bool {
+	set := make(map[int]bool)
+	for _, i := range r.all(func(in *instruction) bool { return in.of("futex.(*Event).Idle") }) {
+		in := &r.code[i]
+		if in.loads() {
+			set[i] = true
+		}
+		for k := i - 1; k >= 0 && in.Op == x86asm.TEST; k-- {
+			if before := &r.code[k]; before.Args[0] == in.Args[0] {
+				if before.of("atomic.(*Uint32).Load") && before.loads() {
+					set[k] = true
+				}
+				break
+			}
+		}
+	}
+	return set
+}
+
+// fast is what is executed on those ways through the function that lead over i and make no call.
+func (r *routine) fast(i int) map[int]bool {
+	leads := func(from, to int) bool { return from == to || r.reach(from, r.calls)[to] }
+	set := map[int]bool{i: true}
+	for k := range r.reach(i, r.calls) {
+		for _, ret := range r.all(func(in *instruction) bool { return in.Op == x86asm.RET }) {
+			if leads(k, ret) && !r.calls(k) {
+				set[k] = true
+			}
+		}
+	}
+	for k := range r.code {
+		if !r.calls(k) && leads(0, k) && leads(k, i) {
+			set[k] = true
+		}
+	}
+	return set
+}
+
+// overlap reports whether both instructions store to the same word, as far as their operands tell.
+func (r *routine) overlap(i, k int) bool {
+	a, ok := r.code[i].stores()
+	b, _ := r.code[k].stores()
+	return ok && a.Base == b.Base && a.Index == b.Index && a.Scale == b.Scale &&
+		a.Disp < b.Disp+8 && b.Disp < a.Disp+int64(max(r.code[i].MemBytes, 1))
+}
+
+// linesOf are the lines of the file that have the text in them.
+func linesOf(t *testing.T, file, text string) map[int]bool {
+	t.Helper()
+	source, err := os.ReadFile(file)
+	require.NoError(t, err)
+	lines := make(map[int]bool)
+	for i, l := range strings.Split(string(source), "\n") {
+		if strings.Contains(l, text) {
+			lines[i+1] = true
+		}
+	}
+	require.NotEmpty(t, lines, "%s: %s", file, text)
+	return lines
+}
