@@ -25,7 +25,7 @@ const (
 	maxOp       = 64
 )
 
-// Stages of a storm: the operator is ready, its parent lets it go.
+// Stages: the operator is ready, its parent lets it go.
 const (
 	stageReady = iota + 1
 	stageGo

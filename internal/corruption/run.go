@@ -1,8 +1,6 @@
 package corruption
 
 import (
-	"bytes"
-	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -10,9 +8,7 @@ import (
 	"runtime/debug"
 	"strconv"
 	"strings"
-	"syscall"
 	"testing"
-	"time"
 
 	"github.com/kindred-ipc/kindred/proc"
 )
@@ -23,11 +19,8 @@ const variable = "KINDRED_CORRUPTION"
 // pristineFile is where in the world's directory the operator leaves the bytes as they were at first.
 const pristineFile = "pristine"
 
-// stuck is for how long a trial may be under way before its operator is taken to hang.
-const stuck = 30 * time.Second
-
-// maxRounds is how many operators there are at most, those that died, hung, or were not guarded included.
-const maxRounds = 8
+// maxDeaths is how many operators may die, or hang, before a test gives up.
+const maxDeaths = 5
 
 // extentOf is what the environment variable asks for.
 func extentOf(value string, sample int) (o orders, err error) {
@@ -69,64 +62,36 @@ func (s *Scene) Run(t *testing.T, sample int) {
 		t.Fatalf("%s: %v", variable, err)
 	}
 	o.Repeat = repeat(t)
-	again := true
-	for rounds := 0; again; rounds++ {
-		if rounds == maxRounds {
-			t.Fatalf("%d operators did not come to the end", rounds)
+	for range maxDeaths {
+		again := false
+		if o.Skip, again = s.round(t, o); !again {
+			return
 		}
-		o.Skip, again = s.round(t, o)
 	}
+	t.Fatalf("%d operators did not come to the end", maxDeaths)
 }
 
 // round has one operator make trials, and says whether another one is to go on, and from where.
 func (s *Scene) round(t *testing.T, o orders) (skip int, again bool) {
-	ctx, cancel := context.WithCancel(context.Background())
-	defer cancel()
-	dir, err := os.MkdirTemp(t.TempDir(), "world")
-	if err != nil {
-		t.Fatal(err)
-	}
-	w, err := newWorld(ctx, dir)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() {
-		if err := w.close(); err != nil {
-			t.Error(err)
-		}
-	}()
-	o.Dir, o.Journal = dir, filepath.Join(dir, "journal")
-	a, err := s.start(ctx, o)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer a.close()
-	err = a.watch(ctx)
-	text := ""
-	if exit := new(proc.ExitError); errors.As(err, &exit) {
-		text = exit.Text
-	}
-	switch {
-	case strings.HasPrefix(text, unguarded):
-		t.Log(text)
-		return o.Skip, true
-	case a.journal.word(journalTrial).Load() == 0:
-		t.Fatalf("before the first trial: %v\n%s", err, a.stderr.String())
-	}
+	g := s.gather(t, o, 1)
+	defer g.close(t)
+	a := g.actors[0]
+	err := a.watch()
 	trials := a.journal.word(journalDone).Load()
 	t.Logf("seed %d: %d trials, %d sides guarded, answers %v", o.Seed, trials, a.journal.word(journalGuards).Load(), a.journal.answers())
+	var exit *proc.ExitError
 	switch {
 	case err == nil:
 		if o.One < 0 && trials == 0 {
 			t.Error("no trial changed anything")
 		}
 		return 0, false
-	case text != "":
-		t.Errorf("%s", text)
+	case errors.As(err, &exit) && exit.Text != "":
+		t.Errorf("%s", exit.Text)
 		return 0, false
 	}
 	k := int(a.journal.word(journalTrial).Load()) - 1
-	t.Errorf("%v, in %q of trial %s", err, a.journal.op(), s.describe(o, k))
+	t.Errorf("%v, in %q of trial %s", err, a.journal.op(), s.describe(a.orders, k))
 	t.Logf("%s", a.stderr.String())
 	return k + 1, o.One < 0
 }
@@ -144,58 +109,4 @@ func (s *Scene) describe(o orders, k int) string {
 	i := op.number(k)
 	c, _ := op.plan.Change(i, content)
 	return fmt.Sprintf("%d: %v\n\trepeat: %s", i, c, fmt.Sprintf(o.Repeat, o.Seed, i))
-}
-
-// actor is an operator, seen from its parent.
-type actor struct {
-	process *proc.Process
-	journal *journal
-	stderr  bytes.Buffer
-}
-
-func (s *Scene) start(ctx context.Context, o orders) (*actor, error) {
-	a := new(actor)
-	var err error
-	if a.journal, err = openJournal(o.Journal); err != nil {
-		return nil, err
-	}
-	a.process, err = s.operator.Start(ctx, o, proc.Stderr(&a.stderr))
-	if err != nil {
-		return nil, errors.Join(err, a.journal.close())
-	}
-	return a, nil
-}
-
-func (a *actor) close() {
-	_ = a.process.Close()
-	_ = a.journal.close()
-}
-
-// errHangs: a trial did not end.
-var errHangs = errors.New("the operator hangs")
-
-// watch returns when the operator has ended, and how. One that hangs is made to say where.
-func (a *actor) watch(ctx context.Context) error {
-	look := time.NewTicker(100 * time.Millisecond)
-	defer look.Stop()
-	seen, since := uint64(0), time.Now()
-	for {
-		select {
-		case <-a.process.Done():
-			return a.process.Wait(ctx)
-		case <-look.C:
-		}
-		switch now := a.journal.word(journalTrial).Load(); {
-		case now != seen:
-			seen, since = now, time.Now()
-		case time.Since(since) > stuck:
-			_ = a.process.Signal(syscall.SIGQUIT)
-			select {
-			case <-a.process.Done():
-			case <-time.After(10 * time.Second):
-				_ = a.process.Close() // not even that
-			}
-			return errHangs
-		}
-	}
 }

@@ -64,6 +64,10 @@ func (s *Scene) operate(_ context.Context, o orders) error {
 	if err != nil {
 		return err
 	}
+	stage := op.journal.word(journalStage)
+	for stage.Store(stageReady); stage.Load() != stageGo; {
+		time.Sleep(time.Millisecond)
+	}
 	if o.Storm > 0 {
 		return op.weather(o)
 	}
@@ -106,15 +110,17 @@ type operator struct {
 // enter attaches to the world, takes down what it is like, and follows the script without a change.
 func (s *Scene) enter(o orders) (*operator, error) {
 	op := &operator{scene: s, orders: o}
-	if err := moat(segmentSize+64<<10, 2*64<<10); err != nil {
+	if err := moat(segmentSize + 64<<10); err != nil {
 		return nil, err
 	}
 	var err error
 	if op.seg, err = shm.Open(name, shm.Dir(o.Dir), shm.As("operator")); err != nil {
 		return nil, err
 	}
-	// Between this mapping of the file and the next one.
-	if err := moat(segmentSize + 64<<10); err != nil {
+	if _, err := guard(path(o.Dir)); err != nil {
+		return nil, fmt.Errorf("%s: %w", unguarded, err)
+	}
+	if err := moat(2 * 64 << 10); err != nil {
 		return nil, err
 	}
 	f, err := os.OpenFile(path(o.Dir), os.O_RDWR, 0)

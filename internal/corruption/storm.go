@@ -1,7 +1,6 @@
 package corruption
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"math/rand/v2"
@@ -17,10 +16,6 @@ import (
 // weather follows the script again and again while others overwrite what they like, whenever they like.
 // The answers are wrong if no documentation names them, or no change could lead to them.
 func (op *operator) weather(o orders) error {
-	stage := op.journal.word(journalStage)
-	for stage.Store(stageReady); stage.Load() != stageGo; {
-		time.Sleep(time.Millisecond)
-	}
 	for k := range o.Storm {
 		op.journal.word(journalTrial).Store(uint64(k) + 1)
 		// Number 0 makes some waits long; there is no moment at which the operator itself would change
@@ -49,49 +44,22 @@ func (s *Scene) Storm(t *testing.T, rounds int) {
 	if o.Sample == 0 {
 		rounds *= 10
 	}
-	ctx, cancel := context.WithCancel(context.Background())
-	defer cancel()
-	dir := t.TempDir()
-	w, err := newWorld(ctx, dir)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() {
-		if err := w.close(); err != nil {
-			t.Error(err)
-		}
-	}()
-	o.Dir, o.Storm = dir, rounds
-	var actors []*actor
-	for i := range 2 {
-		// One after the other: each follows the script undisturbed at first, and waits for the others.
-		o.Journal = filepath.Join(dir, fmt.Sprint("journal ", i))
-		a, err := s.start(ctx, o)
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer a.close()
-		if err := a.ready(); err != nil {
-			t.Fatalf("%v\n%s", err, a.stderr.String())
-		}
-		actors = append(actors, a)
-	}
-	for _, a := range actors {
-		a.journal.word(journalStage).Store(stageGo)
-	}
+	o.Storm = rounds
+	g := s.gather(t, o, 2)
+	defer g.close(t)
 	over := make(chan struct{})
-	ended := make(chan error, len(actors))
-	for _, a := range actors {
-		go func() { ended <- a.watch(ctx) }()
+	ended := make(chan error, len(g.actors))
+	for _, a := range g.actors {
+		go func() { ended <- a.watch() }()
 	}
 	last := make(chan []Change, 1)
-	go func() { last <- s.overwrite(o, over) }()
-	for range actors {
+	go func() { last <- s.overwrite(g.actors[1].orders, over) }()
+	for range g.actors {
 		err = errors.Join(err, <-ended)
 	}
 	close(over)
 	changes := <-last
-	for _, a := range actors {
+	for _, a := range g.actors {
 		t.Logf("seed %d: %d rounds, answers %v", o.Seed, a.journal.word(journalDone).Load(), a.journal.answers())
 		if err != nil {
 			t.Logf("in %q\n%s", a.journal.op(), a.stderr.String())
@@ -100,18 +68,6 @@ func (s *Scene) Storm(t *testing.T, rounds int) {
 	if err != nil {
 		t.Errorf("%v; the last changes: %v", err, changes)
 	}
-}
-
-// ready waits until the operator has followed the script undisturbed.
-func (a *actor) ready() error {
-	for a.journal.word(journalStage).Load() != stageReady {
-		select {
-		case <-a.process.Done():
-			return errors.Join(errors.New("it ended at once"), a.process.Wait(context.Background()))
-		case <-time.After(time.Millisecond):
-		}
-	}
-	return nil
 }
 
 // overwrite is the hostile peer. It returns what it did last.
