@@ -61,7 +61,7 @@ var threeMutexes = corruption.Register(corruption.Scene{
 
 func TestMutexOfWhichAnyByteIsOverwritten(t *testing.T) { threeMutexes.Run(t, 3000) }
 
-func TestMutexUnderAHostilePeer(t *testing.T) { threeMutexes.Storm(t, 3000) }
+func TestMutexUnderAHostilePeer(t *testing.T) { threeMutexes.Storm(t, 2000) }
 
 var permits = corruption.Register(corruption.Scene{
 	Name:    "semaphore",
@@ -92,4 +92,4 @@ var permits = corruption.Register(corruption.Scene{
 
 func TestSemaphoreOfWhichAnyByteIsOverwritten(t *testing.T) { permits.Run(t, 3000) }
 
-func TestSemaphoreUnderAHostilePeer(t *testing.T) { permits.Storm(t, 3000) }
+func TestSemaphoreUnderAHostilePeer(t *testing.T) { permits.Storm(t, 2000) }

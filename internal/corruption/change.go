@@ -34,8 +34,8 @@ func (c Change) String() string {
 	return b.String()
 }
 
-// Rule is the laxest of the fields'.
-func (c Change) Rule() (r Rule) {
+// laxest is the rule of the fields' that excuses most.
+func (c Change) laxest() (r Rule) {
 	for _, f := range c.Fields {
 		r = max(r, f.Rule)
 	}

@@ -59,6 +59,7 @@ func (s *Scene) tryGather(t *testing.T, o orders, n int) (g *gathering, err erro
 	}
 	for i := range n {
 		o.Journal = filepath.Join(o.Dir, fmt.Sprint("journal-", i))
+		o.Role = i
 		a := &actor{orders: o}
 		if a.journal, err = openJournal(o.Journal); err != nil {
 			return g, err

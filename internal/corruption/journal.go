@@ -25,10 +25,11 @@ const (
 	maxOp       = 64
 )
 
-// Stages: the operator is ready, its parent lets it go.
+// Stages: the operator is ready, its parent lets it go, a storm is over.
 const (
 	stageReady = iota + 1
 	stageGo
+	stageOver
 )
 
 func openJournal(path string) (*journal, error) {

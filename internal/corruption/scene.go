@@ -25,6 +25,9 @@ type Scene struct {
 	// depend on the answers, and on nothing else.
 	Script func(*Trial)
 
+	// Peer is what each of two operators does again and again while others overwrite; nil: Script.
+	Peer func(*Trial)
+
 	// Moments is how often the script calls Moment: when the change may come.
 	Moments int
 
@@ -45,7 +48,8 @@ type orders struct {
 	One     int    // this trial alone, if it is not negative
 	Skip    int    // trials that were done already
 	Sample  int    // how many trials, of all; 0: all
-	Storm   int    // how often to follow the script while others overwrite; 0: nobody does
+	Role    int    // in a storm, from 0 on
+	Storm   bool   // others overwrite, until the journal says that it is over
 	Repeat  string // the command that repeats a trial, but for seed and number
 }
 
@@ -65,10 +69,10 @@ func (s *Scene) operate(_ context.Context, o orders) error {
 		return err
 	}
 	stage := op.journal.word(journalStage)
-	for stage.Store(stageReady); stage.Load() != stageGo; {
+	for stage.Store(stageReady); stage.Load() < stageGo; {
 		time.Sleep(time.Millisecond)
 	}
-	if o.Storm > 0 {
+	if o.Storm {
 		return op.weather(o)
 	}
 	var findings []error
@@ -204,6 +208,7 @@ func (op *operator) rehearse() error {
 		}
 		op.want = t.answers
 	}
+	copy(op.live, op.pristine)
 	sides, err := guard(path(op.orders.Dir))
 	if err != nil {
 		return fmt.Errorf("%s: %w", unguarded, err)
@@ -219,7 +224,7 @@ func (op *operator) try(c Change) error {
 	if took := time.Since(begin); took > tooLong {
 		t.Fail("the script took %v", took)
 	}
-	if err := c.Rule().judge(op.want, t.answers); err != nil {
+	if err := c.judge(op.want, t.answers); err != nil {
 		t.wrong = append(t.wrong, err)
 	}
 	if len(t.wrong) == 0 {
@@ -235,7 +240,7 @@ const tooLong = 20 * time.Second
 func (op *operator) perform(c Change) *Trial {
 	// Where there is neither a field nor anything near one, nothing happens as a rule: that is half a
 	// megabyte.
-	all := c.Index%64 <= 0 || c.Rule() == Word
+	all := c.Index%64 <= 0 || c.laxest() == Word
 	restore(op.live, op.pristine, op.bounds.near)
 	t := &Trial{Seg: op.seg, Dir: op.orders.Dir, op: op, change: c}
 	op.scene.Script(t)

@@ -6,6 +6,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"testing"
 	"time"
@@ -16,14 +17,22 @@ import (
 // weather follows the script again and again while others overwrite what they like, whenever they like.
 // The answers are wrong if no documentation names them, or no change could lead to them.
 func (op *operator) weather(o orders) error {
-	for k := range o.Storm {
+	script := op.scene.Peer
+	if script == nil {
+		script = op.scene.Script
+	}
+	stage := op.journal.word(journalStage)
+	var keep any
+	for k := 0; stage.Load() != stageOver; k++ {
 		op.journal.word(journalTrial).Store(uint64(k) + 1)
-		// Number 0 makes some waits long; there is no moment at which the operator itself would change
-		// anything.
-		t := &Trial{Seg: op.seg, Dir: o.Dir, op: op, change: Change{Index: k, Moment: -1}}
-		op.scene.Script(t)
-		if err := Word.judge(nil, t.answers); err != nil {
-			t.wrong = append(t.wrong, err)
+		// There is no moment at which the operator itself would change anything.
+		t := &Trial{Seg: op.seg, Dir: o.Dir, Role: o.Role, Keep: keep, op: op, change: Change{Index: k, Moment: -1}}
+		script(t)
+		keep = t.Keep
+		for _, a := range t.answers {
+			if a.Class == unknown {
+				t.Fail("%v: %s", a, undocumented)
+			}
 		}
 		if len(t.wrong) > 0 {
 			return fmt.Errorf("in round %d: %w", k, t.wrong[0])
@@ -33,79 +42,94 @@ func (op *operator) weather(o orders) error {
 	return nil
 }
 
-// Storm has two operators follow the script, so many times each, while this process overwrites bytes
-// under their hands: a byte or a group at a time, and now and then all with what stood there at first.
-func (s *Scene) Storm(t *testing.T, rounds int) {
+// Storm has two operators follow the script, over and over, while this process overwrites bytes under
+// their hands, so many times: a byte or a group at a time, and now and then all with what stood there
+// at first.
+func (s *Scene) Storm(t *testing.T, changes int) {
 	t.Helper()
 	o, err := extentOf(os.Getenv(variable), 1)
 	if err != nil {
 		t.Fatalf("%s: %v", variable, err)
 	}
 	if o.Sample == 0 {
-		rounds *= 10
+		changes *= 10
 	}
-	o.Storm = rounds
+	o.Storm = true
 	g := s.gather(t, o, 2)
 	defer g.close(t)
-	over := make(chan struct{})
+	h, err := s.hostile(g.actors[1].orders)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer h.live.Unmap()
 	ended := make(chan error, len(g.actors))
 	for _, a := range g.actors {
 		go func() { ended <- a.watch() }()
 	}
-	last := make(chan []Change, 1)
-	go func() { last <- s.overwrite(g.actors[1].orders, over) }()
+	for range changes {
+		if len(ended) > 0 {
+			break
+		}
+		h.overwrite()
+	}
+	for _, a := range g.actors {
+		a.journal.word(journalStage).Store(stageOver)
+	}
 	for range g.actors {
 		err = errors.Join(err, <-ended)
 	}
-	close(over)
-	changes := <-last
 	for _, a := range g.actors {
-		t.Logf("seed %d: %d rounds, answers %v", o.Seed, a.journal.word(journalDone).Load(), a.journal.answers())
+		t.Logf("seed %d: %d changes, %d rounds, answers %v", o.Seed, changes, a.journal.word(journalDone).Load(), a.journal.answers())
 		if err != nil {
 			t.Logf("in %q\n%s", a.journal.op(), a.stderr.String())
 		}
+		if a.journal.word(journalDone).Load() == 0 {
+			t.Error("an operator did nothing")
+		}
 	}
 	if err != nil {
-		t.Errorf("%v; the last changes: %v", err, changes)
+		t.Errorf("%v; the last changes: %v", err, h.last)
 	}
 }
 
-// overwrite is the hostile peer. It returns what it did last.
-func (s *Scene) overwrite(o orders, over <-chan struct{}) (last []Change) {
+// hostile is the peer that overwrites.
+type hostile struct {
+	plan    *Plan
+	content []byte // at first
+	live    mmap.MMap
+	rnd     *rand.Rand
+	last    []Change
+}
+
+func (s *Scene) hostile(o orders) (*hostile, error) {
 	content, err := os.ReadFile(filepath.Join(o.Dir, pristineFile))
 	if err != nil {
-		return nil
+		return nil, err
 	}
 	op := &operator{scene: s, orders: o, pristine: content}
-	if op.plans() != nil {
-		return nil
+	if err := op.plans(); err != nil {
+		return nil, err
 	}
 	f, err := os.OpenFile(path(o.Dir), os.O_RDWR, 0)
 	if err != nil {
-		return nil
+		return nil, err
 	}
 	defer f.Close()
 	live, err := mmap.Map(f, mmap.RDWR, 0)
-	if err != nil {
-		return nil
+	return &hostile{plan: op.plan, content: content, live: live, rnd: rand.New(rand.NewPCG(o.Seed, 99))}, err
+}
+
+// overwrite makes one change, or puts everything back, and leaves the others some time with it.
+func (h *hostile) overwrite() {
+	if h.rnd.IntN(4) == 0 {
+		copy(h.live, h.content)
+	} else if c, real := h.plan.Change(h.rnd.IntN(h.plan.Trials()), h.content); real {
+		c.Apply(h.live)
+		if h.last = append(h.last, c); len(h.last) > 5 {
+			h.last = slices.Delete(h.last, 0, 1)
+		}
 	}
-	defer live.Unmap()
-	rnd := rand.New(rand.NewPCG(o.Seed, 99))
-	for k := 0; ; k++ {
-		select {
-		case <-over:
-			return last
-		case <-time.After(time.Duration(rnd.IntN(200)) * time.Microsecond):
-		}
-		if rnd.IntN(4) == 0 {
-			copy(live, content)
-			continue
-		}
-		if c, real := op.plan.Change(rnd.IntN(op.plan.Trials()), content); real {
-			c.Apply(live)
-			if last = append(last, c); len(last) > 5 {
-				last = slices.Delete(last, 0, 1)
-			}
-		}
+	for begin, pause := time.Now(), time.Duration(h.rnd.IntN(400))*time.Microsecond; time.Since(begin) < pause; {
+		runtime.Gosched()
 	}
 }

@@ -15,6 +15,9 @@ type Trial struct {
 	Seg *shm.Segment // the operator's attach, which lasts for all trials
 	Dir string       // where the segment lies; its name is Name
 
+	Role int // in a storm: 0 or 1
+	Keep any // in a storm: what the next round finds there; nil in the first
+
 	op      *operator
 	change  Change
 	changed bool
@@ -67,7 +70,7 @@ func (t *Trial) Block(op, object string, do func(context.Context) (any, error)) 
 // Pass is Do for an operation that may block and can go on, unless a change keeps it from that.
 func (t *Trial) Pass(op string, do func(context.Context) (any, error)) bool {
 	patience := endless
-	if t.op.orders.Storm > 0 || t.change.Rule() >= Holder {
+	if t.op.orders.Storm || t.change.laxest() >= Holder {
 		patience = longer
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
