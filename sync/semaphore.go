@@ -1,6 +1,7 @@
 package sync
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"runtime"
@@ -68,8 +69,8 @@ func semaphoreOf(seg *shm.Segment, o segment.Object, op, name string, err error)
 func (s *Semaphore) Ref() shm.Ref { return s.ref }
 
 // Acquire takes n permits, 1 or more, all at once, and blocks until it can or ctx is over. Within a
-// process, those who wait are served in their order. It fails with ErrCount, shm.ErrClosed, and the
-// context's error.
+// process, those who wait are served in their order. It fails with ErrCount, shm.ErrClosed, shm.ErrCorrupt,
+// and the context's error.
 func (s *Semaphore) Acquire(ctx context.Context, n int64) error {
 	if s.take(n) {
 		return nil
@@ -82,7 +83,7 @@ func (s *Semaphore) TryAcquire(n int64) (bool, error) {
 	if s.take(n) {
 		return true, nil
 	}
-	return false, s.wrap("acquire", s.usable(n))
+	return false, s.wrap("acquire", cmp.Or(s.usable(n), s.sound()))
 }
 
 // take is the fast path. A closed segment is told by its self word.
@@ -97,7 +98,8 @@ func (s *Semaphore) acquireSlow(ctx context.Context, n int64) error {
 	if err := s.usable(n); err != nil {
 		return s.wrap("acquire", err)
 	}
-	return s.wrap("acquire", s.point.Wait(ctx, segment.Wait{Try: func() bool {
+	var result error
+	err := s.point.Wait(ctx, segment.Wait{Try: func() bool {
 		// Somebody may be quicker between the load and the swap while permits are left.
 		for s.state.value.Load() >= n {
 			if s.take(n) {
@@ -107,8 +109,18 @@ func (s *Semaphore) acquireSlow(ctx context.Context, n int64) error {
 				return false
 			}
 		}
-		return false
-	}}))
+		result = s.sound()
+		return result != nil
+	}})
+	return s.wrap("acquire", cmp.Or(err, result))
+}
+
+// sound reports whether the count is one that a semaphore can have.
+func (s *Semaphore) sound() error {
+	if v := s.state.value.Load(); v < 0 {
+		return fmt.Errorf("%d permits: %w", v, shm.ErrCorrupt)
+	}
+	return nil
 }
 
 func (s *Semaphore) usable(n int64) error {
@@ -119,13 +131,16 @@ func (s *Semaphore) usable(n int64) error {
 }
 
 // Release gives n permits back, 1 or more, and wakes those who can go on. It never blocks. It fails
-// with ErrCount if there would be more than the largest int64, and with shm.ErrClosed.
+// with ErrCount if there would be more than the largest int64, and with shm.ErrClosed and shm.ErrCorrupt.
 func (s *Semaphore) Release(n int64) error {
 	if err := s.usable(n); err != nil {
 		return s.wrap("release", err)
 	}
 	for {
 		v := s.state.value.Load()
+		if v < 0 {
+			return s.wrap("release", fmt.Errorf("%d permits: %w", v, shm.ErrCorrupt))
+		}
 		if v+n < v {
 			return s.wrap("release", fmt.Errorf("%d permits beside %d: %w", n, v, ErrCount))
 		}

@@ -87,7 +87,7 @@ var rules = map[string]Rule{
 	"segment.blockHeader.size":       Word, // the end of another block
 	"segment.blockHeader.layout":     Fixed,
 	"segment.blockHeader.kind":       Fixed,
-	"segment.blockHeader.generation": Fixed,
+	"segment.blockHeader.generation": Word, // an object that was there before, or comes after
 	"segment.blockHeader.bodyOffset": Word, // another place in the block
 	"segment.nameEntry.next":         Word, // an older entry than the next one
 	"segment.nameEntry.object":       Word, // another object
@@ -95,7 +95,7 @@ var rules = map[string]Rule{
 
 	"sync.semaphoreState.value": Word,
 
-	"ring.control.capacity": Fixed,
+	"ring.control.capacity": Word, // some slots less, which take as many lines
 	"ring.control.data":     Fixed,
 	"ring.control.stride":   Fixed,
 	"ring.control.writer":   Holder,

@@ -121,7 +121,7 @@ func (s *Scene) enter(o orders) (*operator, error) {
 	if op.seg, err = shm.Open(name, shm.Dir(o.Dir), shm.As("operator")); err != nil {
 		return nil, err
 	}
-	if _, err := guard(path(o.Dir)); err != nil {
+	if _, err := guard(path(o.Dir), nil); err != nil {
 		return nil, fmt.Errorf("%s: %w", unguarded, err)
 	}
 	if err := moat(2 * 64 << 10); err != nil {
@@ -209,7 +209,7 @@ func (op *operator) rehearse() error {
 		op.want = t.answers
 	}
 	copy(op.live, op.pristine)
-	sides, err := guard(path(op.orders.Dir))
+	sides, err := guard(path(op.orders.Dir), op.live)
 	if err != nil {
 		return fmt.Errorf("%s: %w", unguarded, err)
 	}

@@ -99,6 +99,16 @@ func (t *Trial) concerns(object string) bool {
 	return false
 }
 
+// Guard puts guards around what the script has mapped of the segment by now, in some of the trials. (An
+// operator's own mapping has them always.)
+func (t *Trial) Guard() {
+	if t.change.Index >= 0 && t.change.Index%8 == 0 {
+		if sides, err := guard(path(t.Dir), t.op.live); err == nil {
+			t.op.journal.word(journalGuards).Add(uint64(sides))
+		}
+	}
+}
+
 // Fail says that an answer cannot be, whatever the bytes are.
 func (t *Trial) Fail(format string, args ...any) {
 	t.wrong = append(t.wrong, fmt.Errorf(format, args...))

@@ -4,10 +4,6 @@ package inspect
 
 import (
 	"bytes"
-	"context"
-	"encoding/binary"
-	"io"
-	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"testing"
@@ -139,63 +135,4 @@ func TestTruncationDuringALookIsAnError(t *testing.T) {
 	require.ErrorIs(t, err, segment.ErrTruncated)
 	// Nobody may look at the segment of this process any more, which would be a fault.
 	require.NoError(t, os.Truncate(path, h.seg.Size()))
-}
-
-// TestNoDamageCrashesOrHangsTheTool changes words of a segment at random, one to four at a time.
-func TestNoDamageCrashesOrHangsTheTool(t *testing.T) {
-	h := build(t, "house", shm.Participants(8))
-	require.NoError(t, write(context.Background(), h.seg))
-	require.NoError(t, h.door.Lock(context.Background()))
-	whole, err := os.ReadFile(filepath.Join(h.dir, "kindred.house"))
-	require.NoError(t, err)
-	var words []int64 // that are in use, or lie beside one that is
-	for off := int64(8); off < int64(len(whole))-8; off += 8 {
-		if binary.LittleEndian.Uint64(whole[off-8:])|binary.LittleEndian.Uint64(whole[off:]) != 0 {
-			words = append(words, off)
-		}
-	}
-	victim := filepath.Join(h.dir, "kindred.victim")
-	require.NoError(t, os.WriteFile(victim, whole, 0o600))
-	f, err := os.OpenFile(victim, os.O_RDWR, 0)
-	require.NoError(t, err)
-	defer f.Close()
-
-	random := rand.New(rand.NewPCG(1, 2))
-	value := func(old uint64) uint64 {
-		switch random.IntN(6) {
-		case 0:
-			return 0
-		case 1:
-			return ^uint64(0)
-		case 2:
-			return old + uint64(random.IntN(17)) - 8
-		case 3:
-			return old ^ 1<<random.IntN(64)
-		case 4:
-			return uint64(len(whole)) &^ 127
-		default:
-			return random.Uint64() >> random.IntN(64)
-		}
-	}
-	statuses := map[int]int{}
-	for range 3000 {
-		changed := make([]int64, 1+random.IntN(4))
-		for i := range changed {
-			changed[i] = words[random.IntN(len(words))]
-			word := whole[changed[i] : changed[i]+8]
-			_, err := f.WriteAt(binary.LittleEndian.AppendUint64(nil, value(binary.LittleEndian.Uint64(word))), changed[i])
-			require.NoError(t, err)
-		}
-		for _, command := range []func(context.Context, []string, io.Writer, io.Writer) int{Show, Check} {
-			status := command(context.Background(), []string{"-dir", h.dir, "victim"}, io.Discard, io.Discard)
-			require.Contains(t, []int{exitDone, exitFailed}, status)
-			statuses[status]++
-		}
-		for _, off := range changed {
-			_, err := f.WriteAt(whole[off:off+8], off)
-			require.NoError(t, err)
-		}
-	}
-	require.Equal(t, exitDone, Check(context.Background(), []string{"-dir", h.dir, "victim"}, io.Discard, io.Discard))
-	require.Greater(t, statuses[exitFailed], 1000)
 }
