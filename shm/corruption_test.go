@@ -98,10 +98,14 @@ func look(t *corruption.Trial, seg *shm.Segment, objects inventory) {
 	t.Do("check", func() (any, error) { return nil, seg.Check() })
 	t.Do("participants", func() (any, error) {
 		all, err := e.Participants()
+		alive := 0 // somebody who comes in may have swept the dead
 		for _, p := range all {
 			_ = fmt.Sprint(p, e.Describe(p.Owner))
+			if p.Alive {
+				alive++
+			}
 		}
-		return len(all), err
+		return alive, err
 	})
 	t.Do("objects", func() (any, error) {
 		n := 0

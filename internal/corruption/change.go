@@ -50,7 +50,8 @@ func (c Change) Apply(content []byte) {
 }
 
 // Plan numbers the trials on a segment: first those with one byte, then those with a group. Which is
-// which does not depend on the values of the bytes, so that a number means the same in the next run.
+// which does not depend on the values of the bytes, so that a number means the same in the next run. The
+// moments take turns, and begin elsewhere with another seed.
 type Plan struct {
 	Fields  []Field
 	Moments int
@@ -76,7 +77,7 @@ func NewPlan(fields []Field, moments int, seed uint64) *Plan {
 }
 
 // Singles is how many trials change one byte.
-func (p *Plan) Singles() int { return len(p.bytes) * patterns * p.Moments }
+func (p *Plan) Singles() int { return len(p.bytes) * patterns }
 
 // Trials is how many there are, groups included.
 func (p *Plan) Trials() int { return p.Singles() + p.Singles()/4 }
@@ -85,15 +86,16 @@ func (p *Plan) Trials() int { return p.Singles() + p.Singles()/4 }
 // would change nothing.
 func (p *Plan) Change(i int, content []byte) (Change, bool) {
 	rnd := rand.New(rand.NewPCG(p.Seed, uint64(i)))
-	c := Change{Index: i, Moment: i % p.Moments}
+	c := Change{Index: i, Moment: int((uint64(i) + p.Seed) % uint64(p.Moments))}
 	if i >= p.Singles() {
 		p.group(&c, rnd, content)
 		return c, true
 	}
-	k := i / p.Moments / patterns
+	k := i / patterns
+	c.Moment = int((uint64(k) + uint64(i) + p.Seed) % uint64(p.Moments))
 	old := content[p.bytes[k]]
 	choices := [patterns]byte{0, 0xff, byte(rnd.Uint32()), old + 1, old - 1}
-	pattern := i / p.Moments % patterns
+	pattern := i % patterns
 	for _, before := range choices[:pattern] {
 		if choices[pattern] == before {
 			return c, false // tried already
@@ -137,7 +139,8 @@ func (p *Plan) word(c *Change, rnd *rand.Rand, content []byte, off uint64) {
 func (p *Plan) run(c *Change, rnd *rand.Rand, content []byte, k int) {
 	field := p.Fields[p.owner[k]]
 	off := p.bytes[k]
-	b := make([]byte, 1+rnd.Uint64N(min(64, uint64(len(content))-off)))
+	last := p.Fields[len(p.Fields)-1]
+	b := make([]byte, 1+rnd.Uint64N(min(64, last.Offset+last.Size-off)))
 	fill := [...]byte{0, 0xff, byte(rnd.Uint32())}[rnd.IntN(3)]
 	random := rnd.IntN(2) == 0
 	for i := range b {

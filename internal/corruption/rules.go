@@ -34,16 +34,19 @@ const (
 	recordBytes = "bytes of a record"
 )
 
+// event is what is waited on.
+const event = "futex.Event"
+
 // nested are the fields that are structs.
 var nested = map[string]string{
 	"segment.header.lock":          "segment.LockState",
-	"segment.participant.doorbell": "futex.Event",
-	"segment.LockState.event":      "futex.Event",
+	"segment.participant.doorbell": event,
+	"segment.LockState.event":      event,
 	"sync.MutexState.lock":         "segment.LockState",
-	"sync.semaphoreState.event":    "futex.Event",
-	"ring.control.items":           "futex.Event",
-	"ring.control.room":            "futex.Event",
-	"pool.workerState.event":       "futex.Event",
+	"sync.semaphoreState.event":    event,
+	"ring.control.items":           event,
+	"ring.control.room":            event,
+	"pool.workerState.event":       event,
 }
 
 // rules are those of the fields by name.

@@ -162,7 +162,7 @@ func (op *operator) plans() error {
 	case o.One >= 0:
 		op.count = 1
 	case o.Sample > 0 && o.Sample < op.count:
-		// A step that shares no divisor with the number of patterns and moments meets them all.
+		// A step that shares no divisor with the numbers of patterns and moments meets them all.
 		op.step = op.count / o.Sample
 		for gcd(op.step, patterns*op.scene.Moments) > 1 {
 			op.step++

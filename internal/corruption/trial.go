@@ -92,7 +92,8 @@ func (t *Trial) concerns(object string) bool {
 		return true
 	}
 	for _, f := range t.change.Fields {
-		if f.Object == object || strings.HasPrefix(f.Object, slot) {
+		speaks := f.Rule >= Holder || strings.HasPrefix(f.Name, event+".")
+		if speaks && (f.Object == object || strings.HasPrefix(f.Object, slot)) {
 			return true
 		}
 	}

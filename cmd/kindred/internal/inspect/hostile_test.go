@@ -4,9 +4,12 @@ package inspect
 
 import (
 	"bytes"
+	"encoding/json"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
+	"unicode"
 
 	"github.com/stretchr/testify/require"
 	"golang.org/x/sys/unix"
@@ -104,7 +107,7 @@ func TestBrokenFilesAreListedWithTheReason(t *testing.T) {
 }
 
 func TestNamesAreQuotedForTheTerminal(t *testing.T) {
-	const escape = "\x1b[2Jgotcha"
+	const escape = "\x1b[2J\x7f\u009bgotcha"
 	dir := shm.Dir(t.TempDir())
 	seg, err := shm.Create(escape, 1, dir, shm.Participants(4), shm.As(escape))
 	require.NoError(t, err)
@@ -115,8 +118,15 @@ func TestNamesAreQuotedForTheTerminal(t *testing.T) {
 	dir(&c)
 	for _, args := range [][]string{{"ls"}, {"show", escape}, {"check", escape}} {
 		out := succeed(t, append(args, "-dir", c.Dir)...)
-		require.Contains(t, out, `"\x1b[2Jgotcha"`)
+		require.Contains(t, out, `"\x1b[2J\x7f\u009bgotcha"`)
 		require.NotContains(t, out, "\x1b")
+	}
+	for _, args := range [][]string{{"ls"}, {"show", escape}} {
+		out := succeed(t, append(args, "-json", "-dir", c.Dir)...)
+		require.Contains(t, out, `"\u001b[2J\u007f\u009bgotcha"`)
+		require.NotContains(t, strings.TrimSuffix(out, "\n"), "\n")
+		require.False(t, strings.ContainsFunc(strings.TrimSuffix(out, "\n"), unicode.IsControl))
+		require.True(t, json.Valid([]byte(out)))
 	}
 	require.NotContains(t, refuse(t, exitFailed, "rm", "-dir", c.Dir, escape), "\x1b")
 	require.NoError(t, os.WriteFile(filepath.Join(c.Dir, "kindred.b"+escape), nil, 0o600))
