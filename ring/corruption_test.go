@@ -152,6 +152,7 @@ var recordsUnderAttack = corruption.Register(corruption.Scene{
 				b, err = ring.OpenBytes(t.Seg, name)
 				return nil, err
 			})
+			t.Guard()
 			return b, ok
 		}
 		log, haveLog := open(corruption.Log)

@@ -121,11 +121,8 @@ func (s *Scene) enter(o orders) (*operator, error) {
 	if op.seg, err = shm.Open(name, shm.Dir(o.Dir), shm.As("operator")); err != nil {
 		return nil, err
 	}
-	if _, err := guard(path(o.Dir), nil); err != nil {
+	if _, err := guard(path(o.Dir)); err != nil {
 		return nil, fmt.Errorf("%s: %w", unguarded, err)
-	}
-	if err := moat(2 * 64 << 10); err != nil {
-		return nil, err
 	}
 	f, err := os.OpenFile(path(o.Dir), os.O_RDWR, 0)
 	if err != nil {
@@ -133,6 +130,12 @@ func (s *Scene) enter(o orders) (*operator, error) {
 	}
 	defer f.Close()
 	if op.live, err = mmap.Map(f, mmap.RDWR, 0); err != nil {
+		return nil, err
+	}
+	if _, err := guard(path(o.Dir)); err != nil {
+		return nil, fmt.Errorf("%s: %w", unguarded, err)
+	}
+	if err := moat(2 * 64 << 10); err != nil {
 		return nil, err
 	}
 	if op.journal, err = openJournal(o.Journal); err != nil {
@@ -209,7 +212,7 @@ func (op *operator) rehearse() error {
 		op.want = t.answers
 	}
 	copy(op.live, op.pristine)
-	sides, err := guard(path(op.orders.Dir), op.live)
+	sides, err := guard(path(op.orders.Dir))
 	if err != nil {
 		return fmt.Errorf("%s: %w", unguarded, err)
 	}

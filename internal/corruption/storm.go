@@ -52,7 +52,7 @@ func (s *Scene) Storm(t *testing.T, changes int) {
 		t.Fatalf("%s: %v", variable, err)
 	}
 	if o.Sample == 0 {
-		changes *= 10
+		changes *= 3
 	}
 	o.Storm = true
 	g := s.gather(t, o, 2)

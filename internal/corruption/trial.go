@@ -100,11 +100,12 @@ func (t *Trial) concerns(object string) bool {
 	return false
 }
 
-// Guard puts guards around what the script has mapped of the segment by now, in some of the trials. (An
-// operator's own mapping has them always.)
+// Guard puts guards around what the script has mapped of the segment by now, while it is rehearsed, and
+// in some of the trials. What is mapped next does not lie beside it then. (An operator's own mapping has
+// them always.)
 func (t *Trial) Guard() {
-	if t.change.Index >= 0 && t.change.Index%8 == 0 {
-		if sides, err := guard(path(t.Dir), t.op.live); err == nil {
+	if t.change.Index < 0 || t.change.Index%8 == 0 {
+		if sides, err := guard(path(t.Dir)); err == nil {
 			t.op.journal.word(journalGuards).Add(uint64(sides))
 		}
 	}
