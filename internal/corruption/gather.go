@@ -9,7 +9,6 @@ import (
 	"path/filepath"
 	"strings"
 	"syscall"
-	"testing"
 	"time"
 
 	"github.com/kindred-ipc/kindred/proc"
@@ -33,7 +32,7 @@ type actor struct {
 const maxGatherings = 20
 
 // gather makes a world, and starts n operators that have followed the script undisturbed.
-func (s *Scene) gather(t *testing.T, o orders, n int) *gathering {
+func (s *Scene) gather(t T, o orders, n int) *gathering {
 	t.Helper()
 	for range maxGatherings {
 		g, err := s.tryGather(t, o, n)
@@ -42,14 +41,14 @@ func (s *Scene) gather(t *testing.T, o orders, n int) *gathering {
 		}
 		g.close(t)
 		if !strings.Contains(err.Error(), unguarded) {
-			t.Fatal(err)
+			t.Fatalf("%v", err)
 		}
 	}
 	t.Fatalf("in vain %d times: operators are %s", maxGatherings, unguarded)
 	return nil
 }
 
-func (s *Scene) tryGather(t *testing.T, o orders, n int) (g *gathering, err error) {
+func (s *Scene) tryGather(t T, o orders, n int) (g *gathering, err error) {
 	g = new(gathering)
 	if o.Dir, err = os.MkdirTemp(t.TempDir(), "world"); err != nil {
 		return g, err
@@ -90,37 +89,40 @@ func (a *actor) ready() error {
 	return nil
 }
 
-func (g *gathering) close(t *testing.T) {
+func (g *gathering) close(t T) {
 	for _, a := range g.actors {
 		if a.process != nil {
 			_ = a.process.Close()
 		}
 		if err := a.journal.close(); err != nil {
-			t.Error(err)
+			t.Errorf("%v", err)
 		}
 	}
 	if g.world != nil {
 		if err := g.world.close(); err != nil {
-			t.Error(err)
+			t.Errorf("%v", err)
 		}
 	}
 }
 
-// stuck is for how long a trial may be under way before its operator is taken to hang.
-const stuck = 30 * time.Second
-
-// errHangs: a trial did not end.
-var errHangs = errors.New("the operator hangs")
+var (
+	errHangs = errors.New("the operator hangs")         // a trial did not end
+	errLeft  = errors.New("the operator has just left") // in the middle of a trial
+)
 
 // watch returns when the operator has ended, and how. One that hangs is made to say where.
-func (a *actor) watch() error {
+func (a *actor) watch(stuck time.Duration) error {
 	look := time.NewTicker(100 * time.Millisecond)
 	defer look.Stop()
 	seen, since := uint64(0), time.Now()
 	for {
 		select {
 		case <-a.process.Done():
-			return a.process.Wait(context.Background())
+			err := a.process.Wait(context.Background())
+			if err == nil && a.journal.word(journalStage).Load() != stageDone {
+				err = errLeft
+			}
+			return err
 		case <-look.C:
 		}
 		switch now := a.journal.word(journalTrial).Load(); {

@@ -25,11 +25,12 @@ const (
 	maxOp       = 64
 )
 
-// Stages: the operator is ready, its parent lets it go, a storm is over.
+// Stages: the operator is ready, its parent lets it go, a storm is over, the operator has come to its end.
 const (
 	stageReady = iota + 1
 	stageGo
 	stageOver
+	stageDone
 )
 
 func openJournal(path string) (*journal, error) {

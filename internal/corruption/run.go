@@ -8,10 +8,19 @@ import (
 	"runtime/debug"
 	"strconv"
 	"strings"
-	"testing"
 
 	"github.com/kindred-ipc/kindred/proc"
 )
+
+// T is a *testing.T, or what listens in its place.
+type T interface {
+	Helper()
+	Name() string
+	TempDir() string
+	Logf(format string, args ...any)
+	Errorf(format string, args ...any)
+	Fatalf(format string, args ...any)
+}
 
 // variable says how much is done, see the package's documentation.
 const variable = "KINDRED_CORRUPTION"
@@ -45,7 +54,7 @@ func extentOf(value string, sample int) (o orders, err error) {
 }
 
 // repeat is the command that repeats a trial of a test, but for its seed and number.
-func repeat(t *testing.T) string {
+func repeat(t T) string {
 	pkg := "."
 	if info, ok := debug.ReadBuildInfo(); ok && info.Path != "" {
 		pkg = strings.TrimSuffix(info.Path, ".test")
@@ -55,7 +64,7 @@ func repeat(t *testing.T) string {
 
 // Run makes trials: as many as given, or as many as the environment asks for. Each operator that dies
 // or hangs is a finding, and the trial behind it is the next one's first.
-func (s *Scene) Run(t *testing.T, sample int) {
+func (s *Scene) Run(t T, sample int) {
 	t.Helper()
 	o, err := extentOf(os.Getenv(variable), sample)
 	if err != nil {
@@ -72,18 +81,18 @@ func (s *Scene) Run(t *testing.T, sample int) {
 }
 
 // round has one operator make trials, and says whether another one is to go on, and from where.
-func (s *Scene) round(t *testing.T, o orders) (skip int, again bool) {
+func (s *Scene) round(t T, o orders) (skip int, again bool) {
 	g := s.gather(t, o, 1)
 	defer g.close(t)
 	a := g.actors[0]
-	err := a.watch()
+	err := a.watch(s.stuck)
 	trials := a.journal.word(journalDone).Load()
 	t.Logf("seed %d: %d trials, %d sides guarded, answers %v", o.Seed, trials, a.journal.word(journalGuards).Load(), a.journal.answers())
 	var exit *proc.ExitError
 	switch {
 	case err == nil:
 		if o.One < 0 && trials == 0 {
-			t.Error("no trial changed anything")
+			t.Errorf("no trial changed anything")
 		}
 		return 0, false
 	case errors.As(err, &exit) && exit.Text != "":

@@ -8,7 +8,6 @@ import (
 	"path/filepath"
 	"runtime"
 	"slices"
-	"testing"
 	"time"
 
 	mmap "github.com/edsrzf/mmap-go"
@@ -39,13 +38,14 @@ func (op *operator) weather(o orders) error {
 		}
 		op.journal.word(journalDone).Add(1)
 	}
+	stage.Store(stageDone)
 	return nil
 }
 
 // Storm has two operators follow the script, over and over, while this process overwrites bytes under
 // their hands, so many times: a byte or a group at a time, and now and then all with what stood there
 // at first.
-func (s *Scene) Storm(t *testing.T, changes int) {
+func (s *Scene) Storm(t T, changes int) {
 	t.Helper()
 	o, err := extentOf(os.Getenv(variable), 1)
 	if err != nil {
@@ -59,12 +59,12 @@ func (s *Scene) Storm(t *testing.T, changes int) {
 	defer g.close(t)
 	h, err := s.hostile(g.actors[1].orders)
 	if err != nil {
-		t.Fatal(err)
+		t.Fatalf("%v", err)
 	}
 	defer h.live.Unmap()
 	ended := make(chan error, len(g.actors))
 	for _, a := range g.actors {
-		go func() { ended <- a.watch() }()
+		go func() { ended <- a.watch(s.stuck) }()
 	}
 	for range changes {
 		if len(ended) > 0 {
@@ -84,7 +84,7 @@ func (s *Scene) Storm(t *testing.T, changes int) {
 			t.Logf("in %q\n%s", a.journal.op(), a.stderr.String())
 		}
 		if a.journal.word(journalDone).Load() == 0 {
-			t.Error("an operator did nothing")
+			t.Errorf("an operator did nothing")
 		}
 	}
 	if err != nil {
