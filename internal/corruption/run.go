@@ -53,8 +53,15 @@ func extentOf(value string, sample int) (o orders, err error) {
 	return o, err
 }
 
-// repeat is the command that repeats a trial of a test, but for its seed and number.
-func repeat(t T) string {
+// Asked is what the environment asks for, for tests that make their own trials: the seed, one trial (or
+// -1 for none in particular), and whether it is all that there are.
+func Asked() (seed uint64, one int, all bool, err error) {
+	o, err := extentOf(os.Getenv(variable), 1)
+	return o.Seed, o.One, o.Sample == 0, err
+}
+
+// Repeat is the command that repeats a trial of a test, as a format for its seed and its number.
+func Repeat(t T) string {
 	pkg := "."
 	if info, ok := debug.ReadBuildInfo(); ok && info.Path != "" {
 		pkg = strings.TrimSuffix(info.Path, ".test")
@@ -70,7 +77,7 @@ func (s *Scene) Run(t T, sample int) {
 	if err != nil {
 		t.Fatalf("%s: %v", variable, err)
 	}
-	o.Repeat = repeat(t)
+	o.Repeat = Repeat(t)
 	for range maxDeaths {
 		again := false
 		if o.Skip, again = s.round(t, o); !again {
