@@ -81,27 +81,3 @@ func TestRefusals(t *testing.T) {
 	require.ErrorContains(t, decodeRefusal(encodeRefusal(refusedSystem, "out of luck")), "in the child: out of luck")
 	require.ErrorIs(t, decodeRefusal(nil), ErrProtocol)
 }
-
-func FuzzDecodeStart(f *testing.F) {
-	f.Add(startMessage{"f", "p", 1, []string{"a"}}.encode())
-	f.Add([]byte{255, 255, 255, 255, 255, 255, 255, 255, 255, 1})
-	f.Fuzz(func(t *testing.T, b []byte) {
-		m, err := decodeStart(b)
-		if err != nil {
-			return
-		}
-		again, err := decodeStart(m.encode())
-		require.NoError(t, err)
-		require.Equal(t, m, again)
-	})
-}
-
-func FuzzReadFrame(f *testing.F) {
-	f.Add(appendFrame(nil, frameFailed, []byte("text")))
-	f.Fuzz(func(t *testing.T, b []byte) {
-		kind, payload, err := readFrame(bytes.NewReader(b))
-		if err == nil {
-			require.True(t, bytes.HasPrefix(b, appendFrame(nil, kind, payload)))
-		}
-	})
-}

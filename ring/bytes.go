@@ -98,14 +98,14 @@ func mapBytes(o segment.Object) (*Bytes, error) {
 	}, nil
 }
 
-// bytesIn is how many bytes a Bytes ring has. It sees to it that they lie inside of the object.
+// bytesIn is how many bytes a Bytes ring has. It sees to it that they fill the object.
 func bytesIn(o segment.Object) (uint64, error) {
 	if err := o.Holds(controlSize); err != nil {
 		return 0, err
 	}
 	c := controlIn(o)
 	data, n := c.data, c.capacity
-	if data != o.Offset()+controlSize || n == 0 || n%segment.PageAlign != 0 || n > o.Size()-controlSize {
+	if data != o.Offset()+controlSize || n == 0 || n%segment.PageAlign != 0 || n != o.Size()-controlSize {
 		return 0, fmt.Errorf("%d bytes at %#x in an object of %d at %#x: %w",
 			n, data, o.Size(), o.Offset(), ErrCorrupt)
 	}

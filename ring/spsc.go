@@ -94,15 +94,17 @@ func spscOf[T any](seg *shm.Segment, o segment.Object, op, name string, err erro
 	return &SPSC[T]{seg: seg.Engine(), object: o, control: controlIn(o), slots: slotsIn[T](o, n), capacity: n}, nil
 }
 
-// slotsOf is the number of slots of an SPSC ring and their distance. It sees to it that they lie inside
-// of the object.
+// slotsOf is the number of slots of an SPSC ring and their distance. It sees to it that they fill the
+// object, which is as large as it must be, rounded up to a line.
 func slotsOf(o segment.Object) (n, stride uint64, err error) {
 	if err := o.Holds(controlSize); err != nil {
 		return 0, 0, err
 	}
 	c := controlIn(o)
 	n, stride, data := c.capacity, c.stride, c.data
-	if stride < minSlot || stride%8 != 0 || n < 1 || n > (o.Size()-controlSize)/stride || data != o.Offset()+controlSize {
+	room := o.Size() - controlSize
+	if stride < minSlot || stride%8 != 0 || n < 1 || n > room/stride || room-n*stride >= segment.Line ||
+		data != o.Offset()+controlSize || o.Offset()%segment.Line != 0 {
 		return 0, 0, fmt.Errorf("%d slots of %d bytes at %#x in an object of %d at %#x: %w",
 			n, stride, data, o.Size(), o.Offset(), ErrCorrupt)
 	}

@@ -202,7 +202,11 @@ func (r *Reader[T]) ready() (bool, error) {
 		r.plan(capacity)
 		return true, nil
 	}
-	if sequence != 0 && sequence != r.pos+1-capacity {
+	before := uint64(0) // of the value that was there a lap ago
+	if r.pos >= capacity {
+		before = r.pos + 1 - capacity
+	}
+	if sequence != before {
 		return false, fmt.Errorf("slot %d has sequence %d at position %d: %w", r.index, sequence, r.pos, ErrCorrupt)
 	}
 	r.give()

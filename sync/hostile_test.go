@@ -1,6 +1,7 @@
 package sync
 
 import (
+	"context"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -25,4 +26,19 @@ func TestBodyThatIsTooSmallIsRefused(t *testing.T) {
 	require.ErrorIs(t, err, shm.ErrCorrupt)
 	_, err = SemaphoreFrom(seg, hollow(segment.KindSemaphore, semaphoreLayout()))
 	require.ErrorIs(t, err, shm.ErrCorrupt)
+}
+
+// There are never less than no permits: whoever waited for them would wait for ever.
+func TestLessThanNoPermitsAreCorruption(t *testing.T) {
+	seg, err := shm.Anonymous(1)
+	require.NoError(t, err)
+	defer seg.Close()
+	s, err := NewSemaphore(seg, 0)
+	require.NoError(t, err)
+	s.state.value.Store(-1)
+	require.ErrorIs(t, s.Acquire(context.Background(), 1), shm.ErrCorrupt)
+	_, err = s.TryAcquire(1)
+	require.ErrorIs(t, err, shm.ErrCorrupt)
+	require.ErrorIs(t, s.Release(1), shm.ErrCorrupt)
+	require.EqualValues(t, -1, s.Value())
 }

@@ -1,6 +1,7 @@
 package sync
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"runtime"
@@ -68,8 +69,8 @@ func semaphoreOf(seg *shm.Segment, o segment.Object, op, name string, err error)
 func (s *Semaphore) Ref() shm.Ref { return s.ref }
 
 // Acquire takes n permits, 1 or more, all at once, and blocks until it can or ctx is over. Within a
-// process, those who wait are served in their order. It fails with ErrCount, shm.ErrClosed, and the
-// context's error.
+// process, those who wait are served in their order. It fails with ErrCount, shm.ErrClosed, shm.ErrCorrupt,
+// and the context's error.
 func (s *Semaphore) Acquire(ctx context.Context, n int64) error {
 	if s.take(n) {
 		return nil
@@ -92,7 +93,7 @@ func (s *Semaphore) trySlow(n int64) (bool, error) {
 	if s.insist(n) {
 		return true, nil
 	}
-	return false, s.wrap("acquire", s.usable(n))
+	return false, s.wrap("acquire", cmp.Or(s.usable(n), s.sound()))
 }
 
 // take is the fast path. A closed segment is told by its self word.
@@ -110,7 +111,15 @@ func (s *Semaphore) acquireSlow(ctx context.Context, n int64) error {
 	if s.insist(n) {
 		return nil // who need not wait does not look at the context
 	}
-	return s.wrap("acquire", s.point.Wait(ctx, segment.Wait{Try: func() bool { return s.insist(n) }}))
+	var result error
+	err := s.point.Wait(ctx, segment.Wait{Try: func() bool {
+		if s.insist(n) {
+			return true
+		}
+		result = s.sound()
+		return result != nil
+	}})
+	return s.wrap("acquire", cmp.Or(err, result))
 }
 
 // insist takes n permits if that many are free: somebody else may be quicker between take's load and
@@ -127,6 +136,14 @@ func (s *Semaphore) insist(n int64) bool {
 	return false
 }
 
+// sound reports whether the count is one that a semaphore can have.
+func (s *Semaphore) sound() error {
+	if v := s.state.value.Load(); v < 0 {
+		return fmt.Errorf("%d permits: %w", v, shm.ErrCorrupt)
+	}
+	return nil
+}
+
 func (s *Semaphore) usable(n int64) error {
 	if n <= 0 {
 		return fmt.Errorf("%d permits: %w", n, ErrCount)
@@ -135,13 +152,16 @@ func (s *Semaphore) usable(n int64) error {
 }
 
 // Release gives n permits back, 1 or more, and wakes those who can go on. It never blocks. It fails
-// with ErrCount if there would be more than the largest int64, and with shm.ErrClosed.
+// with ErrCount if there would be more than the largest int64, and with shm.ErrClosed and shm.ErrCorrupt.
 func (s *Semaphore) Release(n int64) error {
 	if err := s.usable(n); err != nil {
 		return s.wrap("release", err)
 	}
 	for {
 		v := s.state.value.Load()
+		if v < 0 {
+			return s.wrap("release", fmt.Errorf("%d permits: %w", v, shm.ErrCorrupt))
+		}
 		if v+n < v {
 			return s.wrap("release", fmt.Errorf("%d permits beside %d: %w", n, v, ErrCount))
 		}

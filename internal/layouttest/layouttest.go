@@ -46,19 +46,45 @@ func Constants(t *testing.T, pkg string, constants map[string]uint64) {
 // read finds the document above the package that is tested.
 func read(t *testing.T) document {
 	t.Helper()
+	d, err := find()
+	if err != nil {
+		t.Fatalf("docs/LAYOUT.md: %v", err)
+	}
+	return d
+}
+
+func find() (document, error) {
 	for dir := "."; ; dir = filepath.Join(dir, "..") {
 		text, err := os.ReadFile(filepath.Join(dir, "docs", "LAYOUT.md"))
 		if err == nil {
-			d, err := parse(string(text))
-			if err != nil {
-				t.Fatalf("docs/LAYOUT.md: %v", err)
-			}
-			return d
+			return parse(string(text))
 		}
 		if _, err := os.Stat(filepath.Join(dir, "go.work")); err == nil || len(dir) > 100 {
-			t.Fatalf("docs/LAYOUT.md is missing: %v", err)
+			return document{}, fmt.Errorf("not found: %w", fs.ErrNotExist)
 		}
 	}
+}
+
+// Field is a row of one of the document's tables.
+type Field struct {
+	Offset, Size uint64
+	Name         string // "_" for padding
+}
+
+// Tables is the document's structs, by package and name as in "segment.header". It finds the document
+// above the working directory.
+func Tables() (map[string][]Field, error) {
+	d, err := find()
+	if err != nil {
+		return nil, fmt.Errorf("docs/LAYOUT.md: %w", err)
+	}
+	tables := make(map[string][]Field)
+	for name, t := range d.structs {
+		for _, r := range t.rows {
+			tables[name] = append(tables[name], Field{r.offset, r.size, r.field})
+		}
+	}
+	return tables, nil
 }
 
 // sharedStructs is the names of the structs in dir's package that have a field of structs.HostLayout.

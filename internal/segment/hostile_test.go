@@ -1,10 +1,6 @@
 package segment
 
 import (
-	"context"
-	"errors"
-	"math/rand/v2"
-	"os"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -12,147 +8,6 @@ import (
 
 // Whatever stands in a segment, and whoever put it there: an answer or an error, in bounded time, and
 // no access outside of it.
-
-// victim makes a segment with a few objects and names in a file, and gives its bytes up to the heap's
-// end.
-func victim(t *testing.T) (c Config, path string, content []byte) {
-	c = Config{Dir: t.TempDir(), Owner: -1, Participants: 2}
-	s, err := Create("victim", 1<<16, c)
-	require.NoError(t, err)
-	for i, name := range []string{"a", "", "bb", "ccc"} {
-		_, err := s.New(Spec{Kind: KindMutex, Layout: 7, Size: uint64(32 + i*100), Name: name})
-		require.NoError(t, err)
-	}
-	used := s.Info().Used
-	require.NoError(t, s.Close())
-	path = c.path("victim")
-	content, err = os.ReadFile(path)
-	require.NoError(t, err)
-	return c, path, content[:used]
-}
-
-// known reports whether err is one that a segment may answer with.
-func known(t *testing.T, err error) bool {
-	t.Helper()
-	for _, e := range []error{
-		nil, ErrNotSegment, ErrVersion, ErrLayout, ErrTruncated, ErrCorrupt, ErrFull, ErrStale, ErrKind,
-		ErrNotExist, ErrNoSpace, ErrExist, context.Canceled, ErrNotHeld, ErrNotRecoverable, ErrOwnerDied,
-	} {
-		if errors.Is(err, e) {
-			return err == nil
-		}
-	}
-	require.NoError(t, err, "an error of another kind")
-	return false
-}
-
-// use does whatever can be done with a segment.
-func use(t *testing.T, s *Segment, refs []Ref) {
-	done, cancel := context.WithCancel(context.Background())
-	cancel()
-	known(t, s.Check())
-	known(t, s.Objects(func(o Object, name string) bool {
-		_, _, _ = o.Bytes(), o.Ref(), len(name)
-		return true
-	}))
-	_, err := s.Participants()
-	known(t, err)
-	s.Info()
-	s.Describe(makeOwner(1, 1))
-	for _, name := range []string{"a", "bb", "ccc", "none"} {
-		o, err := s.Lookup(name, KindMutex, 7)
-		if known(t, err) && o.Holds(32) == nil {
-			l := s.LockAt(o.Offset())
-			_, err := l.TrySlow()
-			known(t, err)
-			if l.TryLock() {
-				known(t, l.Unlock())
-			}
-			known(t, l.LockSlow(done))
-			known(t, l.UnlockSlow())
-		}
-	}
-	for _, ref := range refs {
-		_, err := s.Resolve(ref, KindMutex, 7)
-		known(t, err)
-	}
-	// New waits for the heap's lock without a context: a holder that lives is waited for.
-	if o, _ := s.heapLock.Holder(); o == 0 || s.Gone(o) {
-		_, err := s.New(Spec{Kind: KindRaw, Size: 8, Name: "new"})
-		known(t, err)
-	}
-}
-
-func TestASegmentOfWhichAnyByteIsOverwritten(t *testing.T) {
-	c, path, content := victim(t)
-	s, err := Open("victim", c)
-	require.NoError(t, err)
-	var refs []Ref
-	require.NoError(t, s.Objects(func(o Object, _ string) bool {
-		refs = append(refs, o.Ref())
-		return true
-	}))
-	require.NoError(t, s.Close())
-	f, err := os.OpenFile(path, os.O_RDWR, 0)
-	require.NoError(t, err)
-	defer f.Close()
-	rnd := rand.New(rand.NewPCG(7, 8))
-	opened := 0
-	for at := range content {
-		for _, b := range []byte{0, 0xff, byte(rnd.Uint32())} {
-			if b == content[at] {
-				continue
-			}
-			_, err := f.WriteAt(content, 0)
-			require.NoError(t, err)
-			_, err = f.WriteAt([]byte{b}, int64(at))
-			require.NoError(t, err)
-			for _, observe := range []bool{true, false} {
-				c.Observe = observe
-				s, err := Open("victim", c)
-				if known(t, err) {
-					opened++
-					if !observe {
-						use(t, s, refs)
-					} else {
-						known(t, s.Check())
-					}
-					require.NoError(t, s.Close())
-				}
-			}
-		}
-	}
-	require.Greater(t, opened, len(content), "most bytes do not keep it from being opened")
-}
-
-// The same under the hands of those who are attached, whole words at a time.
-func TestASegmentWhoseWordsAreOverwrittenUnderItsUsers(t *testing.T) {
-	s := anonymous(t, 1<<16, Config{Participants: 2})
-	var refs []Ref
-	for _, name := range []string{"a", "bb", "ccc"} {
-		o, err := s.New(Spec{Kind: KindMutex, Layout: 7, Size: 32, Name: name})
-		require.NoError(t, err)
-		refs = append(refs, o.Ref())
-	}
-	used := s.Info().Used
-	fresh := append([]byte(nil), s.m.bytes(0, used)...)
-	rnd := rand.New(rand.NewPCG(9, 10))
-	for at := uint64(0); at < used; at += 8 {
-		old := readUint64(fresh[at:])
-		for _, v := range []uint64{
-			0, ^uint64(0), 1, old + 1, old - 1, old ^ 1<<63, 1 << 63, 1<<63 - 1, at, used, s.m.size(), s.m.size() - 8,
-			s.m.size() - Line, old + Line, rnd.Uint64(), rnd.Uint64N(s.m.size()), rnd.Uint64N(s.m.size()) &^ (Line - 1),
-		} {
-			// The lock of the attach itself and its slot are as a hostile peer leaves them, too.
-			copy(s.m.bytes(0, used), fresh)
-			copy(s.m.bytes(at, 8), appendUint64(nil, v))
-			use(t, s, refs)
-		}
-	}
-	copy(s.m.bytes(0, used), fresh)
-	clear(s.m.bytes(used, s.m.size()-used))
-	require.NoError(t, s.Check())
-}
 
 func TestLoopsInTheDirectoryEnd(t *testing.T) {
 	s := anonymous(t, 1<<16, Config{})
@@ -195,4 +50,29 @@ func TestAHeaderThatChangesAfterTheAttach(t *testing.T) {
 	require.NoError(t, err)
 	_, err = s.New(Spec{Kind: KindRaw, Size: 8})
 	require.NoError(t, err)
+}
+
+// Generations count from 1, in as many bits as a Ref has for them.
+func TestAGenerationThatNoRefCanCarryIsCorruption(t *testing.T) {
+	s := anonymous(t, 1<<16, Config{})
+	o, err := s.New(Spec{Kind: KindRaw, Size: 8, Name: "a"})
+	require.NoError(t, err)
+	for _, generation := range []uint32{0, 1 << 24, 1<<24 + 1, 1<<32 - 1} {
+		s.m.block(o.off).generation = generation
+		_, err = s.Lookup("a", KindRaw, 0)
+		require.ErrorIs(t, err, ErrCorrupt)
+		_, err = s.Resolve(o.Ref(), KindRaw, 0)
+		require.ErrorIs(t, err, ErrCorrupt)
+		require.ErrorIs(t, s.Check(), ErrCorrupt)
+	}
+}
+
+// What has a name is an object.
+func TestANameOfANameIsCorruption(t *testing.T) {
+	s := anonymous(t, 1<<16, Config{})
+	o, err := s.New(Spec{Kind: KindRaw, Size: 8, Name: "a"})
+	require.NoError(t, err)
+	s.m.block(o.off).kind = uint32(KindName)
+	require.ErrorIs(t, s.Objects(func(Object, string) bool { return true }), ErrCorrupt)
+	require.ErrorIs(t, s.Check(), ErrCorrupt)
 }

@@ -142,9 +142,19 @@ func (s *Segment) Objects(f func(o Object, name string) bool) error {
 	}); err != nil {
 		return s.unlessClosed(err)
 	}
-	return s.unlessClosed(s.blocks(func(o Object) bool {
-		return o.kind == KindName || f(o, named[o.off])
-	}))
+	var misled error
+	if err := s.blocks(func(o Object) bool {
+		if o.kind != KindName {
+			return f(o, named[o.off])
+		}
+		if name, ok := named[o.off]; ok {
+			misled = fmt.Errorf("name %q leads to %#x, where no object is: %w", name, o.off, ErrCorrupt)
+		}
+		return misled == nil
+	}); err != nil {
+		return s.unlessClosed(err)
+	}
+	return s.unlessClosed(misled)
 }
 
 // blocks calls f with each block until f reports false. Blocks follow each other without a gap.

@@ -123,12 +123,15 @@ func (s *Segment) objectAt(off uint64) (Object, error) {
 	if b == nil {
 		return Object{}, fmt.Errorf("no block at %#x: %w", off, ErrStale)
 	}
-	size, body := b.size, uint64(b.bodyOffset)
+	size, body, generation := b.size, uint64(b.bodyOffset), b.generation
+	if generation < firstGeneration || generation > maxGeneration {
+		return Object{}, fmt.Errorf("block at %#x of generation %d: %w", off, generation, ErrCorrupt)
+	}
 	if size < Line || size%Line != 0 || size > next-off || body < blockHeaderSize || body > size || body%8 != 0 {
 		return Object{}, fmt.Errorf("block at %#x of %d bytes, body at %d: %w", off, size, body, ErrCorrupt)
 	}
 	return Object{
 		seg: s, off: off, body: off + body, end: off + size,
-		layout: b.layout, generation: b.generation, kind: Kind(b.kind),
+		layout: b.layout, generation: generation, kind: Kind(b.kind),
 	}, nil
 }

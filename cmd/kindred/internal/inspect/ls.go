@@ -2,7 +2,6 @@ package inspect
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"io"
 	"text/tabwriter"
@@ -43,7 +42,7 @@ func Ls(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 			rows = append(rows, rowOf(name, c.config))
 		}
 		if *asJSON {
-			return json.NewEncoder(stdout).Encode(rows)
+			return writeJSON(stdout, rows)
 		}
 		if len(rows) == 0 {
 			_, err := fmt.Fprintf(stdout, "no segments in %s\n", segment.Directory(c.config))

@@ -2,7 +2,6 @@ package inspect
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -57,7 +56,7 @@ func Show(_ context.Context, args []string, stdout, stderr io.Writer) int {
 		}
 		// What was found before the damage is shown beside it.
 		if *asJSON {
-			return errors.Join(err, json.NewEncoder(stdout).Encode(r))
+			return errors.Join(err, writeJSON(stdout, r))
 		}
 		return errors.Join(err, r.print(stdout))
 	})

@@ -1,7 +1,9 @@
 package inspect
 
 import (
+	"encoding/json"
 	"fmt"
+	"io"
 	"strconv"
 	"strings"
 	"time"
@@ -19,6 +21,25 @@ func shown(message string) string {
 		}
 		return r
 	}, message)
+}
+
+// writeJSON writes v as one line. Strings may come from anybody, and JSON lets characters through that a
+// terminal takes for commands: those are escaped, too.
+func writeJSON(w io.Writer, v any) error {
+	text, err := json.Marshal(v)
+	if err != nil {
+		return err
+	}
+	var safe strings.Builder
+	for _, r := range string(text) {
+		if unicode.IsControl(r) {
+			fmt.Fprintf(&safe, "\\u%04x", r)
+		} else {
+			safe.WriteRune(r)
+		}
+	}
+	_, err = fmt.Fprintln(w, safe.String())
+	return err
 }
 
 // size is n bytes in words.

@@ -1,0 +1,256 @@
+package corruption
+
+import (
+	"encoding/binary"
+	"fmt"
+	"slices"
+	"sort"
+
+	"github.com/kindred-ipc/kindred/internal/layouttest"
+	"github.com/kindred-ipc/kindred/internal/segment"
+)
+
+// Field is some bytes of a segment, and what they are.
+type Field struct {
+	Offset uint64 // in the segment
+	Size   uint64
+	Object string // that the bytes belong to; "": the header or the table
+	Name   string // as docs/LAYOUT.md has it: "ring.control.position"
+	Rule   Rule
+}
+
+// String is what a report says of the field.
+func (f Field) String() string {
+	if f.Object == "" {
+		return f.Name
+	}
+	return fmt.Sprintf("%s of %q", f.Name, f.Object)
+}
+
+// Bodies says which struct the body of a raw block is, by the hash of its layout.
+type Bodies map[uint64]string
+
+// maxGap is how much of unused memory between fields is worth overwriting.
+const maxGap = 16
+
+// FieldsOf tells the fields of a segment from its bytes, without the help of what is tested. They are
+// in the order of their offsets, and do not overlap; most of what is unused is left out.
+func FieldsOf(content []byte, bodies Bodies) ([]Field, error) {
+	tables, err := layouttest.Tables()
+	if err != nil {
+		return nil, err
+	}
+	m := &survey{content: content, tables: tables, bodies: bodies}
+	m.walk()
+	if m.err != nil {
+		return nil, m.err
+	}
+	sort.Slice(m.fields, func(i, j int) bool { return m.fields[i].Offset < m.fields[j].Offset })
+	for i := 1; i < len(m.fields); i++ {
+		if before := m.fields[i-1]; before.Offset+before.Size > m.fields[i].Offset {
+			return nil, fmt.Errorf("%v and %v overlap", before, m.fields[i])
+		}
+	}
+	return m.fields, nil
+}
+
+// survey is one walk over a segment that is sound.
+type survey struct {
+	content []byte
+	tables  map[string][]layouttest.Field
+	bodies  Bodies
+	fields  []Field
+	err     error
+}
+
+func (m *survey) uint64(off uint64) uint64 { return binary.LittleEndian.Uint64(m.content[off:]) }
+func (m *survey) uint32(off uint64) uint64 {
+	return uint64(binary.LittleEndian.Uint32(m.content[off:]))
+}
+
+// at is where a field of a struct lies.
+func (m *survey) at(off uint64, structure, field string) uint64 {
+	i := slices.IndexFunc(m.tables[structure], func(f layouttest.Field) bool { return f.Name == field })
+	if i < 0 {
+		m.fail("docs/LAYOUT.md has no %s.%s", structure, field)
+		return off
+	}
+	return off + m.tables[structure][i].Offset
+}
+
+func (m *survey) fail(format string, args ...any) {
+	if m.err == nil {
+		m.err = fmt.Errorf(format, args...)
+	}
+}
+
+// add takes n bytes down that are one field.
+func (m *survey) add(off, n uint64, object, name string) {
+	rule, ok := rules[name]
+	if !ok {
+		m.fail("no rule says what %s may do", name)
+	}
+	m.fields = append(m.fields, Field{off, n, object, name, rule})
+}
+
+// gap takes down the begin and the end of bytes that are nothing.
+func (m *survey) gap(from, to uint64, object string) {
+	if to-from > 2*maxGap {
+		m.add(from, maxGap, object, unused)
+		from = to - maxGap
+	}
+	if to > from {
+		m.add(from, to-from, object, unused)
+	}
+}
+
+// structure takes the fields of a struct down.
+func (m *survey) structure(off uint64, name, object string) {
+	table := m.tables[name]
+	if len(table) == 0 {
+		m.fail("docs/LAYOUT.md has no %s", name)
+	}
+	for _, f := range table {
+		full := name + "." + f.Name
+		switch inner, ok := nested[full]; {
+		case ok:
+			m.structure(off+f.Offset, inner, object)
+		case f.Name == "_":
+			m.gap(off+f.Offset, off+f.Offset+f.Size, object)
+		default:
+			m.add(off+f.Offset, f.Size, object, full)
+		}
+	}
+}
+
+// end is where a struct's last field ends.
+func (m *survey) end(structure string) uint64 {
+	last := m.tables[structure][len(m.tables[structure])-1]
+	return last.Offset + last.Size
+}
+
+func (m *survey) walk() {
+	const header = "segment.header"
+	m.structure(0, header, "")
+	table := m.uint64(m.at(0, header, "tableOffset"))
+	for i := range m.uint32(m.at(0, header, "participants")) {
+		m.structure(table+i*m.end("segment.participant"), "segment.participant", fmt.Sprint(slot, i))
+	}
+	names := m.names()
+	next := m.uint64(m.at(0, header, "heapNext"))
+	for off := m.uint64(m.at(0, header, "heapOffset")); off < next && m.err == nil; {
+		off = m.block(off, names[off])
+	}
+}
+
+const (
+	block = "segment.blockHeader"
+	slot  = "slot " // and its number: the object of a participant's fields
+)
+
+// names are those of the objects, by the offset of their blocks.
+func (m *survey) names() map[uint64]string {
+	const entry = "segment.nameEntry"
+	names := make(map[uint64]string)
+	for off := m.uint64(m.at(0, "segment.header", "directory")); off != 0; {
+		body := off + m.uint32(m.at(off, block, "bodyOffset"))
+		name := m.content[body+m.end(entry):][:m.uint32(m.at(body, entry, "length"))]
+		names[m.uint64(m.at(body, entry, "object"))] = string(name)
+		off = m.uint64(m.at(body, entry, "next"))
+	}
+	return names
+}
+
+// block takes a block down and says where the next one begins.
+func (m *survey) block(off uint64, object string) (next uint64) {
+	next = off + m.uint64(m.at(off, block, "size"))
+	body := off + m.uint32(m.at(off, block, "bodyOffset"))
+	kind := segment.Kind(m.uint32(m.at(off, block, "kind")))
+	if object == "" {
+		object = fmt.Sprintf("%s at %#x", kind, off)
+	}
+	m.structure(off, block, object)
+	m.gap(off+m.end(block), body, object)
+	switch kind {
+	case segment.KindName:
+		m.structure(body, "segment.nameEntry", object)
+		text := body + m.end("segment.nameEntry")
+		m.add(text, m.uint32(m.at(body, "segment.nameEntry", "length")), object, nameText)
+		body = text + m.uint32(m.at(body, "segment.nameEntry", "length"))
+	case segment.KindRaw:
+		body = m.raw(off, body, next, object)
+	case segment.KindMutex:
+		m.structure(body, "sync.MutexState", object)
+		body += m.end("sync.MutexState")
+	case segment.KindSemaphore:
+		m.structure(body, "sync.semaphoreState", object)
+		body += m.end("sync.semaphoreState")
+	case segment.KindSPSC:
+		body = m.slots(body, object)
+	case segment.KindBytes:
+		body = m.records(body, object)
+	default:
+		m.fail("%s in the segment", kind)
+	}
+	m.gap(body, next, object)
+	return next
+}
+
+func (m *survey) raw(off, body, next uint64, object string) (end uint64) {
+	if name := m.bodies[m.uint64(m.at(off, block, "layout"))]; name != "" {
+		m.structure(body, name, object)
+		return body + m.end(name)
+	}
+	m.add(body, next-body, object, userBytes)
+	return next
+}
+
+const control = "ring.control"
+
+func (m *survey) slots(body uint64, object string) (end uint64) {
+	m.structure(body, control, object)
+	capacity, stride := m.uint64(m.at(body, control, "capacity")), m.uint64(m.at(body, control, "stride"))
+	end = m.uint64(m.at(body, control, "data"))
+	for range capacity {
+		m.add(end, 8, object, "ring.slot.sequence")
+		m.add(end+8, stride-8, object, "ring.slot.value")
+		end += stride
+	}
+	return end
+}
+
+// records takes down the records of a ring of bytes, the 0 behind them, and the begin of what is free.
+// The ring ends where its last byte does, wherever its records are.
+func (m *survey) records(body uint64, object string) (end uint64) {
+	m.structure(body, control, object)
+	data, capacity := m.uint64(m.at(body, control, "data")), m.uint64(m.at(body, control, "capacity"))
+	position := m.uint64(m.at(body, control, "position"))
+	cyclic := func(n uint64, name string) {
+		for n > 0 {
+			at := position % capacity
+			part := min(n, capacity-at)
+			m.add(data+at, part, object, name)
+			position, n = position+part, n-part
+		}
+	}
+	for {
+		word := m.uint64(data + position%capacity)
+		cyclic(8, recordHead)
+		if word == 0 {
+			break
+		}
+		cyclic(word-1, recordBytes)
+		cyclic(-(word-1)%8, unused)
+	}
+	cyclic(maxGap, unused)
+	return data + capacity
+}
+
+// fieldAt is the field of an offset.
+func fieldAt(fields []Field, off uint64) Field {
+	i := sort.Search(len(fields), func(i int) bool { return fields[i].Offset+fields[i].Size > off })
+	if i == len(fields) || fields[i].Offset > off {
+		return Field{Offset: off, Size: 1, Name: unused}
+	}
+	return fields[i]
+}

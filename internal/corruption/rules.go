@@ -1,0 +1,114 @@
+package corruption
+
+// Rule says what a field that was overwritten may do to an answer, as the operator of a script sees it.
+// Errors are always those that the documentation of the operation names.
+type Rule uint8
+
+const (
+	// Nothing: the answer is as it was. The field is padding, or for people, or its damage mends itself.
+	Nothing Rule = iota
+	// Value: what is read changes, and nothing else. The bytes are the user's.
+	Value
+	// Fixed: the answer is as it was, or an error that says that something is wrong with the segment
+	// or the object. The field never changes after it was written.
+	Fixed
+	// Holder: the field names somebody who lives, died, or never was. So beside the above, a call may
+	// wait until its context ends, be told of a death, or find free what was held.
+	Holder
+	// Word: the field is what one side of a structure says to the other, and the change may well be
+	// something that the other side could have said. Any answer is right that the structure has.
+	Word
+)
+
+var ruleNames = [...]string{"nothing", "the value", "an error", "what a holder may do", "what a peer may say"}
+
+// String tells the rule in words.
+func (r Rule) String() string { return "may change " + ruleNames[r] }
+
+// What docs/LAYOUT.md describes without a row in a table.
+const (
+	unused      = "unused bytes"
+	nameText    = "bytes of a name"
+	userBytes   = "bytes of a raw object"
+	recordHead  = "first word of a record"
+	recordBytes = "bytes of a record"
+)
+
+// event is what is waited on.
+const event = "futex.Event"
+
+// nested are the fields that are structs.
+var nested = map[string]string{
+	"segment.header.lock":          "segment.LockState",
+	"segment.participant.doorbell": event,
+	"segment.LockState.event":      event,
+	"sync.MutexState.lock":         "segment.LockState",
+	"sync.semaphoreState.event":    event,
+	"ring.control.items":           event,
+	"ring.control.room":            event,
+	"pool.workerState.event":       event,
+}
+
+// rules are those of the fields by name.
+var rules = map[string]Rule{
+	unused:      Nothing,
+	userBytes:   Value,
+	nameText:    Fixed,
+	recordHead:  Word, // a length that the writer could have committed
+	recordBytes: Value,
+
+	// The first line is read by an attach, and never after it.
+	"segment.header.magic":        Fixed,
+	"segment.header.version":      Fixed,
+	"segment.header.participants": Fixed,
+	"segment.header.layout":       Fixed,
+	"segment.header.size":         Fixed,
+	"segment.header.id":           Fixed,
+	"segment.header.tableOffset":  Fixed,
+	"segment.header.heapOffset":   Fixed,
+	"segment.header.created":      Nothing,
+	"segment.header.creator":      Nothing,
+	"segment.header.heapNext":     Word, // the end of a block, perhaps not of the last
+	"segment.header.directory":    Word, // an entry, perhaps not the newest
+	"segment.header.dirty":        Fixed,
+	"segment.header.committed":    Fixed,
+	"segment.header.nextSlot":     Nothing,
+	"segment.header.swept":        Nothing,
+
+	"segment.participant.state":     Holder,
+	"segment.participant.pid":       Holder, // whose death is taken for the participant's
+	"segment.participant.start":     Nothing,
+	"segment.participant.namespace": Nothing,
+	"segment.participant.attached":  Nothing,
+	"segment.participant.name":      Nothing,
+
+	"segment.LockState.owner": Holder,
+	"futex.Event.seq":         Nothing,
+	"futex.Event.mark":        Nothing,
+	"futex.Event.hub":         Nothing,
+
+	"segment.blockHeader.size":       Word, // the end of another block
+	"segment.blockHeader.layout":     Fixed,
+	"segment.blockHeader.kind":       Fixed,
+	"segment.blockHeader.generation": Word, // an object that was there before, or comes after
+	"segment.blockHeader.bodyOffset": Word, // another place in the block
+	"segment.nameEntry.next":         Word, // an older entry than the next one
+	"segment.nameEntry.object":       Word, // another object
+	"segment.nameEntry.length":       Fixed,
+
+	"sync.semaphoreState.value": Word,
+
+	"ring.control.capacity": Word, // some slots less, which take as many lines
+	"ring.control.data":     Fixed,
+	"ring.control.stride":   Fixed,
+	"ring.control.writer":   Holder,
+	"ring.control.reader":   Holder,
+	"ring.control.closed":   Word,
+	"ring.control.position": Word,
+	"ring.control.given":    Word,
+	"ring.slot.sequence":    Word,
+	"ring.slot.value":       Value,
+
+	"pool.workerState.claimed":   Word,
+	"pool.workerState.cancelled": Word,
+}

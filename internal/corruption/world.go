@@ -1,0 +1,291 @@
+package corruption
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"runtime"
+
+	"github.com/kindred-ipc/kindred/internal/segment"
+	"github.com/kindred-ipc/kindred/proc"
+	"github.com/kindred-ipc/kindred/ring"
+	"github.com/kindred-ipc/kindred/shm"
+	"github.com/kindred-ipc/kindred/sync"
+)
+
+// The segment that every script meets has these objects. Whoever is dead made everything and was
+// killed; whoever lives does nothing but hold.
+//
+//	User           raw     64 bytes of the user's
+//	Free           mutex   unlocked
+//	Held           mutex   locked by one who lives
+//	Orphan         mutex   locked by one who is dead
+//	Seats          semaphore of 3 permits
+//	Ticks          values  two of them, 7 and 8; both ends belong to the dead
+//	Inbox, Outbox  values  somebody who lives writes, and reads: 1 and 2 are in each
+//	Log            bytes   three records, of which one crosses the end of the ring; ends of the dead
+//	Post, Mail     bytes   somebody who lives writes, and reads: "one" and "two" are in each
+const (
+	User   = "user"
+	Free   = "free"
+	Held   = "held"
+	Orphan = "orphan"
+	Seats  = "seats"
+	Ticks  = "ticks"
+	Inbox  = "inbox"
+	Outbox = "outbox"
+	Log    = "log"
+	Post   = "post"
+	Mail   = "mail"
+
+	// Slots is the capacity of the rings of values.
+	Slots = 4
+
+	name         = "world"
+	participants = 4 // the dead one, the one who lives, the operator, and one free
+	segmentSize  = 512 << 10
+	longest      = 64<<10 - 16 // record of a ring of bytes
+)
+
+// Texts are the records of Log.
+var Texts = []string{"first", "the second of the records, which crosses the end of the ring", "third"}
+
+// builder makes the world, and is killed in it.
+var builder = proc.Func("corruption/builder", func(ctx context.Context, dir string) error {
+	seg, err := shm.Create(name, segmentSize, shm.Dir(dir), shm.Participants(participants), shm.As("builder"))
+	if err == nil {
+		err = build(ctx, seg)
+	}
+	if err != nil {
+		return err
+	}
+	self, err := os.FindProcess(os.Getpid())
+	if err == nil {
+		err = self.Kill()
+	}
+	if err == nil {
+		select {}
+	}
+	return err
+})
+
+func build(ctx context.Context, seg *shm.Segment) error {
+	o, err := seg.Engine().New(segment.Spec{Kind: segment.KindRaw, Size: 64, Name: User})
+	if err != nil {
+		return err
+	}
+	for i := range o.Bytes() {
+		o.Bytes()[i] = byte(i)
+	}
+	for _, name := range []string{Free, Held, Orphan} {
+		m, err := sync.NewMutex(seg, shm.Named(name))
+		if err != nil {
+			return err
+		}
+		if name == Orphan {
+			if err := m.Lock(ctx); err != nil {
+				return err
+			}
+		}
+	}
+	if _, err := sync.NewSemaphore(seg, 3, shm.Named(Seats)); err != nil {
+		return err
+	}
+	for _, name := range []string{Ticks, Inbox, Outbox} {
+		if _, err := ring.NewSPSC[uint64](seg, Slots, shm.Named(name)); err != nil {
+			return err
+		}
+	}
+	for _, name := range []string{Log, Post, Mail} {
+		if _, err := ring.NewBytes(seg, 1, shm.Named(name)); err != nil {
+			return err
+		}
+	}
+	return errors.Join(tick(ctx, seg), write(ctx, seg), fill(ctx, seg, Outbox, Mail))
+}
+
+// fill writes to a ring of each kind.
+func fill(ctx context.Context, seg *shm.Segment, values, records string) error {
+	r, err := ring.OpenSPSC[uint64](seg, values)
+	if err != nil {
+		return err
+	}
+	w, err := r.Writer()
+	if err != nil {
+		return err
+	}
+	if _, err := w.PushN(ctx, []uint64{1, 2}); err != nil {
+		return err
+	}
+	b, err := ring.OpenBytes(seg, records)
+	if err != nil {
+		return err
+	}
+	bw, err := b.Writer()
+	if err != nil {
+		return err
+	}
+	return errors.Join(put(ctx, bw, "one"), put(ctx, bw, "two"))
+}
+
+// tick takes both ends of Ticks: the slots have been used before.
+func tick(ctx context.Context, seg *shm.Segment) error {
+	r, err := ring.OpenSPSC[uint64](seg, Ticks)
+	if err != nil {
+		return err
+	}
+	w, err := r.Writer()
+	if err != nil {
+		return err
+	}
+	in, err := r.Reader()
+	if err != nil {
+		return err
+	}
+	for i := range uint64(9) {
+		if err := w.Push(ctx, i); err != nil {
+			return err
+		}
+		if i < 7 {
+			if _, err := in.Pop(ctx); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// write takes both ends of Log, and moves its records to the end of the ring.
+func write(ctx context.Context, seg *shm.Segment) error {
+	b, err := ring.OpenBytes(seg, Log)
+	if err != nil {
+		return err
+	}
+	w, err := b.Writer()
+	if err != nil {
+		return err
+	}
+	in, err := b.Reader()
+	if err != nil {
+		return err
+	}
+	if err := put(ctx, w, string(make([]byte, longest-40))); err != nil {
+		return err
+	}
+	if _, err := in.Peek(ctx); err != nil {
+		return err
+	}
+	in.Release()
+	for _, text := range Texts {
+		if err := put(ctx, w, text); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func put(ctx context.Context, w *ring.BytesWriter, text string) error {
+	b, err := w.Reserve(ctx, len(text))
+	if err == nil {
+		w.Commit(copy(b, text))
+	}
+	return err
+}
+
+// keeper lives in the world, says so, and does nothing.
+var keeper = proc.Func("corruption/keeper", func(ctx context.Context, dir string) error {
+	seg, err := shm.Open(name, shm.Dir(dir), shm.As("keeper"))
+	if err == nil {
+		err = hold(ctx, seg)
+	}
+	if err != nil {
+		return err
+	}
+	if _, err := proc.File(ctx, 0).Write([]byte("held")); err != nil {
+		return err
+	}
+	// Until the parent closes its end, or ends.
+	if _, err = proc.File(ctx, 1).Read(make([]byte, 1)); !errors.Is(err, io.EOF) {
+		return err
+	}
+	runtime.KeepAlive(seg) // and with it the mapping, and so the slot
+	return nil
+})
+
+func hold(ctx context.Context, seg *shm.Segment) error {
+	m, err := sync.OpenMutex(seg, Held)
+	if err == nil {
+		err = m.Lock(ctx)
+	}
+	if err != nil {
+		return err
+	}
+	if err := fill(ctx, seg, Inbox, Post); err != nil {
+		return err
+	}
+	r, err := ring.OpenSPSC[uint64](seg, Outbox)
+	if err == nil {
+		_, err = r.Reader()
+	}
+	if err != nil {
+		return err
+	}
+	b, err := ring.OpenBytes(seg, Mail)
+	if err == nil {
+		_, err = b.Reader()
+	}
+	return err
+}
+
+// world is a segment in a directory of its own, and who lives in it.
+type world struct {
+	dir    string
+	keeper *proc.Process
+	leave  *os.File // the keeper ends when it is closed
+}
+
+// path is where the segment's file lies.
+func path(dir string) string { return filepath.Join(dir, "kindred."+name) }
+
+// newWorld makes one in dir.
+func newWorld(ctx context.Context, dir string) (*world, error) {
+	p, err := builder.Start(ctx, dir)
+	if err != nil {
+		return nil, err
+	}
+	var exit *proc.ExitError
+	if err := p.Wait(ctx); !errors.As(err, &exit) || exit.Signal == nil {
+		return nil, fmt.Errorf("builder: %w", errors.Join(err, p.Close()))
+	}
+	ready, held, err := os.Pipe()
+	if err != nil {
+		return nil, err
+	}
+	defer ready.Close()
+	stay, leave, err := os.Pipe()
+	if err != nil {
+		return nil, errors.Join(err, held.Close())
+	}
+	w := &world{dir: dir, leave: leave}
+	w.keeper, err = keeper.Start(ctx, dir, proc.Files(held, stay))
+	err = errors.Join(err, held.Close(), stay.Close())
+	if err == nil {
+		_, err = ready.Read(make([]byte, 1)) // or its end, if the keeper failed
+	}
+	if err != nil {
+		return nil, errors.Join(err, w.close())
+	}
+	return w, nil
+}
+
+// close ends the world. The keeper's segment may be in any state by now: how it ends says nothing.
+func (w *world) close() error {
+	err := w.leave.Close()
+	if w.keeper != nil {
+		err = errors.Join(err, w.keeper.Close())
+	}
+	return err
+}
