@@ -18,7 +18,12 @@ func (f *firm) found(a *crashlab.Actor) (err error) {
 	if err = a.Found(); err != nil {
 		return err
 	}
-	return f.open(a)
+	if err = f.open(a); err != nil {
+		return err
+	}
+	// What is done once in a process's life is done.
+	_, err = echo.Call(a.Ctx, f.pool, job{})
+	return err
 }
 
 func (f *firm) open(a *crashlab.Actor) (err error) {

@@ -85,6 +85,10 @@ func (c *crew) start(a *crashlab.Actor) (pid, thread int, err error) {
 	if err != nil {
 		return 0, 0, err
 	}
+	// What is done once in a process's life is done.
+	if _, err := echo.Call(a.Ctx, c.pool, c.job(0)); err != nil {
+		return 0, 0, err
+	}
 	who, err := introduce.Call(a.Ctx, c.pool, true)
 	return who.Pid, who.Thread, err
 }
