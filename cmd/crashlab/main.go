@@ -24,6 +24,7 @@ import (
 	"github.com/kindred-ipc/kindred/internal/crashlab"
 	poolcases "github.com/kindred-ipc/kindred/pool/crashcases"
 	"github.com/kindred-ipc/kindred/proc"
+	proccases "github.com/kindred-ipc/kindred/proc/crashcases"
 	ringcases "github.com/kindred-ipc/kindred/ring/crashcases"
 	shmcases "github.com/kindred-ipc/kindred/shm/crashcases"
 	synccases "github.com/kindred-ipc/kindred/sync/crashcases"
@@ -33,7 +34,7 @@ import (
 func cases() []crashlab.Case {
 	var all []crashlab.Case
 	for _, some := range [][]crashlab.Case{
-		shmcases.Cases(), synccases.Cases(), ringcases.Cases(), poolcases.Cases(),
+		shmcases.Cases(), synccases.Cases(), ringcases.Cases(), proccases.Cases(), poolcases.Cases(),
 	} {
 		all = append(all, some...)
 	}
