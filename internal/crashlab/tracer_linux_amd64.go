@@ -88,6 +88,7 @@ func (t *tracer) toMark() error {
 		return err
 	}
 	t.end = regs.Rip - 1
+	hurry(t.thread, true)
 	return t.freeze()
 }
 
@@ -390,6 +391,7 @@ func (t *tracer) free() error {
 			return err
 		}
 	}
+	hurry(t.thread, false)
 	t.gone = true // to the lab; release detaches
 	return t.release()
 }

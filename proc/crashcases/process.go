@@ -4,6 +4,7 @@ package crashcases
 
 import (
 	"context"
+	"os"
 	"time"
 
 	"github.com/kindred-ipc/kindred/internal/crashlab"
@@ -85,6 +86,7 @@ func parentCases() []crashlab.Case {
 		on("proc.Process.Kill", (*proc.Process).Kill),
 		on("proc.Process.Terminate", (*proc.Process).Terminate),
 		on("proc.Process.Interrupt", (*proc.Process).Interrupt),
+		on("proc.Process.Signal", func(c *proc.Process) error { return c.Signal(os.Kill) }),
 		on("proc.Process.Close", (*proc.Process).Close),
 	}
 }
