@@ -210,11 +210,9 @@ func (c *crew) outcomes(a *crashlab.Actor) (reached int, err error) {
 			return 0, fmt.Errorf("call %d: %w", n, err)
 		}
 		if lost || c.again(n) {
-			reached = 2 * (n - 1)
+			// Call 2 may have waited for the worker by then, if that slept in call 1.
+			return 2 * (n - 1), nil
 		}
-	}
-	if reached == 0 && c.calls[2] != nil {
-		return 0, errors.New("call 1 was lost when its reply had been read")
 	}
 	return reached, nil
 }
