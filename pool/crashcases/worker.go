@@ -209,9 +209,9 @@ func (c *crew) outcomes(a *crashlab.Actor) (reached int, err error) {
 		if err != nil {
 			return 0, fmt.Errorf("call %d: %w", n, err)
 		}
-		if lost || c.again(n) {
-			// Call 2 may have waited for the worker by then, if that slept in call 1.
-			return 2 * (n - 1), nil
+		// Call 2 may have waited for a worker that slept in call 1: the first that was cut off counts.
+		if reached == 1 && (lost || c.again(n)) {
+			reached = 2 * (n - 1)
 		}
 	}
 	return reached, nil
