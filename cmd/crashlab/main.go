@@ -22,7 +22,9 @@ import (
 	"time"
 
 	"github.com/kindred-ipc/kindred/internal/crashlab"
+	poolcases "github.com/kindred-ipc/kindred/pool/crashcases"
 	"github.com/kindred-ipc/kindred/proc"
+	proccases "github.com/kindred-ipc/kindred/proc/crashcases"
 	ringcases "github.com/kindred-ipc/kindred/ring/crashcases"
 	shmcases "github.com/kindred-ipc/kindred/shm/crashcases"
 	synccases "github.com/kindred-ipc/kindred/sync/crashcases"
@@ -31,7 +33,9 @@ import (
 // cases are those of all packages, in the order in which the packages stand on each other.
 func cases() []crashlab.Case {
 	var all []crashlab.Case
-	for _, some := range [][]crashlab.Case{shmcases.Cases(), synccases.Cases(), ringcases.Cases()} {
+	for _, some := range [][]crashlab.Case{
+		shmcases.Cases(), synccases.Cases(), ringcases.Cases(), proccases.Cases(), poolcases.Cases(),
+	} {
 		all = append(all, some...)
 	}
 	return all

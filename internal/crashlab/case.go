@@ -3,6 +3,7 @@ package crashlab
 import (
 	"context"
 	"errors"
+	"path/filepath"
 	"time"
 
 	"github.com/kindred-ipc/kindred/shm"
@@ -27,11 +28,19 @@ type Play struct {
 	// Detached is set if the victim is not attached to the segment when its operation begins, and has
 	// no part in Open.
 	Detached bool
-	// Bare is set if there is no segment before the operation: Setup makes none, and nobody attaches.
+	// Bare is set if there is no segment before the operation: Setup makes none, and nobody attaches. An
+	// anonymous segment that the victim has by then is looked at in its place.
 	Bare bool
 	// Room is how many bytes the segment has for objects, if a few are not enough; all of them are
 	// compared after every step.
 	Room int64
+	// Foreign makes a process, as survivor 0, that is the victim in place of one of the lab's: a worker of
+	// a pool. It says which, and which of its threads has the operation: what that thread does between
+	// two calls of Mark. Victim then makes it come to the first one, and does not wait for it. The Play
+	// is Bare; Ready and Storm are not for it.
+	Foreign func(a *Actor) (pid, thread int, err error)
+	// Finish returns when a Foreign victim that was only stopped is through. Survivor 0.
+	Finish func(a *Actor) error
 	// Setup makes the objects in a new segment. Survivor 0.
 	Setup func(a *Actor) error
 	// Open finds them again. Every process, survivor 0 too.
@@ -53,6 +62,8 @@ type Play struct {
 	// Check holds what there is against what must be, and says in which of the case's States the
 	// operation was cut off. Survivor 0, when all are through with Recover.
 	Check func(a *Actor) (state string, err error)
+	// Leave closes what the trial has opened, however it came out. Survivors.
+	Leave func(a *Actor) error
 	// Storm is done over and over by several victims that are killed at any time, without stepping.
 	// Recover and Check follow; the state is not looked at.
 	Storm func(a *Actor) error
@@ -81,6 +92,13 @@ type Actor struct {
 
 // Say leaves word for Check.
 func (a *Actor) Say(word string) { a.words = append(a.words, word) }
+
+// Scratch is a path for what a case writes down beside segments. The lab removes it after the trial.
+func (a *Actor) Scratch(name string) string {
+	return filepath.Join(a.Dir, scratchOf(a.Name)+name)
+}
+
+func scratchOf(trial string) string { return "scratch-" + trial + "-" }
 
 // Options are what the segment is to be opened with.
 func (a *Actor) Options() []shm.Option { return []shm.Option{shm.Dir(a.Dir)} }

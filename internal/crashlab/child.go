@@ -96,6 +96,10 @@ func (c *child) do(o order, a *answer) error {
 		n, err := census()
 		a.Count = n
 		return err
+	case actForeign:
+		var err error
+		a.Pid, a.Thread, err = c.play.Foreign(&c.actor)
+		return err
 	case "check":
 		if c.play.Check == nil {
 			return nil
@@ -126,6 +130,8 @@ func (c *child) part(name string) (func(*Actor) error, error) {
 		return c.play.Victim, nil
 	case "unblock":
 		return c.play.Unblock, nil
+	case "finish":
+		return c.play.Finish, nil
 	case "recover":
 		return c.play.Recover, nil
 	default:
@@ -165,12 +171,15 @@ func (c *child) attach() (err error) {
 	return err
 }
 
-func (c *child) leave() error {
+func (c *child) leave() (err error) {
+	if c.play.Leave != nil {
+		err = c.play.Leave(&c.actor)
+	}
 	c.play = Play{}
 	if c.actor.Segment == nil {
-		return nil
+		return err
 	}
-	err := c.actor.Segment.Close()
+	err = errors.Join(err, c.actor.Segment.Close())
 	c.actor.Segment = nil
 	return err
 }

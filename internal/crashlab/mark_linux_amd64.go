@@ -1,6 +1,10 @@
 package crashlab
 
-import "sync/atomic"
+import (
+	"sync/atomic"
+
+	"golang.org/x/sys/unix"
+)
 
 // trap stops a traced process; the tracer sees the instruction behind the trap. In a process that
 // nobody traces it is fatal.
@@ -15,3 +19,10 @@ func mark() {
 		trap()
 	}
 }
+
+// Mark is where the operation of a Foreign victim begins and ends. In a process that the lab has no hold
+// of it is fatal.
+func Mark() { mark() }
+
+// Thread is the number of the calling thread.
+func Thread() int { return unix.Gettid() }

@@ -198,6 +198,10 @@ func (r *run) pause(q point, d time.Duration) error {
 
 // finishAlone waits for the operation of a victim that nobody traces any more.
 func (s *stage) finishAlone() error {
+	if s.victim == nil {
+		_, err := s.lab.survivors[0].ask(order{Act: "finish", Bound: bound})
+		return err
+	}
 	o := order{Act: actOperate, Part: "victim"}
 	a, err := s.victim.hear(o, patienceWithChild)
 	if err != nil {

@@ -42,6 +42,7 @@ const (
 	actLeave   = "leave"   // close the attach
 	actBallast = "ballast" // touch that much private memory
 	actCensus  = "census"  // count what is open
+	actForeign = "foreign" // do Play.Foreign: answer with the process and its thread
 )
 
 // answer is what a child says to an order.
@@ -53,7 +54,8 @@ type answer struct {
 	State  string   // of Check
 	Deaths []string // that were reported by what was done
 	Said   []string // by Actor.Say
-	Thread int      // act operate
+	Thread int      // acts operate, foreign
+	Pid    int      // act foreign
 	Count  int      // act census: descriptors and goroutines
 }
 

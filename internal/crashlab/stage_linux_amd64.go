@@ -41,7 +41,7 @@ func (l *Lab) set(c *Case) (*stage, error) {
 }
 
 func (s *stage) raise() error {
-	if err := s.muster(); err != nil {
+	if err := s.muster(); err != nil || s.tracer != nil { // a foreign one is held already
 		return err
 	}
 	var err error
@@ -55,6 +55,9 @@ func (s *stage) muster() error {
 		if err := s.enter(p, i); err != nil {
 			return err
 		}
+	}
+	if s.play.Foreign != nil {
+		return s.adopt()
 	}
 	if !s.play.Bare {
 		w, err := watchSegment(s.lab.dir, s.name)
@@ -77,6 +80,13 @@ func (s *stage) muster() error {
 	}
 	if _, err := s.victim.ask(order{Act: "ready", Bound: bound}); err != nil {
 		return err
+	}
+	if s.play.Bare {
+		w, err := watchAnonymous(s.victim.pid())
+		if err != nil {
+			return err
+		}
+		s.watch = w
 	}
 	return s.wait()
 }
@@ -153,16 +163,20 @@ func (s *stage) slay() (time.Duration, error) {
 // bury kills a victim that runs by itself.
 func (s *stage) bury() {
 	s.deaths++
+	if s.victim == nil {
+		s.buryForeign()
+		return
+	}
 	s.victim.end()
 }
 
 // strike takes the stage down, and says what should not have been left.
 func (s *stage) strike() error {
 	s.watch.close()
+	if s.tracer != nil && !s.tracer.gone {
+		_, _ = s.tracer.kill()
+	}
 	if s.victim != nil {
-		if s.tracer != nil && !s.tracer.gone {
-			_, _ = s.tracer.kill()
-		}
 		s.victim.end()
 	}
 	if s.waits != nil { // the victim's death has ended it
@@ -174,10 +188,19 @@ func (s *stage) strike() error {
 			first = err
 		}
 	}
+	s.clean()
 	if first != nil {
 		return first
 	}
 	return s.lab.sweepUp()
+}
+
+// clean removes what the case wrote down.
+func (s *stage) clean() {
+	all, _ := filepath.Glob(filepath.Join(s.lab.dir, scratchOf(s.name)+"*"))
+	for _, path := range all {
+		_ = os.Remove(path)
+	}
 }
 
 // sweepUp empties the directory of segments. In it there must be segments alone.

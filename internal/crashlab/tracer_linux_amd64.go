@@ -88,6 +88,7 @@ func (t *tracer) toMark() error {
 		return err
 	}
 	t.end = regs.Rip - 1
+	hurry(t.thread, true)
 	return t.freeze()
 }
 
@@ -239,8 +240,8 @@ func (t *tracer) over(status unix.WaitStatus) (again bool, err error) {
 		return true, nil // the step that began the clone ends behind it
 	case s == unix.SIGTRAP, s == callStop:
 		return false, nil
-	case s == unix.SIGURG:
-		return true, nil
+	case s == unix.SIGURG, s == unix.SIGCHLD:
+		return true, nil // nothing that Go programs of the lab look at
 	default:
 		return false, fmt.Errorf("the victim got %v at %s", s, t.place())
 	}
@@ -390,6 +391,7 @@ func (t *tracer) free() error {
 			return err
 		}
 	}
+	hurry(t.thread, false)
 	t.gone = true // to the lab; release detaches
 	return t.release()
 }

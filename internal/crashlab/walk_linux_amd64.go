@@ -184,6 +184,9 @@ func (s *stage) rouse(t *tracer) error {
 
 // finish lets the operation go on to its end by itself, and returns what came of it.
 func (s *stage) finish(p *process, t *tracer, part string) error {
+	if p == nil {
+		return nil // a foreign victim dies at its second mark
+	}
 	if err := t.free(); err != nil {
 		return err
 	}

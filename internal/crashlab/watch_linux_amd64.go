@@ -19,7 +19,27 @@ type watch struct {
 }
 
 func watchSegment(dir, name string) (*watch, error) {
-	f, err := os.Open(filepath.Join(dir, "kindred."+name))
+	return watchFile(filepath.Join(dir, "kindred."+name))
+}
+
+// watchAnonymous watches the anonymous segment of a process, if it has one.
+func watchAnonymous(pid int) (*watch, error) {
+	dir := fmt.Sprintf("/proc/%d/fd", pid)
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return nil, err
+	}
+	for _, e := range entries {
+		path := filepath.Join(dir, e.Name())
+		if link, err := os.Readlink(path); err == nil && link == "/memfd:kindred (deleted)" {
+			return watchFile(path)
+		}
+	}
+	return &watch{}, nil
+}
+
+func watchFile(path string) (*watch, error) {
+	f, err := os.Open(path)
 	if err != nil {
 		return nil, err
 	}
