@@ -119,10 +119,14 @@ type operator struct {
 // enter attaches to the world, takes down what it is like, and follows the script without a change.
 func (s *Scene) enter(o orders) (*operator, error) {
 	op := &operator{scene: s, orders: o}
+	var err error
+	if op.journal, err = openJournal(o.Journal); err != nil {
+		return nil, err
+	}
+	// What is mapped from here on is the segment's, and lies alone.
 	if err := moat(segmentSize + 64<<10); err != nil {
 		return nil, err
 	}
-	var err error
 	if op.seg, err = shm.Open(name, shm.Dir(o.Dir), shm.As("operator")); err != nil {
 		return nil, err
 	}
@@ -141,9 +145,6 @@ func (s *Scene) enter(o orders) (*operator, error) {
 		return nil, fmt.Errorf("%s: %w", unguarded, err)
 	}
 	if err := moat(2 * 64 << 10); err != nil {
-		return nil, err
-	}
-	if op.journal, err = openJournal(o.Journal); err != nil {
 		return nil, err
 	}
 	op.pristine = slices.Clone(op.live[:min(op.seg.Engine().Info().Used+64<<10, uint64(len(op.live)))])
