@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"runtime"
 
+	"github.com/kindred-ipc/kindred/internal/race"
 	"github.com/kindred-ipc/kindred/internal/segment"
 	"github.com/kindred-ipc/kindred/shm"
 )
@@ -14,6 +15,7 @@ import (
 type Semaphore struct {
 	seg   *segment.Segment
 	state *semaphoreState
+	race  race.Word
 	point *segment.Point
 	ref   shm.Ref
 }
@@ -59,6 +61,7 @@ func semaphoreOf(seg *shm.Segment, o segment.Object, op, name string, err error)
 	return &Semaphore{
 		seg:   seg.Engine(),
 		state: semaphoreIn(o),
+		race:  race.At(seg.ID(), o.Offset()),
 		point: seg.Engine().Point(o.Offset()+semaphoreEvent, segment.Shared),
 		ref:   o.Ref(),
 	}, nil
@@ -99,6 +102,9 @@ func (s *Semaphore) trySlow(n int64) (bool, error) {
 func (s *Semaphore) take(n int64) bool {
 	v := s.state.value.Load()
 	ok := n > 0 && v >= n && s.seg.Self() != 0 && s.state.value.CompareAndSwap(v, v-n)
+	if race.Enabled && ok {
+		s.race.Acquire(0)
+	}
 	runtime.KeepAlive(s) // the mapping goes with the last handle
 	return ok
 }
@@ -139,6 +145,9 @@ func (s *Semaphore) usable(n int64) error {
 func (s *Semaphore) Release(n int64) error {
 	if err := s.usable(n); err != nil {
 		return s.wrap("release", err)
+	}
+	if race.Enabled {
+		s.race.Release(0)
 	}
 	for {
 		v := s.state.value.Load()
