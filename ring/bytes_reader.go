@@ -5,6 +5,7 @@ import (
 	"runtime"
 
 	"github.com/kindred-ipc/kindred/internal/futex"
+	"github.com/kindred-ipc/kindred/internal/race"
 )
 
 // BytesReader is the reading end of a Bytes ring. One goroutine at a time may use it.
@@ -78,6 +79,9 @@ func (r *BytesReader) next() ([]byte, error) {
 		}
 		return nil, nil
 	}
+	if race.Enabled {
+		r.end.race.Acquire(raceItems + r.at/recordAlign)
+	}
 	r.held = recordSize(length)
 	return r.ring.payload(r.at, length), nil
 }
@@ -109,6 +113,9 @@ func (r *BytesReader) Release() {
 	r.at = r.ring.behind(r.at, r.held)
 	r.held = 0
 	c := r.ring.control
+	if race.Enabled {
+		r.end.race.Release(racePosition)
+	}
 	if r.end.plain() {
 		futex.Publish(&c.position, r.pos) // commits; pairs with the load in (*BytesWriter).ready
 	} else {

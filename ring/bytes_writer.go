@@ -6,6 +6,7 @@ import (
 	"runtime"
 
 	"github.com/kindred-ipc/kindred/internal/futex"
+	"github.com/kindred-ipc/kindred/internal/race"
 )
 
 // BytesWriter is the writing end of a Bytes ring. One goroutine at a time may use it.
@@ -57,6 +58,9 @@ func (w *BytesWriter) Reserve(ctx context.Context, n int) ([]byte, error) {
 	if err != nil {
 		return nil, w.end.wrap("reserve in", err)
 	}
+	if race.Enabled {
+		w.end.race.Acquire(racePosition)
+	}
 	w.reserved = uint64(n)
 	return w.ring.payload(w.at, uint64(n)), nil
 }
@@ -70,6 +74,9 @@ func (w *BytesWriter) TryReserve(n int) ([]byte, error) {
 	ok, err := w.ready(recordSize(uint64(n))+recordHeader, true)
 	if !ok {
 		return nil, w.end.wrap("reserve in", err)
+	}
+	if race.Enabled {
+		w.end.race.Acquire(racePosition)
 	}
 	w.reserved = uint64(n)
 	return w.ring.payload(w.at, uint64(n)), nil
@@ -85,6 +92,9 @@ func (w *BytesWriter) Commit(m int) {
 	size := recordSize(uint64(m))
 	header, next := w.ring.header(w.at), w.ring.behind(w.at, size)
 	futex.Publish(w.ring.header(next), 0) // no further record yet; stored before the publish below
+	if race.Enabled {
+		w.end.race.Release(raceItems + w.at/recordAlign)
+	}
 	if w.end.plain() {
 		futex.Publish(header, uint64(m)+1) // pairs with the load in (*Bytes).record
 	} else {

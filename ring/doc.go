@@ -35,4 +35,10 @@
 // makes the writer's calls return ErrClosed.
 //
 // A process that is stopped is not dead: the other side waits for it.
+//
+// # The race detector
+//
+// It is told that a push comes before the pop of what was pushed, and that before the push that needed
+// the room, for what goroutines of one process do in Go's heap. It sees nothing of what lies in a
+// segment.
 package ring

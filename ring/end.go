@@ -6,6 +6,7 @@ import (
 	"sync/atomic"
 
 	"github.com/kindred-ipc/kindred/internal/futex"
+	"github.com/kindred-ipc/kindred/internal/race"
 	"github.com/kindred-ipc/kindred/internal/segment"
 )
 
@@ -23,6 +24,7 @@ type end struct {
 	mine   *atomic.Uint64 // word of this end
 	theirs *atomic.Uint64 // word of the other end
 	closed *atomic.Uint32 // closedWriter, closedReader
+	race   race.Word      // of the control; see raceClosed
 	my     uint32         // this end's bit in closed
 	other  uint32
 	point  *segment.Point // where this end waits
@@ -36,6 +38,13 @@ type end struct {
 const (
 	closedWriter = 1 << iota
 	closedReader
+)
+
+// What the race detector is told of, counted in words from the ring's control on.
+const (
+	raceClosed   = 0 // stands for the control's first line
+	racePosition = segment.Line / 8
+	raceItems    = controlSize / 8 // the first slot, or the first word of the data
 )
 
 // take claims the end.
@@ -94,7 +103,13 @@ func (e *end) forget(dead segment.Owner) bool {
 }
 
 // peerClosed reports whether the other end was closed.
-func (e *end) peerClosed() bool { return e.closed.Load()&e.other != 0 }
+func (e *end) peerClosed() bool {
+	closed := e.closed.Load()&e.other != 0
+	if race.Enabled && closed {
+		e.race.Acquire(raceClosed)
+	}
+	return closed
+}
 
 // peerGone is PeerGone of either end.
 func (e *end) peerGone() {
@@ -127,6 +142,9 @@ func (e *end) shut() error {
 		return err
 	}
 	e.gone = true
+	if race.Enabled {
+		e.race.Release(raceClosed)
+	}
 	e.closed.Or(e.my)
 	e.mine.CompareAndSwap(uint64(e.self), 0)
 	e.point.Event().Demand() // the other end sees the mark at its next operation

@@ -8,6 +8,7 @@ import (
 
 	"github.com/kindred-ipc/kindred/internal/codec"
 	"github.com/kindred-ipc/kindred/internal/futex"
+	"github.com/kindred-ipc/kindred/internal/race"
 	"github.com/kindred-ipc/kindred/internal/segment"
 	"github.com/kindred-ipc/kindred/shm"
 )
@@ -158,7 +159,7 @@ func newEnd(o segment.Object, c *control, my uint32, opts []EndOption) end {
 	// Both are asked for, because Close wakes those at the points that an attach has used.
 	items := seg.Point(o.Offset()+itemsOffset, segment.Shared)
 	room := seg.Point(o.Offset()+roomOffset, segment.Shared)
-	e := end{seg: seg, closed: &c.closed, my: my, name: o.Kind().String(), alone: new(atomic.Bool)}
+	e := end{seg: seg, race: race.At(seg.ID(), o.Offset()), closed: &c.closed, my: my, name: o.Kind().String(), alone: new(atomic.Bool)}
 	if my == closedWriter {
 		e.other = closedReader
 		e.mine, e.theirs = &c.writer, &c.reader

@@ -8,6 +8,7 @@ import (
 	"sync/atomic"
 
 	"github.com/kindred-ipc/kindred/internal/futex"
+	"github.com/kindred-ipc/kindred/internal/race"
 )
 
 // Reader is the reading end of an SPSC ring. One goroutine at a time may use it.
@@ -55,6 +56,10 @@ func (r *Reader[T]) Pop(ctx context.Context) (T, error) {
 	s := &r.slots[r.index]
 	if s.sequence.Load() != r.pos+1 { // pairs with the publish in (*Writer).Push
 		return r.popSlow(ctx)
+	}
+	if race.Enabled {
+		r.end.race.Acquire(raceItems + r.index)
+		r.end.race.Release(racePosition)
 	}
 	v := s.value
 	r.pos++
@@ -177,6 +182,10 @@ func (r *Reader[T]) glance() bool {
 
 // load takes the value at pos, which is there, and fences, whatever next says.
 func (r *Reader[T]) load() (v T, err error) {
+	if race.Enabled {
+		r.end.race.Acquire(raceItems + r.index)
+		r.end.race.Release(racePosition)
+	}
 	v = r.slots[r.index].value
 	r.pos++
 	r.index++

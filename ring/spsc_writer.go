@@ -7,6 +7,7 @@ import (
 	"sync/atomic"
 
 	"github.com/kindred-ipc/kindred/internal/futex"
+	"github.com/kindred-ipc/kindred/internal/race"
 )
 
 // Writer is the writing end of an SPSC ring. One goroutine at a time may use it.
@@ -46,6 +47,9 @@ func (w *Writer[T]) Push(ctx context.Context, v T) error {
 	}
 	s := &w.slots[w.index]
 	s.value = v
+	if race.Enabled {
+		w.end.race.Release(raceItems + w.index)
+	}
 	futex.Publish(&s.sequence, w.pos+1) // pairs with the load in (*Reader).Pop
 	w.pos++
 	w.index++
@@ -109,6 +113,9 @@ func (w *Writer[T]) pushSlow(ctx context.Context, v T) error {
 func (w *Writer[T]) store(v T) error {
 	s := &w.slots[w.index]
 	s.value = v
+	if race.Enabled {
+		w.end.race.Release(raceItems + w.index)
+	}
 	s.sequence.Store(w.pos + 1)
 	w.pos++
 	w.index++
@@ -145,6 +152,9 @@ func (w *Writer[T]) ready(exact bool) (bool, error) {
 		if used == capacity {
 			return false, nil
 		}
+	}
+	if race.Enabled {
+		w.end.race.Acquire(racePosition)
 	}
 	w.index = w.pos % capacity
 	if w.end.plain() {

@@ -29,4 +29,9 @@
 // nothing. One that cannot returns the context's error if that is over, polls for up to 50 µs if the
 // process has more than one CPU, and then sleeps; of all goroutines of a process that wait at one
 // lock, one sleeps in the kernel. A cancelled call leaves no trace.
+//
+// # The race detector
+//
+// It is told of what the locks order between goroutines of one process, in Go's heap. It sees nothing
+// of what lies in a segment.
 package sync

@@ -7,7 +7,6 @@ import (
 	"os"
 	"runtime"
 	gosync "sync"
-	"sync/atomic"
 	"testing"
 	"time"
 
@@ -77,28 +76,25 @@ func TestGoroutinesOfTwoParticipantsExcludeEachOther(t *testing.T) {
 	a, b := mutexes(t)
 	const each, goroutines = 300, 10
 	var wg gosync.WaitGroup
-	// Loaded and stored, never added to: the race detector does not see what a lock in shared memory
-	// orders, and the lock alone makes these sound.
-	var count atomic.Int64
-	var inside atomic.Bool
+	count, inside := 0, false
 	for i := range goroutines {
 		m := []*sync.Mutex{a, b}[i%2]
 		wg.Go(func() {
 			for k := range each {
 				require.NoError(t, m.Lock(ctx))
-				require.False(t, inside.Load())
-				inside.Store(true)
+				require.False(t, inside)
+				inside = true
 				if k%16 == 0 {
 					runtime.Gosched()
 				}
-				count.Store(count.Load() + 1)
-				inside.Store(false)
+				count++
+				inside = false
 				require.NoError(t, m.Unlock())
 			}
 		})
 	}
 	wg.Wait()
-	require.EqualValues(t, each*goroutines, count.Load())
+	require.Equal(t, each*goroutines, count)
 }
 
 // A call that need not wait does not look at its context; one that must looks first.

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"runtime"
 
+	"github.com/kindred-ipc/kindred/internal/race"
 	"github.com/kindred-ipc/kindred/internal/segment"
 	"github.com/kindred-ipc/kindred/shm"
 )
@@ -15,6 +16,7 @@ import (
 type Semaphore struct {
 	seg   *segment.Segment
 	state *semaphoreState
+	race  race.Word
 	point *segment.Point
 	ref   shm.Ref
 }
@@ -60,6 +62,7 @@ func semaphoreOf(seg *shm.Segment, o segment.Object, op, name string, err error)
 	return &Semaphore{
 		seg:   seg.Engine(),
 		state: semaphoreIn(o),
+		race:  race.At(seg.ID(), o.Offset()),
 		point: seg.Engine().Point(o.Offset()+semaphoreEvent, segment.Shared),
 		ref:   o.Ref(),
 	}, nil
@@ -100,6 +103,9 @@ func (s *Semaphore) trySlow(n int64) (bool, error) {
 func (s *Semaphore) take(n int64) bool {
 	v := s.state.value.Load()
 	ok := n > 0 && v >= n && s.seg.Self() != 0 && s.state.value.CompareAndSwap(v, v-n)
+	if race.Enabled && ok {
+		s.race.Acquire(0)
+	}
 	runtime.KeepAlive(s) // the mapping goes with the last handle
 	return ok
 }
@@ -156,6 +162,9 @@ func (s *Semaphore) usable(n int64) error {
 func (s *Semaphore) Release(n int64) error {
 	if err := s.usable(n); err != nil {
 		return s.wrap("release", err)
+	}
+	if race.Enabled {
+		s.race.Release(0)
 	}
 	for {
 		v := s.state.value.Load()

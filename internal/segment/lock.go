@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"sync/atomic"
+
+	"github.com/kindred-ipc/kindred/internal/race"
 )
 
 // What a lock answers, beside ErrOwnerDied.
@@ -28,6 +30,7 @@ var (
 type Lock struct {
 	seg   *Segment
 	state *LockState
+	race  race.Word
 	self  *atomic.Uint64 // of seg; 0 once it is closed
 	point *Point
 }
@@ -39,14 +42,19 @@ const (
 
 // LockAt is the handle of the LockState at off, which lies in s.
 func (s *Segment) LockAt(off uint64) Lock {
-	return Lock{seg: s, state: s.m.lockState(off), self: &s.self, point: s.Point(off+lockEventOffset, Exclusive)}
+	return Lock{seg: s, state: s.m.lockState(off), race: race.At(s.id, off), self: &s.self,
+		point: s.Point(off+lockEventOffset, Exclusive)}
 }
 
 // TryLock takes the lock if it is free. It makes no system call and never blocks. The last look is
 // for a Close meanwhile: then the word may have been a zero that nobody else sees.
 func (l *Lock) TryLock() bool {
 	self := l.self.Load()
-	return self != 0 && l.state.owner.CompareAndSwap(0, self) && l.self.Load() == self
+	ok := self != 0 && l.state.owner.CompareAndSwap(0, self) && l.self.Load() == self
+	if race.Enabled && ok {
+		l.race.Acquire(0)
+	}
+	return ok
 }
 
 // LockSlow is Lock after TryLock failed.
@@ -93,7 +101,11 @@ func stuck(w uint64) error {
 func (l *Lock) inherit(dead Owner) bool {
 	w := l.state.owner.Load()
 	self := l.self.Load()
-	return OwnerOf(w) == dead && self != 0 && l.state.owner.CompareAndSwap(w, self|inconsistent)
+	ok := OwnerOf(w) == dead && self != 0 && l.state.owner.CompareAndSwap(w, self|inconsistent)
+	if race.Enabled && ok {
+		l.race.Acquire(0)
+	}
+	return ok
 }
 
 // TrySlow is TryLock after it failed: it looks whether the holder is gone, with a system call, and
@@ -128,6 +140,9 @@ func (l *Lock) Unlock() error {
 // line costs as much as two locked instructions.)
 func (l *Lock) Release() bool {
 	self := l.self.Load()
+	if race.Enabled {
+		l.race.Release(0)
+	}
 	return self != 0 && l.state.owner.CompareAndSwap(self, 0)
 }
 

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/kindred-ipc/kindred/internal/liveness"
+	"github.com/kindred-ipc/kindred/internal/race"
 )
 
 // Segment is one attach of this process to a segment. Its methods may be called by any goroutine.
@@ -253,6 +254,9 @@ func (s *Segment) Close() error {
 
 func (s *Segment) close() error {
 	self := s.Self()
+	if race.Enabled {
+		s.deaths().Release(0)
+	}
 	s.self.Store(0)
 	close(s.closed)
 	s.mu.Lock()

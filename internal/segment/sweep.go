@@ -5,6 +5,7 @@ import (
 	"maps"
 
 	"github.com/kindred-ipc/kindred/internal/liveness"
+	"github.com/kindred-ipc/kindred/internal/race"
 )
 
 // The one recovery path. A participant that is gone, by a kill, an exit or Close, leaves a live
@@ -28,6 +29,17 @@ func sweepSlot(h *header, p *participant, generation uint32) {
 // Gone reports whether o is proven dead, and sweeps its slot if so. It makes a system call unless o
 // was swept before.
 func (s *Segment) Gone(o Owner) bool {
+	gone := s.gone(o)
+	if race.Enabled && gone {
+		s.deaths().Acquire(0)
+	}
+	return gone
+}
+
+// deaths orders what the goroutines of this process did before one of its attaches was closed.
+func (s *Segment) deaths() race.Word { return race.At(s.id, 0) }
+
+func (s *Segment) gone(o Owner) bool {
 	if o == 0 || o == s.Self() {
 		return false
 	}
