@@ -19,6 +19,9 @@ type tracer struct {
 	end         uint64       // the address of the trap
 	status      unix.WaitStatus
 	gone        bool // the whole process
+	// called is set behind a system call. One that a signal interrupted is begun again by the step that
+	// follows, and may sleep in it, wherever the thread was to be seen before.
+	called bool
 }
 
 // __WNOTHREAD: what other threads of the lab started does not concern this one.
@@ -215,18 +218,22 @@ const patience = 2 * time.Millisecond
 
 // step executes one instruction. Signals for the runtime are swallowed and do not count.
 func (t *tracer) step(call bool) (step, error) {
+	mayCall := call || t.called
+	t.called = call
 	for {
 		if err := t.run(t.thread, unix.PTRACE_SINGLESTEP, 0); err != nil {
 			return 0, err
 		}
-		status, slept, err := t.settle(call)
+		status, slept, err := t.settle(mayCall)
 		if err != nil {
 			return 0, err
 		}
 		if slept {
+			t.called = true
 			return asleep, nil
 		}
 		again, err := t.over(status)
+		mayCall = mayCall || again
 		if !again || err != nil {
 			return stepped, err
 		}
@@ -256,6 +263,7 @@ var errOtherWay = errors.New("the operation went another way than the first time
 // nextCall lets the thread run up to behind its next system call. It reports whether it sleeps in it
 // instead; awaken ends that.
 func (t *tracer) nextCall() (slept bool, err error) {
+	t.called = true
 	for stops := 0; stops < 2; {
 		if err := t.run(t.thread, unix.PTRACE_SYSCALL, 0); err != nil {
 			return false, err
@@ -269,7 +277,7 @@ func (t *tracer) nextCall() (slept bool, err error) {
 			stops++
 		case s == unix.SIGTRAP && status.TrapCause() == 0:
 			return false, errOtherWay
-		case s != unix.SIGURG && s != unix.SIGTRAP:
+		case s != unix.SIGURG && s != unix.SIGCHLD && s != unix.SIGTRAP:
 			return false, fmt.Errorf("the victim got %v at %s", s, t.place())
 		}
 	}
