@@ -23,7 +23,7 @@
 //
 //   - A participant may be killed between any two instructions. What it held is taken back by
 //     whoever needs it next, within 10 ms of the kernel's proof of the death where the kernel pushes
-//     deaths (pidfd); else within 100 ms, as for a lock that changed hands while its waiters slept.
+//     deaths (pidfd); else within 100 ms.
 //   - Nobody sees a half-made segment. A creator that dies half-way leaves nothing.
 //   - No memory is an error of the call that needed it, ErrNoSpace, and no SIGBUS later: pages are
 //     backed before they are used, and an anonymous segment is sealed against shrinking. Who may

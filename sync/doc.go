@@ -18,8 +18,8 @@
 // the lock guards may be half changed. That one repairs it and calls MarkConsistent; or it unlocks
 // without, and from then on everybody gets ErrNotRecoverable. This is the contract of POSIX robust
 // mutexes, which it keeps to the letter. The wait ends within 10 ms of the kernel's proof of the
-// death where deaths are pushed (Linux), within 100 ms elsewhere, and for waiters who slept on while
-// the lock went from one holder to the one that died. A process that is stopped keeps its locks.
+// death where deaths are pushed (Linux), within 100 ms elsewhere. A process that is stopped keeps its
+// locks.
 //
 // Permits of a Semaphore belong to nobody: those that a dead process had are not given back.
 //
