@@ -144,8 +144,8 @@ func look(t *corruption.Trial, seg *shm.Segment, objects inventory) {
 	})
 }
 
-// patience is how long New may take before the script closes the segment. New takes no context: it
-// waits for the holder of the heap's lock, however long that lives, until Close.
+// patience is how long New may take before the script closes the segment, where a change may have named
+// a holder of the heap's lock: New takes no context, and waits for whoever lives until Close.
 const patience = 20 * time.Millisecond
 
 // make1 makes objects.
@@ -157,7 +157,7 @@ func make1(t *corruption.Trial, seg *shm.Segment) {
 		{Kind: segment.KindRaw, Size: 1 << 30},
 	} {
 		t.Do(fmt.Sprintf("make %q of %d bytes", spec.Name, spec.Size), func() (any, error) {
-			late := time.AfterFunc(patience, func() { _ = seg.Close() })
+			late := time.AfterFunc(t.Patience(patience), func() { _ = seg.Close() })
 			o, err := seg.Engine().New(spec)
 			if !late.Stop() && errors.Is(err, shm.ErrClosed) {
 				return nil, fmt.Errorf("%w: %w", context.DeadlineExceeded, err)

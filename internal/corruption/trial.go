@@ -69,13 +69,18 @@ func (t *Trial) Block(op, object string, do func(context.Context) (any, error)) 
 
 // Pass is Do for an operation that may block and can go on, unless a change keeps it from that.
 func (t *Trial) Pass(op string, do func(context.Context) (any, error)) bool {
-	patience := endless
-	if t.op.orders.Storm || t.change.laxest() >= Holder {
-		patience = longer
-	}
-	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	ctx, cancel := context.WithTimeout(context.Background(), t.Patience(longer))
 	defer cancel()
 	return t.Do(op, func() (any, error) { return do(ctx) })
+}
+
+// Patience is how long a call that can go on may take: short, if a change may keep it from that; else
+// without end, because a busy machine may keep it for long.
+func (t *Trial) Patience(short time.Duration) time.Duration {
+	if t.op.orders.Storm || t.change.laxest() >= Holder {
+		return short
+	}
+	return endless
 }
 
 // How long a call may wait: a sleep, and one that is longer than the first of those that pay for a
