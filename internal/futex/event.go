@@ -67,7 +67,9 @@ func (e *Event) Join(slot uint32) {
 		}
 	}
 	if e.Asleep() { // comes after the swap, as the look at the hub comes after Announce
-		e.Rouse()
+		// The mark stays: whoever takes it away and dies before the wake leaves sleepers behind whom
+		// nobody wakes, unless they listen for his death; and for this one they do not listen yet.
+		e.move(All)
 	}
 }
 
@@ -106,6 +108,10 @@ func (e *Event) Rouse() { e.wake(All) }
 
 func (e *Event) wake(n int) {
 	e.mark.And(^uint32(markAsleep))
+	e.move(n)
+}
+
+func (e *Event) move(n int) {
 	e.seq.Add(1)
 	Wake(&e.seq, n)
 }

@@ -24,8 +24,7 @@ func WithoutNet() { net = time.Hour }
 
 // Each look costs a process some 130 µs of CPU, nearly all of it the scheduler's. So who has slept
 // through many of them, and hears of deaths anyway, looks less often. That is for those who wait for
-// one other side alone: a lock changes hands while others sleep, and they do not hear of the death of
-// a holder whom they have not seen.
+// one other side alone: at a lock, more may meet than can be watched.
 const (
 	wideNet  = 500 * time.Millisecond
 	manyNets = 10
@@ -85,9 +84,10 @@ func (s *Segment) Point(off uint64, manner Manner) *Point {
 	return p
 }
 
-// join makes this participant known to the others who meet here, if one alone of them can go on.
+// join makes this participant known to the others who meet here. It comes before anything that it does
+// to what they wait for.
 func (p *Point) join() {
-	if self := p.seg.Self(); p.manner == Exclusive && self != 0 {
+	if self := p.seg.Self(); self != 0 {
 		p.event.Join(self.slot())
 	}
 }
@@ -285,12 +285,12 @@ func (p *Point) mourn(w Wait) (over, again, pushed bool) {
 	return false, false, pushed
 }
 
-// watchOthers has the deaths pushed of all who meet at an exclusive wait: one of them may take what is
-// waited for while others sleep, or be given the only wake, and die. It reports whether to look again
-// before sleeping. Whoever joins later wakes those who sleep.
+// watchOthers has the deaths pushed of all who meet here: one of them may take what is waited for while
+// others sleep, make a condition true and not come to say so, or be given the only wake, and die. It
+// reports whether to look again before sleeping. Whoever joins later wakes those who sleep.
 func (p *Point) watchOthers() (again bool) {
 	joined := p.event.Joined()
-	if p.manner != Exclusive || joined == p.joined.Load() {
+	if joined == p.joined.Load() {
 		return false
 	}
 	for i := range p.seg.slots {

@@ -3,6 +3,7 @@ package crashcases
 import (
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/kindred-ipc/kindred/internal/crashlab"
 	"github.com/kindred-ipc/kindred/shm"
@@ -35,6 +36,34 @@ func (g *gate) openHeld(a *crashlab.Actor) error {
 	}
 	g.held = permits
 	return g.Acquire(a.Ctx, permits)
+}
+
+// openScarce has survivor 0 hold all permits but one.
+func (g *gate) openScarce(a *crashlab.Actor) error {
+	if err := g.open(a); err != nil || a.N != 0 {
+		return err
+	}
+	g.held = permits - 1
+	return g.Acquire(a.Ctx, g.held)
+}
+
+// passLate is pass for a survivor that holds permits: if there is one beside, somebody waits for it who
+// will keep it, and he must get it though nobody else gives any back.
+func (g *gate) passLate(a *crashlab.Actor) error {
+	if a.N == 2 { // comes before anybody gives any back
+		got, err := g.TryAcquire(1)
+		if got {
+			err = g.Release(1)
+		}
+		return err
+	}
+	for a.N == 0 && g.held > 0 && g.Value() > 0 {
+		if a.Ctx.Err() != nil {
+			return fmt.Errorf("the waiter does not take the permit that is there: %w", a.Ctx.Err())
+		}
+		time.Sleep(20 * time.Microsecond)
+	}
+	return g.pass(a)
 }
 
 func (g *gate) acquire(a *crashlab.Actor) error { return g.Acquire(a.Ctx, 1) }
@@ -76,6 +105,18 @@ func (g *gate) count(a *crashlab.Actor) (string, error) {
 		return "", fmt.Errorf("%d of %d permits after %d deaths", n, permits, a.Deaths)
 	}
 	return fmt.Sprintf("%d permits", n), nil
+}
+
+// kept is loose where a survivor keeps one.
+func (g *gate) kept(a *crashlab.Actor) (string, error) {
+	switch n := g.Value(); {
+	case n == permits-1, n == permits-2 && a.Deaths == 1:
+		return fmt.Sprintf("%d permits", n), nil
+	case a.Deaths > 1 && n >= 0 && n < permits:
+		return "1 permits", nil
+	default:
+		return "", fmt.Errorf("%d of %d permits after %d deaths", n, permits, a.Deaths)
+	}
 }
 
 // loose is count where a second death may have taken another permit.
@@ -167,6 +208,17 @@ func semaphoreCases() []crashlab.Case {
 				var g gate
 				return crashlab.Play{
 					Setup: g.setup, Open: g.open, Ready: g.acquire, Victim: g.release, Recover: g.pass, Check: g.loose,
+				}
+			},
+		},
+		{
+			Name: "sync.Semaphore.Release, a waiter", Covers: []string{"sync.Semaphore.Release"},
+			States: []string{"1 permits", "2 permits"},
+			Play: func() crashlab.Play {
+				var g gate
+				return crashlab.Play{
+					Setup: g.setup, Open: g.openScarce, Ready: g.acquire, Wait: g.acquire, Victim: g.release, Recover: g.passLate,
+					Check: g.kept,
 				}
 			},
 		},
