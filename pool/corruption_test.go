@@ -7,6 +7,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"io"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
@@ -38,9 +39,9 @@ type siege struct {
 	Repeat string
 }
 
-// gated says in the worker that the call was begun, and returns when the parent lets it.
+// gated says in the worker that the call was begun, by its number, and returns when the parent lets it.
 var gated = Task("gated", func(ctx context.Context, n int) (int, error) {
-	if _, err := proc.File(ctx, 0).Write([]byte{1}); err != nil {
+	if _, err := proc.File(ctx, 0).Write(binary.LittleEndian.AppendUint64(nil, uint64(n))); err != nil {
 		return 0, err
 	}
 	_, err := proc.File(ctx, 1).Read(make([]byte, 1))
@@ -182,9 +183,9 @@ func (b *defence) call(ctx context.Context, patience time.Duration, n int) error
 
 var errWrong = errors.New("wrong answer")
 
-// hesitate calls gated, and overwrites while the worker runs it.
+// hesitate calls gated, and overwrites while the worker runs it. Only then does the patience begin to end.
 func (b *defence) hesitate(ctx context.Context, patience time.Duration, n int, overwrite func()) error {
-	ctx, cancel := context.WithTimeout(ctx, patience)
+	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	type result struct {
 		got int
@@ -195,10 +196,13 @@ func (b *defence) hesitate(ctx context.Context, patience time.Duration, n int, o
 		got, err := gated.Call(ctx, b.pool, n)
 		answer <- result{got, err}
 	}()
-	if _, err := b.begun.Read(make([]byte, 1)); err != nil {
-		return err
+	for begun := make([]byte, 8); binary.LittleEndian.Uint64(begun) != uint64(n); {
+		if _, err := io.ReadFull(b.begun, begun); err != nil {
+			return err
+		}
 	}
 	overwrite()
+	defer time.AfterFunc(patience, cancel).Stop()
 	if _, err := b.open.Write([]byte{1}); err != nil {
 		return err
 	}
@@ -222,7 +226,7 @@ func (b *defence) count(err error) bool {
 		answer = "wrong"
 	case errors.As(err, &died):
 		answer = "worker died"
-	case errors.Is(err, context.DeadlineExceeded):
+	case waited(err):
 		answer = "waited"
 	case errors.As(err, &told), errors.As(err, &panicked), errors.Is(err, ErrUndecodable),
 		errors.Is(err, ErrUnencodable), errors.Is(err, ErrTooLarge), errors.Is(err, ErrNotRegistered):
@@ -232,6 +236,11 @@ func (b *defence) count(err error) bool {
 	}
 	b.answers[answer]++
 	return true
+}
+
+// waited reports whether a call ended with its context.
+func waited(err error) bool {
+	return errors.Is(err, context.DeadlineExceeded) || errors.Is(err, context.Canceled)
 }
 
 const (
@@ -269,11 +278,11 @@ func (b *defence) trial(ctx context.Context, i int) error {
 		c.Apply(t.live)
 		err = b.call(ctx, patience, 3)
 	} else {
-		err = b.hesitate(ctx, patience, 3, func() { c.Apply(t.live) })
+		err = b.hesitate(ctx, patience, i+2, func() { c.Apply(t.live) })
 	}
 	// Messages were not hit.
 	if !b.count(err) || errors.Is(err, errWrong) || b.answers["another message"] > 0 ||
-		errors.Is(err, context.DeadlineExceeded) && patience == atLast {
+		waited(err) && patience == atLast {
 		return fmt.Errorf("%s\n\t%w", what, err)
 	}
 	// Another worker, another segment.

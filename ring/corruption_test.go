@@ -148,6 +148,7 @@ var recordsUnderAttack = corruption.Register(corruption.Scene{
 	Script: func(t *corruption.Trial) {
 		t.Moment()
 		open := func(name string) (b *ring.Bytes, ok bool) {
+			t.Guard()
 			ok = t.Do("open "+name, func() (_ any, err error) {
 				b, err = ring.OpenBytes(t.Seg, name)
 				return nil, err

@@ -106,12 +106,18 @@ func (t *Trial) concerns(object string) bool {
 }
 
 // Guard puts guards around what the script has mapped of the segment by now, while it is rehearsed, and
-// in some of the trials. What is mapped next does not lie beside it then. (An operator's own mapping has
-// them always.)
+// in some of the trials. (An operator's own mapping has them always.) Call it before something of the
+// segment is mapped, too: what comes next in a rehearsal does not lie beside the runtime's memory then.
 func (t *Trial) Guard() {
-	if t.change.Index < 0 || t.change.Index%8 == 0 {
-		if sides, err := guard(path(t.Dir)); err == nil {
-			t.op.journal.word(journalGuards).Add(uint64(sides))
+	if t.change.Index >= 0 && t.change.Index%8 != 0 {
+		return
+	}
+	if sides, err := guard(path(t.Dir)); err == nil {
+		t.op.journal.word(journalGuards).Add(uint64(sides))
+	}
+	if t.change.Index < 0 {
+		if err := moat(2 * 64 << 10); err != nil {
+			t.Fail("%v", err)
 		}
 	}
 }
