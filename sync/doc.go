@@ -12,6 +12,9 @@
 //	}
 //	defer mu.Unlock()
 //
+// Mutex is the lock that the others are made of; RMutex may be locked again by who holds it; Semaphore
+// counts permits; Event is a flag to wait for; Once does something once for all processes.
+//
 // # Death
 //
 // When a process dies that holds a Mutex, the next one who wants it gets it, with ErrOwnerDied: what
@@ -20,6 +23,7 @@
 // mutexes, which it keeps to the letter. The wait ends within 10 ms of the kernel's proof of the
 // death where deaths are pushed (Linux), within 100 ms elsewhere. A process that is stopped keeps its
 // locks.
+// An RMutex does the same. What a Once was doing when it died is begun again by the next.
 //
 // Permits of a Semaphore belong to nobody: those that a dead process had are not given back.
 //
@@ -29,6 +33,9 @@
 // nothing. One that cannot returns the context's error if that is over, polls for up to 50 µs if the
 // process has more than one CPU, and then sleeps; of all goroutines of a process that wait at one
 // lock, one sleeps in the kernel. A cancelled call leaves no trace.
+//
+// Whoever comes to a Mutex while others sleep may be quicker. Nobody starves: one who has waited for a
+// millisecond and sleeps gets it at the next Unlock.
 //
 // # The race detector
 //

@@ -57,3 +57,53 @@ func Example() {
 	// unlocked: <nil>
 	// locked: <nil>
 }
+
+// An RMutex may be locked again by whoever holds it, through the Hold.
+func ExampleRMutex() {
+	ctx := context.Background()
+	seg, err := shm.Anonymous(1 << 16)
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer seg.Close()
+	m, err := sync.NewRMutex(seg)
+	if err != nil {
+		log.Fatal(err)
+	}
+	hold, err := m.Lock(ctx)
+	if err != nil {
+		log.Fatal(err)
+	}
+	inner := func(h *sync.Hold) error {
+		if err := h.Lock(ctx); err != nil {
+			return err
+		}
+		return h.Unlock()
+	}
+	fmt.Println(inner(hold), hold.Depth())
+	fmt.Println(hold.Unlock())
+	// Output:
+	// <nil> 1
+	// <nil>
+}
+
+// A Once is done by one of the processes, whichever comes first and lives to the end.
+func ExampleOnce() {
+	ctx := context.Background()
+	seg, err := shm.Anonymous(1 << 16)
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer seg.Close()
+	once, err := sync.NewOnce(seg)
+	if err != nil {
+		log.Fatal(err)
+	}
+	for range 3 {
+		err := once.Do(ctx, func() error { fmt.Println("set up"); return nil })
+		if err != nil {
+			log.Fatal(err)
+		}
+	}
+	// Output: set up
+}

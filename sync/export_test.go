@@ -5,3 +5,9 @@ func (s *Semaphore) Queued() int { return s.point.Queued() }
 
 // Waited reports whether somebody may be asleep on the lock.
 func (m *Mutex) Waited() bool { return m.lock.Waited() }
+
+// QueuedAtEvent is how many goroutines of this process wait.
+func QueuedAtEvent(e *Event) int { return e.point.Queued() }
+
+// Urgent reports whether somebody starves for the lock.
+func Urgent(m *Mutex) bool { return m.lock.Urgent() }

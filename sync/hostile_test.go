@@ -22,9 +22,9 @@ func TestBodyThatIsTooSmallIsRefused(t *testing.T) {
 		require.Zero(t, o.Size())
 		return o.Ref()
 	}
-	_, err = MutexFrom(seg, hollow(segment.KindMutex, mutexLayout()))
+	_, err = MutexFrom(seg, hollow(segment.KindMutex, mutexShape.layout()))
 	require.ErrorIs(t, err, shm.ErrCorrupt)
-	_, err = SemaphoreFrom(seg, hollow(segment.KindSemaphore, semaphoreLayout()))
+	_, err = SemaphoreFrom(seg, hollow(segment.KindSemaphore, semaphoreShape.layout()))
 	require.ErrorIs(t, err, shm.ErrCorrupt)
 }
 

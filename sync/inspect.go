@@ -1,8 +1,8 @@
 package sync
 
 import (
-	"cmp"
 	"fmt"
+	"time"
 
 	"github.com/kindred-ipc/kindred/internal/segment"
 )
@@ -13,6 +13,7 @@ type MutexInfo struct {
 	Suspect bool                `json:"suspect"` // taken from a dead holder, and not marked consistent yet
 	Lost    bool                `json:"lost"`    // not recoverable
 	Waited  bool                `json:"waited"`  // somebody may be asleep
+	Since   time.Time           `json:"since"`   // when the first of them came, if he saw the holder
 }
 
 // String tells the state in words.
@@ -27,10 +28,14 @@ func (m MutexInfo) String() string {
 	if m.Suspect {
 		s += ", suspect: its last holder died"
 	}
-	if m.Waited {
-		s += ", waited for"
+	return waited(s, m.Waited)
+}
+
+func waited(state string, is bool) string {
+	if is {
+		state += ", waited for"
 	}
-	return s
+	return state
 }
 
 // SemaphoreInfo is what a Semaphore looks like to an observer of its segment.
@@ -41,62 +46,72 @@ type SemaphoreInfo struct {
 
 // String tells the state in words.
 func (s SemaphoreInfo) String() string {
-	text := fmt.Sprintf("%d free", s.Value)
-	if s.Waited {
-		text += ", waited for"
-	}
-	return text
+	return waited(fmt.Sprintf("%d free", s.Value), s.Waited)
 }
 
-// Inspect is for tools of this module: it describes o, a Mutex or a Semaphore of a segment that was
+// Inspect is for tools of this module: it describes o, an object of this package in a segment that was
 // opened for observation, and changes nothing. It fails with shm.ErrCorrupt, and with shm.ErrKind for
 // other objects.
 func Inspect(o segment.Object) (fmt.Stringer, error) {
 	switch o.Kind() {
 	case segment.KindMutex:
-		l, err := lockIn(o)
+		return inspectMutex(&mutexShape, o)
+	case segment.KindRMutex:
+		return inspectMutex(&rmutexShape, o)
+	case segment.KindSemaphore:
+		s, err := semaphoreShape.inspect(o)
 		if err != nil {
 			return nil, err
 		}
-		holder, suspect := l.Holder()
-		return MutexInfo{
-			Holder:  o.Segment().Participant(holder),
-			Suspect: suspect && holder != 0,
-			Lost:    suspect && holder == 0,
-			Waited:  l.Waited(),
-		}, nil
-	case segment.KindSemaphore:
-		if err := cmp.Or(o.Expect(segment.KindSemaphore, semaphoreLayout()), o.Holds(semaphoreSize)); err != nil {
+		return SemaphoreInfo{Value: s.value.Load(), Waited: s.event.Asleep()}, nil
+	case segment.KindEvent:
+		s, err := eventShape.inspect(o)
+		if err != nil {
 			return nil, err
 		}
-		state := semaphoreIn(o)
-		return SemaphoreInfo{Value: state.value.Load(), Waited: state.event.Asleep()}, nil
+		return s.info(), nil
+	case segment.KindOnce:
+		s, err := onceShape.inspect(o)
+		if err != nil {
+			return nil, err
+		}
+		l := o.Segment().LockAt(o.Offset() + onceLock)
+		holder, _ := l.Holder()
+		return OnceInfo{Done: s.done.Load() != 0, Doing: o.Segment().Participant(holder), Waited: l.Waited()}, nil
 	}
 	return nil, fmt.Errorf("a %s: %w", o.Kind(), segment.ErrKind)
 }
 
-// Check is for tools of this module: it reports whether o, a Mutex or a Semaphore, is in a state that
-// exists. It may run beside others at work, and changes nothing.
-func Check(o segment.Object) error {
-	if o.Kind() == segment.KindMutex {
-		l, err := lockIn(o)
-		if err != nil {
-			return err
-		}
-		return l.Check()
+func inspectMutex(k *shape[MutexState], o segment.Object) (fmt.Stringer, error) {
+	if _, err := k.inspect(o); err != nil {
+		return nil, err
 	}
-	if _, err := Inspect(o); err != nil {
-		return err
-	}
-	if v := semaphoreIn(o).value.Load(); v < 0 {
-		return fmt.Errorf("%d permits: %w", v, segment.ErrCorrupt)
-	}
-	return nil
+	l := o.Segment().LockAt(o.Offset())
+	holder, suspect := l.Holder()
+	return MutexInfo{
+		Holder:  o.Segment().Participant(holder),
+		Suspect: suspect && holder != 0,
+		Lost:    suspect && holder == 0,
+		Waited:  l.Waited(),
+		Since:   l.Since(),
+	}, nil
 }
 
-func lockIn(o segment.Object) (segment.Lock, error) {
-	if err := cmp.Or(o.Expect(segment.KindMutex, mutexLayout()), o.Holds(mutexSize)); err != nil {
-		return segment.Lock{}, err
+// Check is for tools of this module: it reports whether o, an object of this package, is in a state that
+// exists. It may run beside others at work, and changes nothing.
+func Check(o segment.Object) error {
+	info, err := Inspect(o)
+	if err != nil {
+		return err
 	}
-	return o.Segment().LockAt(o.Offset()), nil
+	switch o.Kind() {
+	case segment.KindMutex, segment.KindRMutex, segment.KindOnce: // their locks lie first
+		l := o.Segment().LockAt(o.Offset())
+		return l.Check()
+	case segment.KindSemaphore:
+		if v := info.(SemaphoreInfo).Value; v < 0 {
+			return fmt.Errorf("%d permits: %w", v, segment.ErrCorrupt)
+		}
+	}
+	return nil
 }

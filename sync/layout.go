@@ -25,12 +25,28 @@ type semaphoreState struct {
 	_     [8]byte
 }
 
-const (
-	mutexSize     = 32
-	semaphoreSize = 32
-)
+// EventState is the plain state of an Event: 24 bytes of shared memory whose zero is cleared. EventAt gives
+// the handle.
+type EventState struct {
+	_ structs.HostLayout
 
+	word  atomic.Uint64 // how often it was set, above isSet
+	event futex.Event
+}
+
+// OnceState is the plain state of a Once: 40 bytes of shared memory whose zero is not done. OnceAt gives
+// the handle.
+type OnceState struct {
+	_ structs.HostLayout
+
+	lock segment.LockState // held by who does it
+	done atomic.Uint64     // 1 when it is done; stored under the lock
+}
+
+// The sizes that the docs state.
 var (
-	_ = [1]struct{}{}[unsafe.Sizeof(MutexState{})-mutexSize]
-	_ = [1]struct{}{}[unsafe.Sizeof(semaphoreState{})-semaphoreSize]
+	_ = [1]struct{}{}[unsafe.Sizeof(MutexState{})-32]
+	_ = [1]struct{}{}[unsafe.Sizeof(semaphoreState{})-32]
+	_ = [1]struct{}{}[unsafe.Sizeof(EventState{})-24]
+	_ = [1]struct{}{}[unsafe.Sizeof(OnceState{})-40]
 )

@@ -8,8 +8,10 @@ import (
 )
 
 func TestTheDocumentHasTheLayout(t *testing.T) {
-	layouttest.Structs(t, "sync", reflect.TypeFor[MutexState](), reflect.TypeFor[semaphoreState]())
+	layouttest.Structs(t, "sync", reflect.TypeFor[MutexState](), reflect.TypeFor[semaphoreState](),
+		reflect.TypeFor[EventState](), reflect.TypeFor[OnceState]())
 	layouttest.Constants(t, "sync", map[string]uint64{
-		"mutexLayout": mutexLayout(), "semaphoreLayout": semaphoreLayout(),
+		"mutexLayout": mutexShape.layout(), "semaphoreLayout": semaphoreShape.layout(),
+		"eventLayout": eventShape.layout(), "onceLayout": onceShape.layout(),
 	})
 }

@@ -8,16 +8,25 @@ import (
 	"github.com/kindred-ipc/kindred/shm"
 )
 
-const semaphoreEvent = uint64(unsafe.Offsetof(semaphoreState{}.event))
+// Where the events lie.
+const (
+	semaphoreEvent = uint64(unsafe.Offsetof(semaphoreState{}.event))
+	eventEvent     = uint64(unsafe.Offsetof(EventState{}.event))
+	onceLock       = uint64(unsafe.Offsetof(OnceState{}.lock))
+)
 
-func semaphoreIn(o segment.Object) *semaphoreState { return (*semaphoreState)(o.Pointer()) }
+func sizeOf[S any]() uint64 {
+	var s S
+	return uint64(unsafe.Sizeof(s))
+}
 
-// MutexAt returns the handle of a MutexState that lies in seg, as part of a struct of the user's
-// own. It fails with shm.ErrStale if it does not lie there.
-func MutexAt(seg *shm.Segment, state *MutexState) (*Mutex, error) {
-	off, ok := seg.Engine().OffsetOf(unsafe.Pointer(state), uint64(unsafe.Sizeof(*state)))
+func bodyOf[S any](o segment.Object) *S { return (*S)(o.Pointer()) }
+
+// at finds a state that lies in seg as part of a struct of the user's own.
+func (k *shape[S]) at(seg *shm.Segment, state *S) (place, error) {
+	off, ok := seg.Engine().OffsetOf(unsafe.Pointer(state), sizeOf[S]())
 	if !ok || off%8 != 0 {
-		return nil, fmt.Errorf("sync: mutex at %p is not in segment %s: %w", state, seg.Engine(), shm.ErrStale)
+		return place{}, fmt.Errorf("sync: %s at %p is not in segment %s: %w", k.kind, state, seg.Engine(), shm.ErrStale)
 	}
-	return &Mutex{seg: seg, lock: seg.Engine().LockAt(off)}, nil
+	return place{seg: seg.Engine(), off: off, kind: k.kind}, nil
 }

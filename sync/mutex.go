@@ -2,8 +2,10 @@ package sync
 
 import (
 	"context"
-	"fmt"
+	"errors"
 	"runtime"
+	"sync"
+	"time"
 
 	"github.com/kindred-ipc/kindred/internal/segment"
 	"github.com/kindred-ipc/kindred/shm"
@@ -12,45 +14,42 @@ import (
 // Mutex is a lock between processes that the death of its holder does not keep locked. It takes 32
 // bytes. A process holds it, not a goroutine: any goroutine of the process may unlock.
 type Mutex struct {
-	seg  *shm.Segment
+	_ noCopy
+	place
 	lock segment.Lock
-	ref  shm.Ref
 }
 
-var mutexLayout = segment.LayoutOf[MutexState]()
+var mutexShape = shapeOf[MutexState](segment.KindMutex)
 
 // NewMutex makes a Mutex in seg, unlocked. It fails with shm.ErrExist if the name is taken, and with
 // shm.ErrNoSpace.
 func NewMutex(seg *shm.Segment, opts ...shm.ObjectOption) (*Mutex, error) {
-	spec := segment.Spec{Kind: segment.KindMutex, Layout: mutexLayout(), Size: mutexSize}
-	for _, o := range opts {
-		o(&spec)
-	}
-	o, err := seg.Engine().New(spec)
-	return mutexOf(seg, o, "make", spec.Name, err)
+	return mutexOf(mutexShape.make(seg, nil, opts))
 }
 
 // OpenMutex finds the Mutex of that name. It fails with shm.ErrNotExist, and with shm.ErrKind if
 // something else has the name.
 func OpenMutex(seg *shm.Segment, name string) (*Mutex, error) {
-	o, err := seg.Engine().Lookup(name, segment.KindMutex, mutexLayout())
-	return mutexOf(seg, o, "open", name, err)
+	return mutexOf(mutexShape.open(seg, name))
 }
 
 // MutexFrom returns the Mutex that ref names. It fails with shm.ErrStale if it is not in seg.
 func MutexFrom(seg *shm.Segment, ref shm.Ref) (*Mutex, error) {
-	o, err := seg.Engine().Resolve(ref, segment.KindMutex, mutexLayout())
-	return mutexOf(seg, o, "resolve", "", err)
+	return mutexOf(mutexShape.from(seg, ref))
 }
 
-func mutexOf(seg *shm.Segment, o segment.Object, op, name string, err error) (*Mutex, error) {
-	if err == nil {
-		err = o.Holds(mutexSize)
-	}
+// MutexAt returns the handle of a MutexState that lies in seg, as part of a struct of the user's
+// own. It fails with shm.ErrStale if it does not lie there.
+func MutexAt(seg *shm.Segment, state *MutexState) (*Mutex, error) {
+	p, err := mutexShape.at(seg, state)
+	return mutexOf(p, state, err)
+}
+
+func mutexOf(p place, _ *MutexState, err error) (*Mutex, error) {
 	if err != nil {
-		return nil, fmt.Errorf("sync: %s mutex %q in segment %s: %w", op, name, seg.Engine(), err)
+		return nil, err
 	}
-	return &Mutex{seg: seg, lock: seg.Engine().LockAt(o.Offset()), ref: o.Ref()}, nil
+	return &Mutex{place: p, lock: p.seg.LockAt(p.off)}, nil
 }
 
 // Ref names the Mutex. It is zero if the handle came from MutexAt.
@@ -106,16 +105,59 @@ func (m *Mutex) MarkConsistent() error {
 	return m.wrap("repair", m.lock.MarkConsistent())
 }
 
-// Owner is the process that holds the lock, in words, and whether there is one. It is out of date
-// as soon as it returns.
-func (m *Mutex) Owner() (string, bool) {
+// Owner is the process that holds the lock, and whether there is one. It is out of date as soon as it
+// returns.
+func (m *Mutex) Owner() (Holder, bool) {
 	o, _ := m.lock.Holder()
-	return m.seg.Engine().Describe(o), o != 0
+	p := m.seg.Participant(o)
+	return Holder{Pid: p.Pid, Name: p.Name, Since: m.lock.Since(), text: p.String()}, o != 0
 }
 
-func (m *Mutex) wrap(op string, err error) error {
-	if err == nil {
-		return nil
-	}
-	return fmt.Errorf("sync: %s mutex in segment %s: %w", op, m.seg.Engine(), err)
+// Holder is a process that holds a lock, or held it a moment ago.
+type Holder struct {
+	Pid   int       // 0 if it has left since
+	Name  string    // that it attached as (shm.As)
+	Since time.Time // when the first of those who wait now came; zero if nobody waits
+	text  string
 }
+
+// String names the process in words.
+func (h Holder) String() string { return h.text }
+
+// Locker is m for code that wants a sync.Locker: its Lock waits without a context, and repairs what a
+// dead holder left by calling repair and MarkConsistent; with a nil repair there is nothing that needs
+// it. Where Mutex.Lock or Unlock would return an error, or repair does, they panic with it.
+func (m *Mutex) Locker(repair func() error) sync.Locker { return &locker{m, repair} }
+
+type locker struct {
+	m      *Mutex
+	repair func() error
+}
+
+func (l *locker) Lock() {
+	err := l.m.Lock(context.Background())
+	if err != nil && isOwnerDied(err) {
+		err = l.inherit()
+	}
+	if err != nil {
+		panic(err)
+	}
+}
+
+// inherit repairs, or leaves the lock to nobody.
+func (l *locker) inherit() error {
+	if l.repair != nil {
+		if err := l.repair(); err != nil {
+			return errors.Join(l.m.wrap("repair", err), l.m.Unlock())
+		}
+	}
+	return l.m.MarkConsistent()
+}
+
+func (l *locker) Unlock() {
+	if err := l.m.Unlock(); err != nil {
+		panic(err)
+	}
+}
+
+func isOwnerDied(err error) bool { return errors.Is(err, ErrOwnerDied) }

@@ -144,7 +144,7 @@ func TestLockIsRecoveredWhenHolderExits(t *testing.T) {
 	require.NoError(t, child.Wait(ctx))
 	owner, held := p.mu.Owner()
 	require.True(t, held, "nobody has looked yet")
-	require.Contains(t, owner, fmt.Sprint(child.Pid()))
+	require.Equal(t, child.Pid(), owner.Pid)
 	require.ErrorIs(t, p.mu.Lock(ctx), sync.ErrOwnerDied)
 }
 

@@ -26,7 +26,9 @@ func TestALockThatIsHeldIsNotHadAgain(t *testing.T) {
 		require.False(t, got)
 		owner, held := m.Owner()
 		require.True(t, held)
-		require.Equal(t, fmt.Sprintf("process %d", os.Getpid()), owner)
+		require.Equal(t, fmt.Sprintf("process %d", os.Getpid()), owner.String())
+		require.Equal(t, os.Getpid(), owner.Pid)
+		require.Zero(t, owner.Since, "nobody waits")
 	}
 	require.NoError(t, a.Unlock())
 	_, held := a.Owner()

@@ -14,14 +14,14 @@ import (
 // Semaphore counts permits that processes take and give back. It takes 32 bytes. Permits belong to
 // nobody: whoever releases need not have acquired.
 type Semaphore struct {
-	seg   *segment.Segment
+	_ noCopy
+	place
 	state *semaphoreState
 	race  race.Word
 	point *segment.Point
-	ref   shm.Ref
 }
 
-var semaphoreLayout = segment.LayoutOf[semaphoreState]()
+var semaphoreShape = shapeOf[semaphoreState](segment.KindSemaphore)
 
 // NewSemaphore makes a Semaphore of n permits, 0 or more, in seg. It fails with ErrCount,
 // shm.ErrExist, and shm.ErrNoSpace.
@@ -29,43 +29,27 @@ func NewSemaphore(seg *shm.Segment, n int64, opts ...shm.ObjectOption) (*Semapho
 	if n < 0 {
 		return nil, fmt.Errorf("sync: make semaphore of %d permits: %w", n, ErrCount)
 	}
-	spec := segment.Spec{Kind: segment.KindSemaphore, Layout: semaphoreLayout(), Size: semaphoreSize,
-		Init: func(o segment.Object) { semaphoreIn(o).value.Store(n) }}
-	for _, o := range opts {
-		o(&spec)
-	}
-	o, err := seg.Engine().New(spec)
-	return semaphoreOf(seg, o, "make", spec.Name, err)
+	return semaphoreOf(semaphoreShape.make(seg, func(s *semaphoreState) { s.value.Store(n) }, opts))
 }
 
 // OpenSemaphore finds the Semaphore of that name. It fails with shm.ErrNotExist, and with
 // shm.ErrKind if something else has the name.
 func OpenSemaphore(seg *shm.Segment, name string) (*Semaphore, error) {
-	o, err := seg.Engine().Lookup(name, segment.KindSemaphore, semaphoreLayout())
-	return semaphoreOf(seg, o, "open", name, err)
+	return semaphoreOf(semaphoreShape.open(seg, name))
 }
 
 // SemaphoreFrom returns the Semaphore that ref names. It fails with shm.ErrStale if it is not in
 // seg.
 func SemaphoreFrom(seg *shm.Segment, ref shm.Ref) (*Semaphore, error) {
-	o, err := seg.Engine().Resolve(ref, segment.KindSemaphore, semaphoreLayout())
-	return semaphoreOf(seg, o, "resolve", "", err)
+	return semaphoreOf(semaphoreShape.from(seg, ref))
 }
 
-func semaphoreOf(seg *shm.Segment, o segment.Object, op, name string, err error) (*Semaphore, error) {
-	if err == nil {
-		err = o.Holds(semaphoreSize)
-	}
+func semaphoreOf(p place, state *semaphoreState, err error) (*Semaphore, error) {
 	if err != nil {
-		return nil, fmt.Errorf("sync: %s semaphore %q in segment %s: %w", op, name, seg.Engine(), err)
+		return nil, err
 	}
-	return &Semaphore{
-		seg:   seg.Engine(),
-		state: semaphoreIn(o),
-		race:  race.At(seg.ID(), o.Offset()),
-		point: seg.Engine().Point(o.Offset()+semaphoreEvent, segment.Shared),
-		ref:   o.Ref(),
-	}, nil
+	return &Semaphore{place: p, state: state, race: race.At(p.seg.ID(), p.off),
+		point: p.seg.Point(p.off+semaphoreEvent, segment.Shared)}, nil
 }
 
 // Ref names the Semaphore.
@@ -187,10 +171,3 @@ func (s *Semaphore) Release(n int64) error {
 
 // Value is how many permits are free. It is out of date as soon as it returns.
 func (s *Semaphore) Value() int64 { return s.state.value.Load() }
-
-func (s *Semaphore) wrap(op string, err error) error {
-	if err == nil {
-		return nil
-	}
-	return fmt.Errorf("sync: %s semaphore in segment %s: %w", op, s.seg, err)
-}

@@ -179,12 +179,18 @@ func (m *survey) block(off uint64, object string) (next uint64) {
 		body = text + m.uint32(m.at(body, "segment.nameEntry", "length"))
 	case segment.KindRaw:
 		body = m.raw(off, body, next, object)
-	case segment.KindMutex:
+	case segment.KindMutex, segment.KindRMutex:
 		m.structure(body, "sync.MutexState", object)
 		body += m.end("sync.MutexState")
 	case segment.KindSemaphore:
 		m.structure(body, "sync.semaphoreState", object)
 		body += m.end("sync.semaphoreState")
+	case segment.KindEvent:
+		m.structure(body, "sync.EventState", object)
+		body += m.end("sync.EventState")
+	case segment.KindOnce:
+		m.structure(body, "sync.OnceState", object)
+		body += m.end("sync.OnceState")
 	case segment.KindSPSC:
 		body = m.slots(body, object)
 	case segment.KindBytes:

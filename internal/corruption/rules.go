@@ -44,6 +44,8 @@ var nested = map[string]string{
 	"segment.LockState.event":      event,
 	"sync.MutexState.lock":         "segment.LockState",
 	"sync.semaphoreState.event":    event,
+	"sync.EventState.event":        event,
+	"sync.OnceState.lock":          "segment.LockState",
 	"ring.control.items":           event,
 	"ring.control.room":            event,
 	"pool.workerState.event":       event,
@@ -83,6 +85,7 @@ var rules = map[string]Rule{
 	"segment.participant.name":      Nothing,
 
 	"segment.LockState.owner": Holder,
+	"segment.LockState.since": Nothing,
 	"futex.Event.seq":         Nothing,
 	"futex.Event.mark":        Nothing,
 	"futex.Event.hub":         Nothing,
@@ -97,6 +100,8 @@ var rules = map[string]Rule{
 	"segment.nameEntry.length":       Fixed,
 
 	"sync.semaphoreState.value": Word,
+	"sync.EventState.word":      Word,
+	"sync.OnceState.done":       Word,
 
 	"ring.control.capacity": Word, // some slots less, which take as many lines
 	"ring.control.data":     Fixed,

@@ -266,7 +266,7 @@ func (s *Segment) CheckOwner(o Owner) error {
 func (l *Lock) Check() error {
 	w := l.state.owner.Load()
 	o := OwnerOf(w)
-	if flags := w - uint64(o); w != notRecoverable && flags != 0 && (flags != inconsistent || o == 0) {
+	if flags := (w - uint64(o)) &^ urgent; w != notRecoverable && flags != 0 && (flags != inconsistent || o == 0) {
 		return fmt.Errorf("lock in state %#x: %w", w, ErrCorrupt)
 	}
 	return l.seg.CheckOwner(o)

@@ -138,7 +138,7 @@ type LockState struct {
 
 	owner atomic.Uint64 // an Owner, with lock flags; 0: free
 	event futex.Event
-	_     uint64
+	since atomic.Uint64 // when a waiter first saw the owner, in ns since 1970; 0: none has
 }
 
 // The sizes that the document states, checked where they are compiled.

@@ -19,11 +19,12 @@ func TestTheDocumentHasTheLayout(t *testing.T) {
 		"lockBase": lockBase, "removerByte": removerByte,
 		"slotFree": slotFree, "slotLive": slotLive, "slotRetired": slotRetired, "maxSlotGeneration": maxSlotGeneration,
 		"ownerSlotBits": ownerSlotBits, "ownerBits": ownerBits,
-		"inconsistent": inconsistent, "notRecoverable": notRecoverable,
+		"inconsistent": inconsistent, "notRecoverable": notRecoverable, "urgent": urgent,
 		"refUnit": refUnit, "refOffsetBits": refOffsetBits,
 		"blockHeaderSize": blockHeaderSize, "maxObjectName": maxObjectName,
 		"KindName": uint64(KindName), "KindRaw": uint64(KindRaw), "KindMutex": uint64(KindMutex),
 		"KindSemaphore": uint64(KindSemaphore), "KindSPSC": uint64(KindSPSC), "KindBytes": uint64(KindBytes),
+		"KindEvent": uint64(KindEvent), "KindOnce": uint64(KindOnce), "KindRMutex": uint64(KindRMutex),
 	})
-	require.Len(t, kindNames, int(KindBytes)+1, "a kind is missing in the document, or in its test")
+	require.Len(t, kindNames, int(KindRMutex)+1, "a kind is missing in the document, or in its test")
 }

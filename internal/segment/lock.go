@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"sync/atomic"
+	"time"
 
 	"github.com/kindred-ipc/kindred/internal/race"
 )
@@ -21,12 +22,20 @@ var (
 //	from              to                     who
 //	0                 owner                  whoever locks
 //	owner             0                      the owner unlocks
+//	owner*            owner*|urgent          one who has waited for long
+//	owner|urgent      reserved               the owner unlocks
+//	reserved          owner                  one who has slept for it
 //	dead owner*       owner|inconsistent     the next who wants it, after proof of death: ErrOwnerDied
 //	owner|incons.     owner                  the owner, MarkConsistent
 //	owner|incons.     notRecoverable         the owner unlocks without MarkConsistent
 //
-// (*) with or without the flag. The contract is that of POSIX robust mutexes. The word is one
+// (*) with or without flags. The contract is that of POSIX robust mutexes. The word is one
 // store away from each of these states, so there is nothing in between that a death could leave.
+//
+// Whoever comes may overtake those who sleep: handing the lock to a sleeper at each unlock would cost a
+// switch each time. So that nobody starves, one who has waited for a millisecond says so in the word, and
+// the next unlock leaves the lock to those who have slept. If they are gone by then, whoever wants it has
+// slept for it, too, a millisecond later. (The rule is that of Go's sync.Mutex.)
 type Lock struct {
 	seg   *Segment
 	state *LockState
@@ -38,7 +47,12 @@ type Lock struct {
 const (
 	inconsistent   = 1 << FlagShift
 	notRecoverable = 2 << FlagShift
+	urgent         = 4 << FlagShift
+	reserved       = urgent // and nobody's
 )
+
+// starving is how long one waits until it is urgent.
+const starving = time.Millisecond
 
 // LockAt is the handle of the LockState at off, which lies in s.
 func (s *Segment) LockAt(off uint64) Lock {
@@ -63,15 +77,23 @@ func (l *Lock) LockSlow(ctx context.Context) error {
 		return err
 	}
 	var result error
+	var slept bool
+	began := time.Now()
 	err := l.point.Wait(ctx, Wait{
 		Try: func() bool {
 			w := l.state.owner.Load()
 			if result = stuck(w); result != nil {
 				return true
 			}
-			return w == 0 && l.TryLock() // a look is shared among those who poll, a swap is not
+			// A look is shared among those who poll, a swap is not.
+			return w == 0 && l.TryLock() || w == reserved && slept && l.claim()
 		},
-		Peer: func() Owner { return OwnerOf(l.state.owner.Load()) },
+		Peer: l.peer,
+		Slept: func() {
+			if slept = true; time.Since(began) >= starving {
+				l.urge()
+			}
+		},
 		Recover: func(dead Owner) bool {
 			if l.inherit(dead) {
 				result = ErrOwnerDied
@@ -81,9 +103,43 @@ func (l *Lock) LockSlow(ctx context.Context) error {
 		},
 	})
 	if err != nil {
+		l.calm()
 		return err
 	}
 	return result
+}
+
+// claim takes a lock that was left to those who have slept.
+func (l *Lock) claim() bool {
+	self := l.self.Load()
+	ok := self != 0 && l.state.owner.CompareAndSwap(reserved, self) && l.self.Load() == self
+	if race.Enabled && ok {
+		l.race.Acquire(0)
+	}
+	return ok
+}
+
+// urge asks whoever holds the lock to leave it to those who have slept.
+func (l *Lock) urge() {
+	if w := l.state.owner.Load(); OwnerOf(w) != 0 && w&urgent == 0 {
+		l.state.owner.CompareAndSwap(w, w|urgent) // else it changes hands
+	}
+}
+
+// calm takes it back, on behalf of one who waits no longer. Others who starve say so again.
+func (l *Lock) calm() {
+	if w := l.state.owner.Load(); w&urgent != 0 {
+		l.state.owner.CompareAndSwap(w, w&^urgent)
+	}
+}
+
+// peer is who holds the lock, for somebody who is about to wait for it.
+func (l *Lock) peer() Owner {
+	o := OwnerOf(l.state.owner.Load())
+	if o != 0 && l.state.since.Load() == 0 {
+		l.state.since.CompareAndSwap(0, uint64(time.Now().UnixNano()))
+	}
+	return o
 }
 
 // stuck is why nobody will ever get a lock with that word, or nil.
@@ -91,7 +147,7 @@ func stuck(w uint64) error {
 	switch {
 	case w == notRecoverable:
 		return ErrNotRecoverable
-	case w != 0 && OwnerOf(w) == 0:
+	case w != 0 && w != reserved && OwnerOf(w) == 0:
 		return fmt.Errorf("lock in state %#x: %w", w, ErrCorrupt)
 	}
 	return nil
@@ -121,7 +177,7 @@ func (l *Lock) TrySlow() (bool, error) {
 	if o := OwnerOf(w); o != 0 && l.seg.Gone(o) && l.inherit(o) {
 		return true, ErrOwnerDied
 	}
-	return false, nil
+	return w == reserved && l.claim(), nil
 }
 
 // Unlock gives the lock up and wakes one waiter. It never blocks.
@@ -150,7 +206,10 @@ func (l *Lock) Release() bool {
 func (l *Lock) Unwanted() bool { return l.state.event.Idle() }
 
 // Wake wakes one waiter.
-func (l *Lock) Wake() { l.state.event.Signal() }
+func (l *Lock) Wake() {
+	l.state.since.Store(0)
+	l.state.event.Signal()
+}
 
 // UnlockSlow is Unlock after Release failed: the lock is suspect, or is not this process's.
 func (l *Lock) UnlockSlow() error {
@@ -158,14 +217,30 @@ func (l *Lock) UnlockSlow() error {
 		return err
 	}
 	self := l.self.Load()
-	switch w := l.state.owner.Load(); {
-	case w == self|inconsistent:
-		l.state.owner.Store(notRecoverable)
-		l.point.event.Rouse()
-		return nil
+	for {
+		switch w := l.state.owner.Load(); w &^ urgent {
+		case self: // urgent, or it became so
+			if l.state.owner.CompareAndSwap(w, w&urgent) {
+				l.Wake()
+				return nil
+			}
+		case self | inconsistent:
+			if l.state.owner.CompareAndSwap(w, notRecoverable) {
+				l.point.event.Rouse()
+				return nil
+			}
+		default:
+			return l.notOurs(w)
+		}
+	}
+}
+
+// notOurs says why this process cannot unlock a lock with that word.
+func (l *Lock) notOurs(w uint64) error {
+	switch {
 	case w == notRecoverable:
 		return ErrNotRecoverable
-	case w == 0:
+	case OwnerOf(w) == 0:
 		return fmt.Errorf("unlocked already: %w", ErrNotHeld)
 	default:
 		return fmt.Errorf("held by %s: %w", l.seg.Describe(OwnerOf(w)), ErrNotHeld)
@@ -176,8 +251,10 @@ func (l *Lock) UnlockSlow() error {
 // ErrOwnerDied from Lock, and still holds it, may say so.
 func (l *Lock) MarkConsistent() error {
 	self := l.self.Load()
-	if self != 0 && l.state.owner.CompareAndSwap(self|inconsistent, self) {
-		return nil
+	for w := l.state.owner.Load(); self != 0 && w&^urgent == self|inconsistent; w = l.state.owner.Load() {
+		if l.state.owner.CompareAndSwap(w, w&^inconsistent) {
+			return nil
+		}
 	}
 	if err := l.seg.Writable(); err != nil {
 		return err
@@ -190,6 +267,19 @@ func (l *Lock) Holder() (o Owner, suspect bool) {
 	w := l.state.owner.Load()
 	return OwnerOf(w), w&(inconsistent|notRecoverable) != 0
 }
+
+// Since is when the first of those who wait knew that somebody holds the lock, zero if nobody waits. It is
+// out of date as soon as it returns.
+func (l *Lock) Since() time.Time {
+	ns := l.state.since.Load()
+	if ns == 0 || OwnerOf(l.state.owner.Load()) == 0 {
+		return time.Time{}
+	}
+	return time.Unix(0, int64(ns))
+}
+
+// Urgent reports whether somebody has waited for long.
+func (l *Lock) Urgent() bool { return l.state.owner.Load()&urgent != 0 }
 
 // Waited reports whether anybody may be asleep on the lock.
 func (l *Lock) Waited() bool { return l.point.event.Asleep() }

@@ -13,9 +13,13 @@ const (
 	KindSemaphore
 	KindSPSC
 	KindBytes
+	KindEvent
+	KindOnce
+	KindRMutex
 )
 
-var kindNames = [...]string{"", "name", "raw", "mutex", "semaphore", "spsc ring", "bytes ring"}
+var kindNames = [...]string{"", "name", "raw", "mutex", "semaphore", "spsc ring", "bytes ring",
+	"event", "once", "recursive mutex"}
 
 // String names the kind in words.
 func (k Kind) String() string {

@@ -115,6 +115,8 @@ type Wait struct {
 	Peer func() Owner
 	// Recover is called when Peer is proven dead, and reports whether the wait is over.
 	Recover func(dead Owner) bool
+	// Slept, if set, is called after each sleep, of which the first is short.
+	Slept func()
 	// Asymmetric is set if signallers publish with plain stores: the waiter pays for the fence.
 	Asymmetric bool
 }
@@ -192,6 +194,8 @@ func (p *Point) lead(ctx context.Context, w Wait, me *waiter) error {
 		switch {
 		case fence.needed && !fence.quiet:
 			limit = firstSleep
+		case w.Slept != nil && !slept:
+			limit = starving
 		case pushed && nets >= manyNets && p.manner == Shared:
 			limit = wideNet
 		}
@@ -204,6 +208,9 @@ func (p *Point) lead(ctx context.Context, w Wait, me *waiter) error {
 		}
 		fence.slept(out)
 		slept = true
+		if w.Slept != nil {
+			w.Slept()
+		}
 	}
 }
 

@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/kindred-ipc/kindred/internal/crashlab"
@@ -14,7 +15,9 @@ import (
 )
 
 // Cases are all of them.
-func Cases() []crashlab.Case { return append(mutexCases(), semaphoreCases()...) }
+func Cases() []crashlab.Case {
+	return slices.Concat(mutexCases(), rmutexCases(), semaphoreCases(), eventCases(), onceCases())
+}
 
 // door is a Mutex in a trial, as each process sees it.
 type door struct {
@@ -118,7 +121,7 @@ func (d *door) inherited(not, yes string) func(a *crashlab.Actor) (string, error
 		if n := len(a.Said); n > a.Deaths {
 			return "", fmt.Errorf("%d deaths, but inherited %d times", a.Deaths, n)
 		}
-		if len(a.Said) > 0 {
+		if len(a.Said) > 0 || a.Deaths > 1 { // a second one may have inherited it and given it up
 			return yes, nil
 		}
 		return not, nil
@@ -225,6 +228,21 @@ func mutexCases() []crashlab.Case {
 						}
 						a.Deaths++ // the attach that was closed
 						return d.inherited("suspect", "suspect")(a)
+					},
+				}
+			},
+		},
+		{
+			Name: "sync.Mutex.Locker", Covers: []string{"sync.Mutex.Locker"}, States: []string{"held"},
+			Play: func() crashlab.Play {
+				var d door
+				return crashlab.Play{
+					Setup: d.setup, Open: d.open, Recover: d.pass, Check: d.inherited("held", "held"),
+					Victim: func(*crashlab.Actor) error {
+						l := d.Locker(nil)
+						l.Lock()
+						defer l.Unlock()
+						return nil
 					},
 				}
 			},

@@ -45,10 +45,8 @@ func checkObject(o segment.Object) error {
 	switch o.Kind() {
 	case segment.KindRaw:
 		return nil
-	case segment.KindMutex, segment.KindSemaphore:
-		return sync.Check(o)
 	case segment.KindSPSC, segment.KindBytes:
 		return ring.Check(o)
 	}
-	return fmt.Errorf("unknown to this program: %w", segment.ErrKind)
+	return sync.Check(o)
 }

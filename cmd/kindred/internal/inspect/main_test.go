@@ -190,7 +190,11 @@ func (h *house) let(t *testing.T, name string, waits bool) *proc.Process {
 	child, err := tenant.Start(ctx, lease{Dir: h.dir, Segment: h.seg.Name(), Name: name, Waits: waits})
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, child.Close()) })
-	require.NoError(t, h.arrived.Acquire(ctx, 1))
+	// Not Acquire: whoever waits hears of deaths, and sweeps.
+	require.Eventually(t, func() bool {
+		got, err := h.arrived.TryAcquire(1)
+		return err == nil && got
+	}, time.Minute, time.Millisecond)
 	return child
 }
 

@@ -92,12 +92,10 @@ func stateOf(o segment.Object) (fmt.Stringer, error) {
 	switch o.Kind() {
 	case segment.KindRaw:
 		return nil, nil
-	case segment.KindMutex, segment.KindSemaphore:
-		return sync.Inspect(o)
 	case segment.KindSPSC, segment.KindBytes:
 		return ring.Inspect(o)
 	}
-	return nil, fmt.Errorf("unknown to this program: %w", segment.ErrKind)
+	return sync.Inspect(o)
 }
 
 func (r *report) print(stdout io.Writer) error {

@@ -1,0 +1,86 @@
+package sync
+
+import (
+	"fmt"
+
+	"github.com/kindred-ipc/kindred/internal/segment"
+	"github.com/kindred-ipc/kindred/shm"
+)
+
+// shape is what all objects of a kind have in common: S is what lies in the segment.
+type shape[S any] struct {
+	kind   segment.Kind
+	layout func() uint64
+}
+
+func shapeOf[S any](kind segment.Kind) shape[S] {
+	return shape[S]{kind: kind, layout: segment.LayoutOf[S]()}
+}
+
+// place is where an object lies, as a handle knows it.
+type place struct {
+	seg  *segment.Segment
+	off  uint64
+	ref  shm.Ref
+	kind segment.Kind
+}
+
+// noCopy has vet find handles that are copied.
+type noCopy struct{}
+
+func (*noCopy) Lock()   {}
+func (*noCopy) Unlock() {}
+
+func (p *place) wrap(op string, err error) error {
+	if err == nil {
+		return nil
+	}
+	return fmt.Errorf("sync: %s %s in segment %s: %w", op, p.kind, p.seg, err)
+}
+
+// make makes an object; init, if there is one, sees it before anybody else.
+func (k *shape[S]) make(seg *shm.Segment, init func(*S), opts []shm.ObjectOption) (place, *S, error) {
+	spec := segment.Spec{Kind: k.kind, Layout: k.layout(), Size: sizeOf[S]()}
+	if init != nil {
+		spec.Init = func(o segment.Object) { init(bodyOf[S](o)) }
+	}
+	for _, o := range opts {
+		o(&spec)
+	}
+	o, err := seg.Engine().New(spec)
+	return k.found(seg, o, "make", spec.Name, err)
+}
+
+// open finds an object by its name.
+func (k *shape[S]) open(seg *shm.Segment, name string) (place, *S, error) {
+	o, err := seg.Engine().Lookup(name, k.kind, k.layout())
+	return k.found(seg, o, "open", name, err)
+}
+
+// from finds an object by its Ref.
+func (k *shape[S]) from(seg *shm.Segment, ref shm.Ref) (place, *S, error) {
+	o, err := seg.Engine().Resolve(ref, k.kind, k.layout())
+	return k.found(seg, o, "resolve", "", err)
+}
+
+func (k *shape[S]) found(seg *shm.Segment, o segment.Object, op, name string, err error) (place, *S, error) {
+	if err == nil {
+		err = o.Holds(sizeOf[S]())
+	}
+	if err != nil {
+		return place{}, nil, fmt.Errorf("sync: %s %s %q in segment %s: %w", op, k.kind, name, seg.Engine(), err)
+	}
+	return place{seg: seg.Engine(), off: o.Offset(), ref: o.Ref(), kind: k.kind}, bodyOf[S](o), nil
+}
+
+// inspect is the body of an object that a tool looks at.
+func (k *shape[S]) inspect(o segment.Object) (*S, error) {
+	err := o.Expect(k.kind, k.layout())
+	if err == nil {
+		err = o.Holds(sizeOf[S]())
+	}
+	if err != nil {
+		return nil, err
+	}
+	return bodyOf[S](o), nil
+}
