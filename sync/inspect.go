@@ -70,6 +70,12 @@ func Inspect(o segment.Object) (fmt.Stringer, error) {
 			return nil, err
 		}
 		return s.info(), nil
+	case segment.KindCond:
+		s, err := condShape.inspect(o)
+		if err != nil {
+			return nil, err
+		}
+		return s.info(o.Segment()), nil
 	case segment.KindOnce:
 		s, err := onceShape.inspect(o)
 		if err != nil {
@@ -108,6 +114,9 @@ func Check(o segment.Object) error {
 	case segment.KindMutex, segment.KindRMutex, segment.KindOnce: // their locks lie first
 		l := o.Segment().LockAt(o.Offset())
 		return l.Check()
+	case segment.KindCond:
+		s, _ := condShape.inspect(o)
+		return s.rows.check(o.Segment(), s.used.Load())
 	case segment.KindSemaphore:
 		if v := info.(SemaphoreInfo).Value; v < 0 {
 			return fmt.Errorf("%d permits: %w", v, segment.ErrCorrupt)

@@ -43,6 +43,29 @@ type OnceState struct {
 	done atomic.Uint64     // 1 when it is done; stored under the lock
 }
 
+// row is what one process has at stake in an object; see ledger.
+type row struct {
+	_ structs.HostLayout
+
+	owner atomic.Uint64 // whose it is; 0: nobody's, and count is 0
+	count atomic.Uint64
+}
+
+// maxRows is how many processes may use an object with rows.
+const maxRows = 64
+
+type rows [maxRows]row
+
+// condState is the body of a Cond.
+type condState struct {
+	_ structs.HostLayout
+
+	event futex.Event   // all are woken, and whose row has a signal takes it
+	turn  atomic.Uint32 // where the next signal begins to look for a waiter
+	used  atomic.Uint32 // rows that were ever somebody's
+	rows  rows          // of each process: its waiters, above signalBits, and how many of them are signalled
+}
+
 // The sizes that the docs state.
 var (
 	_ = [1]struct{}{}[unsafe.Sizeof(MutexState{})-32]

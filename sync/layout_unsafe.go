@@ -12,6 +12,7 @@ import (
 const (
 	semaphoreEvent = uint64(unsafe.Offsetof(semaphoreState{}.event))
 	eventEvent     = uint64(unsafe.Offsetof(EventState{}.event))
+	condEvent      = uint64(unsafe.Offsetof(condState{}.event))
 	onceLock       = uint64(unsafe.Offsetof(OnceState{}.lock))
 )
 

@@ -188,6 +188,9 @@ func (m *survey) block(off uint64, object string) (next uint64) {
 	case segment.KindEvent:
 		m.structure(body, "sync.EventState", object)
 		body += m.end("sync.EventState")
+	case segment.KindCond:
+		m.structure(body, "sync.condState", object)
+		body += m.end("sync.condState")
 	case segment.KindOnce:
 		m.structure(body, "sync.OnceState", object)
 		body += m.end("sync.OnceState")

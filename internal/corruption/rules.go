@@ -45,6 +45,7 @@ var nested = map[string]string{
 	"sync.MutexState.lock":         "segment.LockState",
 	"sync.semaphoreState.event":    event,
 	"sync.EventState.event":        event,
+	"sync.condState.event":         event,
 	"sync.OnceState.lock":          "segment.LockState",
 	"ring.control.items":           event,
 	"ring.control.room":            event,
@@ -101,6 +102,9 @@ var rules = map[string]Rule{
 
 	"sync.semaphoreState.value": Word,
 	"sync.EventState.word":      Word,
+	"sync.condState.turn":       Nothing,
+	"sync.condState.used":       Word,
+	"sync.condState.rows":       Word,
 	"sync.OnceState.done":       Word,
 
 	"ring.control.capacity": Word, // some slots less, which take as many lines

@@ -88,7 +88,8 @@ func (l *Lock) LockSlow(ctx context.Context) error {
 			// A look is shared among those who poll, a swap is not.
 			return w == 0 && l.TryLock() || w == reserved && slept && l.claim()
 		},
-		Peer: l.peer,
+		Peer:  l.peer,
+		First: starving,
 		Slept: func() {
 			if slept = true; time.Since(began) >= starving {
 				l.urge()

@@ -16,10 +16,11 @@ const (
 	KindEvent
 	KindOnce
 	KindRMutex
+	KindCond
 )
 
 var kindNames = [...]string{"", "name", "raw", "mutex", "semaphore", "spsc ring", "bytes ring",
-	"event", "once", "recursive mutex"}
+	"event", "once", "recursive mutex", "condition"}
 
 // String names the kind in words.
 func (k Kind) String() string {

@@ -36,6 +36,12 @@ func (s *Segment) Gone(o Owner) bool {
 	return gone
 }
 
+// Swept reports whether o is known to have left. It makes no system call: false proves nothing.
+func (s *Segment) Swept(o Owner) bool {
+	i := o.slot()
+	return i >= s.slots || s.slot(i).state.Load() != slotState(o.generation(), slotLive)
+}
+
 // deaths orders what the goroutines of this process did before one of its attaches was closed.
 func (s *Segment) deaths() race.Word { return race.At(s.id, 0) }
 

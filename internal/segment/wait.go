@@ -84,6 +84,19 @@ func (s *Segment) Point(off uint64, manner Manner) *Point {
 	return p
 }
 
+// Local is what this attach keeps in Go's heap about the object at off, the same for every handle: what
+// make returned for the first that asked.
+func (s *Segment) Local(off uint64, make func() any) any {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	l := s.locals[off]
+	if l == nil {
+		l = make()
+		s.locals[off] = l
+	}
+	return l
+}
+
 // join makes this participant known to the others who meet here. It comes before anything that it does
 // to what they wait for.
 func (p *Point) join() {
@@ -115,8 +128,10 @@ type Wait struct {
 	Peer func() Owner
 	// Recover is called when Peer is proven dead, and reports whether the wait is over.
 	Recover func(dead Owner) bool
-	// Slept, if set, is called after each sleep, of which the first is short.
+	// Slept, if set, is called after each sleep.
 	Slept func()
+	// First, if set, bounds the first sleep.
+	First time.Duration
 	// Asymmetric is set if signallers publish with plain stores: the waiter pays for the fence.
 	Asymmetric bool
 }
@@ -194,8 +209,8 @@ func (p *Point) lead(ctx context.Context, w Wait, me *waiter) error {
 		switch {
 		case fence.needed && !fence.quiet:
 			limit = firstSleep
-		case w.Slept != nil && !slept:
-			limit = starving
+		case w.First > 0 && !slept:
+			limit = w.First
 		case pushed && nets >= manyNets && p.manner == Shared:
 			limit = wideNet
 		}
