@@ -57,7 +57,7 @@ const (
 	signalMask = oneWaiter - 1
 )
 
-var condShape = shapeOf[condState](segment.KindCond)
+var condShape = shapeOf[condState](segment.KindCond, 0)
 
 // NewCond makes a Cond in seg. It fails with shm.ErrExist if the name is taken, and with shm.ErrNoSpace.
 func NewCond(seg *shm.Segment, opts ...shm.ObjectOption) (*Cond, error) {

@@ -22,7 +22,45 @@ type semaphoreState struct {
 
 	value atomic.Int64 // permits that are free
 	event futex.Event  // for those who wait for more
-	_     [8]byte
+	limit int64        // more there may not be; 0: no limit
+}
+
+// trackedState is the body of a Semaphore that knows who has its permits.
+type trackedState struct {
+	_ structs.HostLayout
+
+	lock  segment.LockState // held while somebody takes permits, or gives them back
+	event futex.Event       // for those who wait for more
+	total int64             // permits that there are
+	used  atomic.Uint32     // rows that were ever somebody's
+	_     uint32
+	rows  rows // of each process: the permits that it has
+}
+
+// waitGroupState is the body of a WaitGroup.
+type waitGroupState struct {
+	_ structs.HostLayout
+
+	lock  segment.LockState // held while anything changes
+	event futex.Event       // for those who wait for the end
+	died  atomic.Uint32     // 1: a process died with work undone, and nobody has been told
+	used  atomic.Uint32     // rows that were ever somebody's
+	rows  rows              // of each process: the work that it answers for
+}
+
+// barrierState is the body of a Barrier.
+type barrierState struct {
+	_ structs.HostLayout
+
+	lock    segment.LockState // held while somebody comes, and when a phase ends
+	event   futex.Event       // for those who have come
+	phase   atomic.Uint64     // see Barrier
+	spoiled atomic.Uint64     // the last phase that Reset ended, plus 1
+	parties atomic.Uint32
+	leave   uint32        // 1: the dead leave
+	used    atomic.Uint32 // rows that were ever somebody's
+	_       uint32
+	rows    rows // of each process: the last phase that it came to, and how many of it came
 }
 
 // EventState is the plain state of an Event: 24 bytes of shared memory whose zero is cleared. EventAt gives

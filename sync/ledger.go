@@ -1,7 +1,6 @@
 package sync
 
 import (
-	"errors"
 	"fmt"
 	gosync "sync"
 	"sync/atomic"
@@ -32,9 +31,6 @@ type ledger struct {
 }
 
 const settling = 1 << segment.FlagShift
-
-// ErrTooMany: 64 processes use the object, and it has no room for one more.
-var ErrTooMany = errors.New("too many processes use it")
 
 // ledgerAt is the ledger of the object at p, the same for all handles of this attach.
 func ledgerAt(p place, used *atomic.Uint32, all *rows, settle func(*ledger, *row)) *ledger {
@@ -141,6 +137,31 @@ func (l *rows) check(seg *segment.Segment, used uint32) error {
 		if err := seg.CheckOwner(segment.OwnerOf(o)); err != nil {
 			return fmt.Errorf("row %d: %w", i, err)
 		}
+	}
+	return nil
+}
+
+// index is the number of a row, from 1 on.
+func (l *ledger) index(r *row) uint64 {
+	for i := range l.rows {
+		if r == &l.rows[i] {
+			return uint64(i) + 1
+		}
+	}
+	return 0
+}
+
+// leave gives this process's row back, if it has one.
+func (l *ledger) leave() error {
+	if err := l.seg.Writable(); err != nil {
+		return err
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	self := uint64(l.seg.Self())
+	if r := l.mine.Swap(nil); r != nil && r.owner.Load() == self {
+		r.count.Store(0)
+		r.owner.CompareAndSwap(self, 0)
 	}
 	return nil
 }

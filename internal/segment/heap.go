@@ -30,7 +30,8 @@ func (s *Segment) hold() (*Lock, error) {
 
 // Spec is what a block is to hold.
 type Spec struct {
-	Kind   Kind
+	Kind    Kind
+	Variant uint32 // flags of the kind's own package
 	Layout uint64 // hash of what the body is
 	Size   uint64 // of the body, in bytes
 	Name   string // "": none
