@@ -411,7 +411,14 @@ end:			attach(w)
 			if
 			:: owner == 0 -> owner = self[w]; result = GOT; goto got
 			:: else
+			fi;
+#ifdef BARGER
+			/* sync/mutex.go: (*Mutex).TryLock. It comes when the lock is free, or goes. */
+			if
+			:: w == BARGER -> goto finished
+			:: else
 			fi
+#endif
 		   };
 			lead(w);
 got:
