@@ -27,16 +27,10 @@ byte buffered;   /* hardware: values in the signaller's store buffer, which leav
 bit registered;  /* internal/futex/fence_linux.go: registered. The kernel registers a little earlier,
                   * when nothing is in the buffer yet. */
 bit killed;      /* kernel: SIGKILL was sent to the signaller */
-bit stopped;     /* kernel: SIGSTOP, and no SIGCONT will come */
 bit gone;        /* kernel: the proof of its death */
 bit watched[WAITERS]; /* internal/segment/sweep.go: (*Segment).watch */
 
-/* Where a model says so, long sleeps end by their time once the signaller is dead or stopped for good. */
-#ifdef NET_AFTER_LOSS
-#define NET (gone || stopped)
-#else
 #define NET 0
-#endif
 
 /* A waiter that asks for fences relies on the clock: a store that was in a buffer when the short sleep
  * began has left it when that sleep ends. Whoever has membarrier relies on nothing. */
@@ -198,7 +192,7 @@ proctype Signaller(byte total)
 		:: else -> break
 		od
 	} unless {
-		atomic { killed || stopped -> LOCKED };
+		atomic { killed -> LOCKED };
 		if
 		:: killed -> gone = 1; died()
 		:: else
@@ -220,10 +214,6 @@ proctype Registrar() { if :: registered = 1 :: skip fi }
 
 /* kernel: kills the signaller anywhere, or not */
 proctype Killer() { if :: killed = 1 :: skip fi }
-
-/* kernel: stops the signaller anywhere, for good, or not. A stop that ends is a step that takes long,
- * as every step may. */
-proctype Stopper() { if :: stopped = 1 :: skip fi }
 
 /* ring/spsc_reader.go: (*Reader).Pop, (*Reader).popSlow
  * total: values that will be published if the signaller lives
@@ -263,9 +253,6 @@ init {
 		run Registrar();
 #ifdef DEATHS
 		run Killer();
-#endif
-#ifdef STOPS
-		run Stopper();
 #endif
 	}
 }

@@ -4,8 +4,8 @@
  *
  * What is asserted: nobody is in the critical section beside one who is not proven dead; the lock is
  * taken over from nobody but the dead; each death of a holder is told to one, and nobody gets in
- * between; after "not recoverable" nobody gets in. And nobody waits for ever: an invalid end state, or,
- * where sleeps may end by their time, a fair cycle in which somebody is never served.
+ * between; after "not recoverable" nobody gets in. And nobody waits for ever: spin reports an invalid end
+ * state. Sleeps have no end but a wake-up or the news of a death: there is no safety net.
  */
 
 #ifndef CONTENDERS
@@ -33,7 +33,7 @@
 #define LOCKED skip
 
 /* internal/segment/owner.go: makeOwner, OwnerOf
- * internal/segment/lock.go: LockAt. The flags of the word are its constants. */
+ * internal/segment/lock.go: (*Segment).LockAt. The flags of the word are its constants. */
 #define OWNER(s, g) ((s) * 4 + (g)) /* generations go from 1 to 3 */
 #define SLOT(o) ((o) >> 2)
 #define GENERATION(o) ((o) & 3)
@@ -48,15 +48,14 @@ byte generation[SLOTS];
 byte holds[SLOTS];       /* kernel: 1 + the process that has the lock on the slot's byte, 0 for none */
 byte hub;                /* internal/futex/event.go: (*Event).Joined, its bits: slots */
 byte joins;              /* and how often somebody joined */
-byte seen[CONTENDERS];   /* internal/segment/wait.go: (*Point).watchOthers, joined */
+byte seen[CONTENDERS];   /* internal/segment/wait.go: (*Point).watchOthers; its point's joined */
 byte self[CONTENDERS];   /* internal/segment/segment.go: (*Segment).Self */
 
 bit killed[CONTENDERS];  /* kernel: SIGKILL was sent */
-bit stopped[CONTENDERS]; /* kernel: SIGSTOP was sent, and no SIGCONT will come */
 bit dead[CONTENDERS];    /* kernel: its threads are gone, and a pidfd says so. Who was killed and is not
                           * gone yet is one who takes long for the next step. */
 
-/* internal/segment/segment.go: (*Segment).attach. For each process, of each other one: */
+/* internal/segment/segment.go: Segment. For each process, of each other one: */
 #define OF(p, q) ((p) * CONTENDERS + (q))
 bit watches[CONTENDERS * CONTENDERS]; /* its death is pushed */
 bit proven[CONTENDERS * CONTENDERS];  /* its pidfd was found readable */
@@ -72,17 +71,7 @@ bit damaged;               /* a holder died, and what the lock guards was not re
 bit spoiled;               /* not recoverable */
 bit idle[CONTENDERS];      /* has nothing more to do, or is dead */
 
-#ifdef NET_AFTER_LOSS
-#define NET LOST
-#else
 #define NET 0
-#endif
-
-#if CONTENDERS > 2
-#define LOST (dead[0] || dead[1] || dead[2] || stopped[0])
-#else
-#define LOST (dead[0] || dead[1] || stopped[0])
-#endif
 
 mtype = { GOT, OWNERDIED, NEVER, ABANDONED };
 
@@ -114,11 +103,7 @@ inline sweep(w, o)
 			/* internal/segment/sweep.go: sweepSlot, a swap */
 			d_step {
 				if
-#ifdef BREAK_SWEEP
-				:: live[SLOT(o)] -> live[SLOT(o)] = 0 /* whoever is in the slot by now */
-#else
 				:: live[SLOT(o)] && generation[SLOT(o)] == GENERATION(o) -> live[SLOT(o)] = 0
-#endif
 				:: else
 				fi
 			};
@@ -472,17 +457,10 @@ finished:
 			inside[w] = 0;
 			sleeping[w] = 0;
 			damaged = damaged || (self[w] != 0 && OWNEROF(owner) == self[w]);
-#ifndef ORPHANS
 			release(w);
-#endif
 			result = 0; peer = 0; slot = 0; dying = 0; joined = 0; count = 0;
 			slept = 0; ok = 0; given = 0; over = 0; again = 0
 		   }
-#ifdef ORPHANS
-			;
-			release(w) /* a child between fork and exec had the bytes open, too */
-#endif
-		:: stopped[w]
 		fi
 	}
 }
@@ -512,16 +490,11 @@ end:		do
 			d_step { poked[w] = 1; sleeping[w] = 0; other = 0; dying = 0 }
 #endif
 		od
-	} unless { dead[w] || stopped[w] }
+	} unless { dead[w] }
 }
 
 #ifdef DEATHS
-/* A death that strikes a holder in the critical section alone. */
-#ifdef DEATHS_INSIDE
-#define STRIKES(v) inside[v]
-#else
 #define STRIKES(v) !idle[v]
-#endif
 
 /* kernel: SIGKILL for somebody, anywhere. Who has nothing more to do is left alone. */
 proctype Killer()
@@ -563,18 +536,6 @@ end:	do
 	:: d_step { LEFT(2, 1) && !dead[2] -> pruneOne(2, 1) }
 #endif
 	od
-}
-#endif
-
-#ifdef STOPS
-/* kernel: SIGSTOP for somebody, anywhere, for good; it may as well be the first. A stop that ends
- * is a step that takes long, as every step may. */
-proctype Stopper()
-{
-	if
-	:: d_step { !dead[0] && !idle[0] -> stopped[0] = 1 }
-	:: skip
-	fi
 }
 #endif
 
@@ -623,22 +584,9 @@ init {
 #ifdef BYSTANDER
 		run Bystander();
 #endif
-#ifdef STOPS
-		run Stopper();
-#endif
 #ifdef CANCELS
 		run Canceller();
 #endif
 	}
 }
 
-#ifdef LIVE
-/* Everybody is served, or dead, or waits for one who is stopped. */
-#define ANYHOW(p) (idle[p] || stopped[p])
-#define STOPPED_HOLDER (stopped[0] && OWNEROF(owner) == self[0])
-#if CONTENDERS > 2
-ltl served { <> (ANYHOW(0) && ANYHOW(1) && ANYHOW(2) || STOPPED_HOLDER) }
-#else
-ltl served { <> (ANYHOW(0) && ANYHOW(1) || STOPPED_HOLDER) }
-#endif
-#endif

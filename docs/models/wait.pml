@@ -136,11 +136,7 @@ inline rouse() { wake(1) }
 /* internal/futex/event.go: (*Event).Pass */
 inline pass()
 {
-#ifdef WITHOUT_PASS
-	skip
-#else
 	markAsleep = 1
-#endif
 }
 
 /* internal/futex/event.go: (*Event).PassOn */
