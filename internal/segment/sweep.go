@@ -123,17 +123,21 @@ func (s *Segment) watch(o Owner) (gone, pushed bool) {
 		w.Stop()
 		return false, watched
 	}
-	s.prune()
+	left := s.prune()
 	s.watches[o] = w
 	s.mu.Unlock()
+	if left {
+		s.pokeAll() // died would have done so
+	}
 	// Only now is it certain whom the watch is on: the process that held the lock just now cannot
 	// have had its number used again.
 	return s.Gone(o), true
 }
 
 // prune ends the watches on those who left by now, because their processes may live for long, and
-// forgets the proofs that were used. s.mu is held.
-func (s *Segment) prune() {
+// forgets the proofs that were used. It reports whether there were such watches: one whom another process
+// has swept may have died, and not be told of any more to those who sleep here. s.mu is held.
+func (s *Segment) prune() (ended bool) {
 	left := func(o Owner) bool {
 		return s.slot(o.slot()).state.Load() != slotState(o.generation(), slotLive)
 	}
@@ -141,9 +145,11 @@ func (s *Segment) prune() {
 		if left(o) {
 			delete(s.watches, o)
 			w.Stop()
+			ended = true
 		}
 	}
 	maps.DeleteFunc(s.dead, func(o Owner, _ struct{}) bool { return left(o) })
+	return ended
 }
 
 // died is called once the pidfd of o's process is readable: every thread of it is gone.

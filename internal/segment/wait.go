@@ -309,7 +309,8 @@ func (p *Point) mourn(w Wait) (over, again, pushed bool) {
 
 // watchOthers has the deaths pushed of all who meet here: one of them may take what is waited for while
 // others sleep, make a condition true and not come to say so, or be given the only wake, and die. It
-// reports whether to look again before sleeping. Whoever joins later wakes those who sleep.
+// reports whether to look again before sleeping, as after every new watch: whoever died before it, and
+// was swept by somebody else, is in no slot any more. Whoever joins later wakes those who sleep.
 func (p *Point) watchOthers() (again bool) {
 	joined := p.event.Joined()
 	if joined == p.joined.Load() {
@@ -317,15 +318,12 @@ func (p *Point) watchOthers() (again bool) {
 	}
 	for i := range p.seg.slots {
 		state := p.seg.slot(i).state.Load()
-		if state&0xff != slotLive || !futex.HasJoined(joined, i) {
-			continue
-		}
-		if gone, _ := p.seg.watch(makeOwner(i, uint32(state>>8))); gone {
-			again = true
+		if state&0xff == slotLive && futex.HasJoined(joined, i) {
+			p.seg.watch(makeOwner(i, uint32(state>>8)))
 		}
 	}
 	p.joined.Store(joined)
-	return again
+	return true
 }
 
 // line queues the caller up.
