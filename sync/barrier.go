@@ -10,7 +10,7 @@ import (
 )
 
 // Barrier lets a number of parties go on when all of them have come, as often as they like. A party is a
-// goroutine of any process that calls Wait. It takes 1,096 bytes, of which 1,024 are the rows of the 64
+// goroutine of any process that calls Wait. It takes 1,104 bytes, of which 1,024 are the rows of the 64
 // processes that can be parties at the same time.
 //
 // A row says which phase its process came to last, and how many of its goroutines did. The word phase says
@@ -93,12 +93,19 @@ func (b *Barrier) Join() error {
 
 // Leave ends what Join, or the first Wait, began: this process's end, if it has not come to the phase that is
 // under way, is no concern of the Barrier any more. A party that is done while others go on to use the
-// Barrier leaves it. It fails with shm.ErrClosed.
-func (b *Barrier) Leave() error { return b.wrap("leave", b.ledger.leave()) }
+// Barrier leaves it. It fails with ErrCount while one of this process waits, and with shm.ErrClosed.
+func (b *Barrier) Leave() error {
+	if r := b.ledger.mine.Load(); r != nil {
+		if p := b.state.phase.Load(); p&phaseBroken == 0 && r.count.Load()>>signalBits == phaseTag(p) {
+			return b.wrap("leave", fmt.Errorf("while this process waits at it: %w", ErrCount))
+		}
+	}
+	return b.wrap("leave", b.ledger.leave())
+}
 
 // Wait comes to the barrier and blocks until all parties have come. It returns how many came before this
 // one: each of 0 to parties-1 once in a phase. It fails with ErrBroken, at once if it is broken already. When
-// ctx is over first it fails with the context's error, and breaks the barrier for the others. It also fails
+// ctx is over first it breaks the barrier, and its error is the context's as well. It also fails
 // with ErrTooMany and shm.ErrClosed.
 func (b *Barrier) Wait(ctx context.Context) (int, error) { return b.WaitAction(ctx, nil) }
 
@@ -164,7 +171,7 @@ func (b *Barrier) come(r *row, acts bool) (a arrival, err error) {
 	if p&phaseBroken != 0 {
 		return a, ErrBroken
 	}
-	before := b.come0(p)
+	before := b.arrived(p)
 	parties := int(b.state.parties.Load())
 	if p&actorMask != 0 || before >= parties {
 		return arrival{phase: p, full: true}, nil
@@ -188,8 +195,8 @@ func (b *Barrier) come(r *row, acts bool) (a arrival, err error) {
 // phaseTag is what rows say of a phase: never 0, which a row has that came to none.
 func phaseTag(p uint64) uint64 { return (p>>phaseShift + 1) & signalMask }
 
-// come0 is how many have come to the phase.
-func (b *Barrier) come0(p uint64) (n int) {
+// arrived is how many have come to the phase.
+func (b *Barrier) arrived(p uint64) (n int) {
 	for r := range b.ledger.each {
 		if c := r.count.Load(); c>>signalBits == phaseTag(p) {
 			n += int(c & signalMask)
@@ -267,6 +274,9 @@ func (b *Barrier) pass(ctx context.Context, p uint64, r *row) error {
 		err = nil // the phase was over before
 		look()
 	}
+	if err != nil && ctx.Err() != nil && r != nil {
+		err = fmt.Errorf("%w by who gave up: %w", ErrBroken, err)
+	}
 	if err != nil {
 		return err
 	}
@@ -278,7 +288,7 @@ func (b *Barrier) pass(ctx context.Context, p uint64, r *row) error {
 
 // fill ends a phase that became full because a party died that had not come.
 func (b *Barrier) fill(q uint64) bool {
-	if b.state.leave == 0 || q&actorMask != 0 || b.come0(q) < int(b.state.parties.Load()) {
+	if b.state.leave == 0 || q&actorMask != 0 || b.arrived(q) < int(b.state.parties.Load()) {
 		return false
 	}
 	_ = b.proceed(q)
@@ -352,7 +362,7 @@ func (b *Barrier) Parties() int { return int(b.state.parties.Load()) }
 // Waiting is how many have come to the phase that is under way. It is out of date as soon as it returns.
 func (b *Barrier) Waiting() int {
 	if p := b.state.phase.Load(); p&phaseBroken == 0 {
-		return b.come0(p)
+		return b.arrived(p)
 	}
 	return 0
 }
@@ -377,4 +387,3 @@ func (s *barrierState) info() BarrierInfo {
 	p := s.phase.Load()
 	return BarrierInfo{Parties: int(s.parties.Load()), Phase: p >> phaseShift, Broken: p&phaseBroken != 0}
 }
-

@@ -97,9 +97,11 @@ func (l *ledger) each(yield func(r *row, dead bool) bool) {
 }
 
 // sum is what all rows have together.
-func (l *ledger) sum() (n uint64) {
-	for r := range l.each {
-		n += r.count.Load()
+func (l *ledger) sum() uint64 { return l.rows.sum(l.used.Load()) }
+
+func (l *rows) sum(used uint32) (n uint64) {
+	for i := range min(used, maxRows) {
+		n += l[i].count.Load()
 	}
 	return n
 }

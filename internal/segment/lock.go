@@ -103,6 +103,9 @@ func (l *Lock) LockSlow(ctx context.Context) error {
 			return false
 		},
 	})
+	if err != nil && l.claim() {
+		return nil // it is free, though for others first
+	}
 	if err != nil {
 		l.calm()
 		return err

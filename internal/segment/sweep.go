@@ -98,9 +98,18 @@ func (s *Segment) provenDead(o Owner) bool {
 // maxWatches bounds the descriptors that watches take. Deaths of others are found at the safety net.
 const maxWatches = 128
 
-// watch has o's death pushed to this process, if the system can, and reports whether it will be. It
-// also reports whether o turned out to be gone already.
-func (s *Segment) watch(o Owner) (gone, pushed bool) {
+// news is what this process will hear of a participant's death.
+type news int
+
+const (
+	untold   news = iota // nothing: it has to look
+	pushed               // at once
+	doubtful             // nothing, and he may be dead already: it has to look soon
+)
+
+// watch has o's death pushed to this process, if the system can. It also reports whether o turned out
+// to be gone already.
+func (s *Segment) watch(o Owner) (gone bool, _ news) {
 	p := s.slot(o.slot())
 	theirs := liveness.Identity{Pid: p.pid, Namespace: p.namespace}
 	s.mu.Lock()
@@ -108,20 +117,27 @@ func (s *Segment) watch(o Owner) (gone, pushed bool) {
 	many := len(s.watches) >= maxWatches
 	s.mu.Unlock()
 	if watched || o == s.Self() {
-		return false, true
+		return false, pushed
 	}
 	if many || !s.ident.SameNamespace(theirs) {
-		return false, false
+		return false, untold
 	}
 	w, err := liveness.NewWatch(int(theirs.Pid), func() { s.died(o) })
 	if err != nil {
-		return !errors.Is(err, liveness.ErrUnsupported) && s.Gone(o), false
+		switch {
+		case errors.Is(err, liveness.ErrUnsupported):
+			return false, untold
+		case s.Gone(o):
+			return true, untold
+		}
+		// Perhaps there is no such process any more, and it is a newcomer or a sweeper who holds the byte.
+		return false, doubtful
 	}
 	s.mu.Lock()
 	if _, watched := s.watches[o]; watched || s.watches == nil {
 		s.mu.Unlock()
 		w.Stop()
-		return false, watched
+		return false, pushed // or the segment is closed
 	}
 	left := s.prune()
 	s.watches[o] = w
@@ -131,7 +147,7 @@ func (s *Segment) watch(o Owner) (gone, pushed bool) {
 	}
 	// Only now is it certain whom the watch is on: the process that held the lock just now cannot
 	// have had its number used again.
-	return s.Gone(o), true
+	return s.Gone(o), pushed
 }
 
 // prune ends the watches on those who left by now, because their processes may live for long, and

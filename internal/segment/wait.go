@@ -58,7 +58,8 @@ type Point struct {
 	manner Manner
 	spin   futex.Spinner
 
-	joined atomic.Uint64 // the event's Joined when all whom it names were last looked up
+	joined   atomic.Uint64 // the event's Joined when all whom it names were last looked up
+	doubtful atomic.Bool   // some of them could not be watched, and may be dead
 
 	mu      sync.Mutex
 	queue   []*waiter   // the first is the leader, who sleeps in the kernel
@@ -181,7 +182,7 @@ func (p *Point) park(ctx context.Context, w Wait) error {
 // lead is the wait of the goroutine that sleeps in the kernel for all of its process.
 func (p *Point) lead(ctx context.Context, w Wait, me *waiter) error {
 	fence := fence{event: p.event, needed: w.Asymmetric, quiet: firstSleep == 0}
-	slept, nets := false, 0
+	slept, rested, nets, doubt := false, false, 0, time.Duration(0)
 	for {
 		me.sleeper.Clear()
 		if err := p.over(ctx); err != nil {
@@ -198,11 +199,12 @@ func (p *Point) lead(ctx context.Context, w Wait, me *waiter) error {
 			}
 			return nil
 		}
-		over, again, pushed := p.mourn(w)
+		over, again, news := p.mourn(w)
 		if over {
 			return nil
 		}
-		if again || p.watchOthers() {
+		if again || p.watchOthers(rested) {
+			rested = false
 			continue
 		}
 		limit := net
@@ -211,8 +213,12 @@ func (p *Point) lead(ctx context.Context, w Wait, me *waiter) error {
 			limit = firstSleep
 		case w.First > 0 && !slept:
 			limit = w.First
-		case pushed && nets >= manyNets && p.manner == Shared:
+		case news == pushed && nets >= manyNets && p.manner == Shared:
 			limit = wideNet
+		}
+		if news == doubtful || p.doubtful.Load() {
+			doubt = min(max(2*doubt, starving), net)
+			limit = min(limit, doubt)
 		}
 		out := me.sleeper.Sleep(p.event.Word(), seq, limit)
 		switch {
@@ -222,7 +228,7 @@ func (p *Point) lead(ctx context.Context, w Wait, me *waiter) error {
 			nets++
 		}
 		fence.slept(out)
-		slept = true
+		slept, rested = true, true
 		if w.Slept != nil {
 			w.Slept()
 		}
@@ -288,41 +294,45 @@ func (f *fence) slept(out futex.Outcome) {
 }
 
 // mourn looks after the death of w's peer. It reports whether that ended the wait, otherwise whether
-// to look again before sleeping, and whether the death would be pushed to this process.
-func (p *Point) mourn(w Wait) (over, again, pushed bool) {
+// to look again before sleeping, and what this process will hear of the death.
+func (p *Point) mourn(w Wait) (over, again bool, _ news) {
 	if w.Peer == nil {
-		return false, false, false
+		return false, false, untold
 	}
 	o := w.Peer()
 	if o == 0 {
-		return false, false, false
+		return false, false, untold
 	}
 	if p.seg.Gone(o) {
-		return w.Recover(o), true, false
+		return w.Recover(o), true, untold
 	}
-	gone, pushed := p.seg.watch(o)
+	gone, news := p.seg.watch(o)
 	if gone {
-		return w.Recover(o), true, false
+		return w.Recover(o), true, untold
 	}
-	return false, false, pushed
+	return false, false, news
 }
 
 // watchOthers has the deaths pushed of all who meet here: one of them may take what is waited for while
 // others sleep, make a condition true and not come to say so, or be given the only wake, and die. It
 // reports whether to look again before sleeping, as after every new watch: whoever died before it, and
-// was swept by somebody else, is in no slot any more. Whoever joins later wakes those who sleep.
-func (p *Point) watchOthers() (again bool) {
+// was swept by somebody else, is in no slot any more. Whoever joins later wakes those who sleep. After
+// a sleep, those of whom there was doubt are tried again.
+func (p *Point) watchOthers(rested bool) (again bool) {
 	joined := p.event.Joined()
-	if joined == p.joined.Load() {
+	if joined == p.joined.Load() && !(rested && p.doubtful.Load()) {
 		return false
 	}
+	doubt := false
 	for i := range p.seg.slots {
 		state := p.seg.slot(i).state.Load()
 		if state&0xff == slotLive && futex.HasJoined(joined, i) {
-			p.seg.watch(makeOwner(i, uint32(state>>8)))
+			_, news := p.seg.watch(makeOwner(i, uint32(state>>8)))
+			doubt = doubt || news == doubtful
 		}
 	}
 	p.joined.Store(joined)
+	p.doubtful.Store(doubt)
 	return true
 }
 
