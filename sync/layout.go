@@ -29,7 +29,7 @@ type semaphoreState struct {
 type trackedState struct {
 	_ structs.HostLayout
 
-	lock  segment.LockState // held while somebody takes permits, or gives them back
+	lock  segment.LockState // held while somebody takes permits
 	event futex.Event       // for those who wait for more
 	total int64             // permits that there are
 	used  atomic.Uint32     // rows that were ever somebody's
@@ -41,7 +41,7 @@ type trackedState struct {
 type waitGroupState struct {
 	_ structs.HostLayout
 
-	lock  segment.LockState // held while anything changes
+	lock  segment.LockState // held while work goes from one row to another
 	event futex.Event       // for those who wait for the end
 	died  atomic.Uint32     // 1: a process died with work undone, and nobody has been told
 	used  atomic.Uint32     // rows that were ever somebody's

@@ -126,6 +126,16 @@ func (l *ledger) sweep() {
 	}
 }
 
+// lessen takes n off the row's count, if there is that much, and returns what there was.
+func (r *row) lessen(n uint64) (was uint64) {
+	for {
+		was = r.count.Load()
+		if was < n || r.count.CompareAndSwap(was, was-n) {
+			return was
+		}
+	}
+}
+
 // check reports whether the rows are in a state that exists.
 func (l *rows) check(seg *segment.Segment, used uint32) error {
 	if used > maxRows {

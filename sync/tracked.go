@@ -12,7 +12,7 @@ import (
 
 // trackedPermits are those of a Semaphore with the option Tracked. A process's row says how many it has,
 // and what no row has is free: so a permit is taken, given back, or comes back from the dead by one store.
-// The lock keeps two from taking the same.
+// The lock keeps two from taking the same; nobody who gives back waits for it.
 type trackedPermits struct {
 	state  *trackedState
 	lock   segment.Lock
@@ -102,19 +102,15 @@ func (t *trackedPermits) acquire(ctx context.Context, n int64) error {
 	return result
 }
 
+// release needs no lock: nobody else gives this process's permits back.
 func (t *trackedPermits) release(n int64) error {
 	r, err := t.ledger.own()
-	if err == nil {
-		err = enter(context.Background(), &t.lock)
-	}
 	if err != nil {
 		return err
 	}
-	if has := int64(r.count.Load()); has < n {
-		return errors.Join(fmt.Errorf("%d permits of %d that this process has: %w", n, has, ErrCount), t.lock.Unlock())
+	if has := r.lessen(uint64(n)); has < uint64(n) {
+		return fmt.Errorf("%d permits of %d that this process has: %w", n, has, ErrCount)
 	}
-	r.count.Add(-uint64(n))
-	err = t.lock.Unlock()
 	t.point.Event().Broadcast()
-	return err
+	return nil
 }

@@ -17,7 +17,7 @@ import (
 // is handed work therefore calls Take first:
 //
 //	parent                          each child
-//	wg.Add(ctx, children)           wg.Take(ctx, 1)
+//	wg.Add(children)                wg.Take(ctx, 1)
 //	start the children              work
 //	wg.Wait(ctx)                    wg.Done()
 type WaitGroup struct {
@@ -84,75 +84,86 @@ func (g *WaitGroup) enter(ctx context.Context) error {
 	return err
 }
 
-// change does what change does to this process's row, under the lock.
-func (g *WaitGroup) change(ctx context.Context, op string, change func(mine *row) error) error {
+// Add adds n units of work, 1 or more, for which this process answers until another one takes them. It
+// never blocks. It fails with ErrCount, ErrTooMany and shm.ErrClosed.
+func (g *WaitGroup) Add(n int) error {
+	r, err := g.ledger.own()
+	if err == nil && n <= 0 {
+		err = fmt.Errorf("%d units of work: %w", n, ErrCount)
+	}
+	if err == nil {
+		r.count.Add(uint64(n))
+	}
+	return g.wrap("add to", err)
+}
+
+// Take takes n units of work over from the processes that answer for them: from now on this one does. It
+// waits for others who take at the same moment, until ctx is over. It fails with ErrCount if there are not
+// that many, with ErrTooMany, shm.ErrClosed and the context's error.
+func (g *WaitGroup) Take(ctx context.Context, n int) error {
 	r, err := g.ledger.own()
 	if err == nil {
 		err = g.enter(ctx)
 	}
 	if err == nil {
-		err = errors.Join(change(r), g.lock.Unlock())
+		err = errors.Join(g.take(r, n), g.lock.Unlock())
 	}
-	return g.wrap(op, err)
+	return g.wrap("take of", err)
 }
 
-// Add adds n units of work, 1 or more, for which this process answers until another one takes them. It
-// waits for nobody but others at the same moment, until ctx is over. It fails with ErrCount, ErrTooMany,
-// shm.ErrClosed and the context's error.
-func (g *WaitGroup) Add(ctx context.Context, n int) error {
-	return g.change(ctx, "add to", func(mine *row) error {
-		if n <= 0 || mine.count.Load()+uint64(n) > 1<<62 {
-			return fmt.Errorf("%d units of work: %w", n, ErrCount)
-		}
-		mine.count.Add(uint64(n))
-		return nil
-	})
-}
-
-// Take takes n units of work over from the processes that answer for them: from now on this one does. It
-// fails with ErrCount if there are not that many, and otherwise as Add does.
-func (g *WaitGroup) Take(ctx context.Context, n int) error {
-	return g.change(ctx, "take of", func(mine *row) error {
-		if n <= 0 || g.ledger.sum()-mine.count.Load() < uint64(n) {
-			return fmt.Errorf("%d units of work that others answer for: %w", n, ErrCount)
-		}
-		left := uint64(n)
-		for r := range g.ledger.each {
-			if r == mine || left == 0 {
-				continue
-			}
+// take takes work from other rows to mine, under the lock.
+func (g *WaitGroup) take(mine *row, n int) error {
+	left := uint64(max(n, 0))
+	for r := range g.ledger.each {
+		for r != mine && left > 0 {
 			some := min(left, r.count.Load())
-			r.count.Add(-some)
-			left -= some
+			if some == 0 {
+				break
+			}
+			if r.lessen(some) >= some {
+				left -= some
+			}
 		}
-		mine.count.Add(uint64(n) - left)
-		return nil
-	})
+	}
+	mine.count.Add(uint64(max(n, 0)) - left)
+	if n <= 0 || left > 0 {
+		return fmt.Errorf("%d units of work, %d more than others answer for: %w", n, left, ErrCount)
+	}
+	return nil
 }
 
 // Done says that a unit of work is done: one that this process answers for, or, if there is none, any. It
-// waits for nobody but others at the same moment. It fails with ErrCount if there is no work, and with
-// shm.ErrClosed.
+// waits for nobody but for who is taking the last unit over. It fails with ErrCount if there is no work,
+// and with shm.ErrClosed.
 func (g *WaitGroup) Done() error {
-	return g.change(context.Background(), "finish work of", func(mine *row) error {
-		done := mine.count.Load() > 0
-		if done {
-			mine.count.Add(^uint64(0))
+	r, err := g.ledger.own()
+	if err != nil {
+		return g.wrap("finish work of", err)
+	}
+	if !g.finish(r) {
+		err = g.enter(context.Background())
+		if err == nil && !g.finish(r) {
+			err = fmt.Errorf("there is no work: %w", ErrCount)
 		}
-		for r := range g.ledger.each {
-			if !done && r.count.Load() > 0 {
-				r.count.Add(^uint64(0))
-				done = true
-			}
+		err = errors.Join(err, g.lock.Unlock())
+	}
+	if err == nil && g.ledger.sum() == 0 {
+		g.point.Event().Broadcast()
+	}
+	return g.wrap("finish work of", err)
+}
+
+// finish takes a unit off some row, mine if it has one.
+func (g *WaitGroup) finish(mine *row) bool {
+	if mine.lessen(1) > 0 {
+		return true
+	}
+	for r := range g.ledger.each {
+		if r.lessen(1) > 0 {
+			return true
 		}
-		if !done {
-			return fmt.Errorf("there is no work: %w", ErrCount)
-		}
-		if g.ledger.sum() == 0 {
-			g.point.Event().Broadcast()
-		}
-		return nil
-	})
+	}
+	return false
 }
 
 // Count is how many units of work are not done. It is out of date as soon as it returns.

@@ -48,10 +48,10 @@ func TestAWaitGroupWaitsForProcesses(t *testing.T) {
 	require.NoError(t, err)
 	require.NoError(t, g.Wait(over()), "there is no work")
 	require.ErrorIs(t, g.Done(), sync.ErrCount)
-	require.ErrorIs(t, g.Add(ctx, 0), sync.ErrCount)
+	require.ErrorIs(t, g.Add(0), sync.ErrCount)
 	require.ErrorIs(t, g.Take(ctx, 1), sync.ErrCount)
 
-	require.NoError(t, g.Add(ctx, 4))
+	require.NoError(t, g.Add(4))
 	require.Equal(t, 4, g.Count())
 	require.ErrorIs(t, g.Wait(over()), context.Canceled)
 	for range 3 {
@@ -78,7 +78,7 @@ func TestTheWorkOfTheDeadCountsAsDone(t *testing.T) {
 	taken, err := sync.NewSemaphore(seg, 0)
 	require.NoError(t, err)
 	for _, early := range []bool{true, false} {
-		require.NoError(t, g.Add(ctx, 2))
+		require.NoError(t, g.Add(2))
 		child, err := helper.Start(ctx, chore{g.Ref(), taken.Ref(), true}, proc.Share(seg))
 		require.NoError(t, err)
 		t.Cleanup(func() { require.NoError(t, child.Close()) })
