@@ -2,11 +2,11 @@ package sync
 
 import (
 	"structs"
-	"sync/atomic"
 	"unsafe"
 
 	"github.com/kindred-ipc/kindred/internal/futex"
 	"github.com/kindred-ipc/kindred/internal/segment"
+	"github.com/kindred-ipc/kindred/internal/word"
 )
 
 // MutexState is the plain state of a Mutex: 32 bytes of shared memory whose zero is unlocked. Embed
@@ -20,8 +20,8 @@ type MutexState struct {
 type semaphoreState struct {
 	_ structs.HostLayout
 
-	value atomic.Int64 // permits that are free
-	event futex.Event  // for those who wait for more
+	value word.Int64  // permits that are free
+	event futex.Event // for those who wait for more
 	_     [8]byte
 }
 
@@ -30,7 +30,7 @@ type semaphoreState struct {
 type EventState struct {
 	_ structs.HostLayout
 
-	word  atomic.Uint64 // how often it was set, above isSet
+	word  word.Uint64 // how often it was set, above isSet
 	event futex.Event
 }
 
@@ -40,7 +40,7 @@ type OnceState struct {
 	_ structs.HostLayout
 
 	lock segment.LockState // held by who does it
-	done atomic.Uint64     // 1 when it is done; stored under the lock
+	done word.Uint64       // 1 when it is done; stored under the lock
 }
 
 // The sizes that the docs state.

@@ -3,6 +3,7 @@ package segment
 import (
 	"errors"
 	"maps"
+	"slices"
 
 	"github.com/kindred-ipc/kindred/internal/liveness"
 	"github.com/kindred-ipc/kindred/internal/race"
@@ -126,18 +127,23 @@ func (s *Segment) watch(o Owner) (gone, pushed bool) {
 }
 
 // prune ends the watches on those who left by now, because their processes may live for long, and
-// forgets the proofs that were used. s.mu is held.
+// forgets the proofs that were used, always in the same order, which a model of it (package word)
+// needs to repeat a run. s.mu is held.
 func (s *Segment) prune() {
 	left := func(o Owner) bool {
 		return s.slot(o.slot()).state.Load() != slotState(o.generation(), slotLive)
 	}
-	for o, w := range s.watches {
+	for _, o := range slices.Sorted(maps.Keys(s.watches)) {
 		if left(o) {
+			s.watches[o].Stop()
 			delete(s.watches, o)
-			w.Stop()
 		}
 	}
-	maps.DeleteFunc(s.dead, func(o Owner, _ struct{}) bool { return left(o) })
+	for _, o := range slices.Sorted(maps.Keys(s.dead)) {
+		if left(o) {
+			delete(s.dead, o)
+		}
+	}
 }
 
 // died is called once the pidfd of o's process is readable: every thread of it is gone.
