@@ -44,12 +44,12 @@
 // end), or be said to Saw before the next operation.
 //
 // Search visits all states, and says so: Result.Complete. A search that was cut short is not called
-// exhaustive by anybody. Sample takes runs at random, for what is too large; each is repeated by its
+// exhaustive by anybody. One that was not is held against runs at random: a state that they come to and
+// that it has not visited fails it. Sample takes runs at random, for what is too large; each is repeated by its
 // seed. A failure prints the steps that led to it, and how to repeat them.
 //
 // # Losing controls
 //
-// A search that cannot fail proves nothing. Scenarios have losing controls: the same with the barrier
-// taken out (Lose), or the same over a copy of the sources in which a line was changed (mutations_test.go);
-// each must fail.
+// A search that cannot fail proves nothing. Scenarios have losing controls, which must fail: the same
+// with membarrier doing nothing, with a wake lost, or with a proof of death that is none (Lose).
 package interleave

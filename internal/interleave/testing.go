@@ -12,7 +12,7 @@ import (
 
 // States is how many states a scenario of a test may have. One that has more is not searched to its
 // end, which is a failure: it should be smaller, or sampled.
-const States = 200_000
+const States = 250_000
 
 // Exhaust visits every state of s, and fails if one is wrong, or if there are too many.
 func Exhaust(t testing.TB, s Scenario) {
@@ -22,7 +22,7 @@ func Exhaust(t testing.TB, s Scenario) {
 		t.Fatalf("%s: %v\n%s", s.Name, result, result.Failure)
 	}
 	if !result.Complete {
-		t.Errorf("%s: %v: not exhaustive", s.Name, result)
+		t.Fatalf("%s: %v: not exhaustive", s.Name, result)
 	}
 }
 

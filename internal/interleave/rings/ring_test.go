@@ -171,7 +171,7 @@ func TestRingsKeepTheOrderAndLoseNoWakeUp(t *testing.T) {
 
 func TestRingsTellOfADeadWriterBehindWhatItCommitted(t *testing.T) {
 	for _, k := range []kind{values, records} {
-		interleave.Exhaust(t, stream(k, "the writer may die", 2, 2, interleave.Scenario{Deaths: 1}))
+		interleave.Exhaust(t, stream(k, "the writer may die", 1, 1, interleave.Scenario{Deaths: 1}))
 		interleave.Exhaust(t, stream(k, "the writer may die, which is not pushed", 1, 1,
 			interleave.Scenario{Deaths: 1, Silent: true, Net: interleave.LastNet}))
 	}
