@@ -13,7 +13,7 @@
 //	defer mu.Unlock()
 //
 // Mutex is the lock that the others are made of; RMutex may be locked again by who holds it; Semaphore
-// counts permits; Event is a flag to wait for; Once does something once for all processes.
+// counts permits; Cond waits for a change of what a lock guards; Event is a flag to wait for; Once does something once for all processes.
 //
 // # Death
 //
@@ -24,6 +24,8 @@
 // death where deaths are pushed (Linux), within 100 ms elsewhere. A process that is stopped keeps its
 // locks.
 // An RMutex does the same. What a Once was doing when it died is begun again by the next.
+//
+// A signal of a Cond that a dead process did not take goes to somebody else who waits.
 //
 // Permits of a Semaphore belong to nobody: those that a dead process had are not given back.
 //

@@ -13,6 +13,12 @@ var (
 	ErrNotRecoverable = segment.ErrNotRecoverable
 	// ErrNotHeld: this process does not hold the lock.
 	ErrNotHeld = segment.ErrNotHeld
-	// ErrCount: a number of permits that cannot be.
-	ErrCount = errors.New("impossible number of permits")
+	// ErrCount: a number of permits, parties, or units of work that cannot be.
+	ErrCount = errors.New("impossible number")
+	// ErrBroken: a party of the Barrier died, gave up or called Abort, or somebody called Reset.
+	ErrBroken = errors.New("broken")
+	// ErrOption: an option that this kind of object does not have.
+	ErrOption = errors.New("no such option for it")
+	// ErrTooMany: 64 processes use the object, and it has no room for one more.
+	ErrTooMany = errors.New("too many processes use it")
 )

@@ -28,7 +28,7 @@ type Event struct {
 
 const isSet = 1
 
-var eventShape = shapeOf[EventState](segment.KindEvent)
+var eventShape = shapeOf[EventState](segment.KindEvent, 0)
 
 // NewEvent makes an Event in seg, cleared. It fails with shm.ErrExist if the name is taken, and with
 // shm.ErrNoSpace.

@@ -11,3 +11,6 @@ func QueuedAtEvent(e *Event) int { return e.point.Queued() }
 
 // Urgent reports whether somebody starves for the lock.
 func Urgent(m *Mutex) bool { return m.lock.Urgent() }
+
+// Waiting is how many goroutines of all processes wait.
+func Waiting(c *Cond) uint64 { return c.state.info(c.seg).Waiting }

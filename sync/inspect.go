@@ -1,6 +1,7 @@
 package sync
 
 import (
+	"cmp"
 	"fmt"
 	"time"
 
@@ -70,6 +71,30 @@ func Inspect(o segment.Object) (fmt.Stringer, error) {
 			return nil, err
 		}
 		return s.info(), nil
+	case segment.KindCond:
+		s, err := condShape.inspect(o)
+		if err != nil {
+			return nil, err
+		}
+		return s.info(o.Segment()), nil
+	case segment.KindTracked:
+		s, err := trackedShape.inspect(o)
+		if err != nil {
+			return nil, err
+		}
+		return SemaphoreInfo{Value: max(0, s.total-int64(s.rows.sum(s.used.Load()))), Waited: s.event.Asleep()}, nil
+	case segment.KindWaitGroup:
+		s, err := waitGroupShape.inspect(o)
+		if err != nil {
+			return nil, err
+		}
+		return WaitGroupInfo{Work: s.rows.sum(s.used.Load()), Died: s.died.Load() != 0, Waited: s.event.Asleep()}, nil
+	case segment.KindBarrier:
+		s, err := barrierShape.inspect(o)
+		if err != nil {
+			return nil, err
+		}
+		return s.info(), nil
 	case segment.KindOnce:
 		s, err := onceShape.inspect(o)
 		if err != nil {
@@ -105,13 +130,27 @@ func Check(o segment.Object) error {
 		return err
 	}
 	switch o.Kind() {
-	case segment.KindMutex, segment.KindRMutex, segment.KindOnce: // their locks lie first
-		l := o.Segment().LockAt(o.Offset())
-		return l.Check()
+	case segment.KindTracked:
+		s, _ := trackedShape.inspect(o)
+		err = s.rows.check(o.Segment(), s.used.Load())
+	case segment.KindWaitGroup:
+		s, _ := waitGroupShape.inspect(o)
+		err = s.rows.check(o.Segment(), s.used.Load())
+	case segment.KindBarrier:
+		s, _ := barrierShape.inspect(o)
+		err = s.rows.check(o.Segment(), s.used.Load())
+	case segment.KindCond:
+		s, _ := condShape.inspect(o)
+		return s.rows.check(o.Segment(), s.used.Load())
 	case segment.KindSemaphore:
 		if v := info.(SemaphoreInfo).Value; v < 0 {
 			return fmt.Errorf("%d permits: %w", v, segment.ErrCorrupt)
 		}
 	}
-	return nil
+	switch o.Kind() {
+	case segment.KindMutex, segment.KindRMutex, segment.KindOnce, segment.KindTracked, segment.KindWaitGroup, segment.KindBarrier:
+		l := o.Segment().LockAt(o.Offset()) // it lies first
+		err = cmp.Or(l.Check(), err)
+	}
+	return err
 }

@@ -12,6 +12,13 @@ import (
 const (
 	semaphoreEvent = uint64(unsafe.Offsetof(semaphoreState{}.event))
 	eventEvent     = uint64(unsafe.Offsetof(EventState{}.event))
+	condEvent      = uint64(unsafe.Offsetof(condState{}.event))
+	trackedEvent   = uint64(unsafe.Offsetof(trackedState{}.event))
+	trackedLock    = uint64(unsafe.Offsetof(trackedState{}.lock))
+	groupEvent     = uint64(unsafe.Offsetof(waitGroupState{}.event))
+	groupLock      = uint64(unsafe.Offsetof(waitGroupState{}.lock))
+	barrierEvent   = uint64(unsafe.Offsetof(barrierState{}.event))
+	barrierLock    = uint64(unsafe.Offsetof(barrierState{}.lock))
 	onceLock       = uint64(unsafe.Offsetof(OnceState{}.lock))
 )
 

@@ -19,7 +19,7 @@ type Mutex struct {
 	lock segment.Lock
 }
 
-var mutexShape = shapeOf[MutexState](segment.KindMutex)
+var mutexShape = shapeOf[MutexState](segment.KindMutex, 0)
 
 // NewMutex makes a Mutex in seg, unlocked. It fails with shm.ErrExist if the name is taken, and with
 // shm.ErrNoSpace.

@@ -20,7 +20,7 @@ type Once struct {
 	lock  segment.Lock
 }
 
-var onceShape = shapeOf[OnceState](segment.KindOnce)
+var onceShape = shapeOf[OnceState](segment.KindOnce, 0)
 
 // NewOnce makes a Once in seg. It fails with shm.ErrExist if the name is taken, and with shm.ErrNoSpace.
 func NewOnce(seg *shm.Segment, opts ...shm.ObjectOption) (*Once, error) {

@@ -15,7 +15,7 @@ type RMutex struct {
 	mu Mutex
 }
 
-var rmutexShape = shapeOf[MutexState](segment.KindRMutex)
+var rmutexShape = shapeOf[MutexState](segment.KindRMutex, 0)
 
 // NewRMutex makes an RMutex in seg, unlocked. It fails with shm.ErrExist if the name is taken, and with
 // shm.ErrNoSpace.

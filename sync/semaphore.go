@@ -3,6 +3,7 @@ package sync
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"runtime"
 
@@ -12,36 +13,67 @@ import (
 )
 
 // Semaphore counts permits that processes take and give back. It takes 32 bytes. Permits belong to
-// nobody: whoever releases need not have acquired.
+// nobody, and whoever releases need not have acquired, but for the option Tracked.
 type Semaphore struct {
 	_ noCopy
 	place
-	state *semaphoreState
-	race  race.Word
-	point *segment.Point
+	state   *semaphoreState
+	race    race.Word
+	point   *segment.Point
+	tracked *trackedPermits // nil without Tracked
 }
 
-var semaphoreShape = shapeOf[semaphoreState](segment.KindSemaphore)
+var semaphoreShape = shapeOf[semaphoreState](segment.KindSemaphore, bounded)
 
-// NewSemaphore makes a Semaphore of n permits, 0 or more, in seg. It fails with ErrCount,
-// shm.ErrExist, and shm.ErrNoSpace.
+// Bounded has a Semaphore refuse to have more permits free than it was made with: Release then fails with
+// ErrCount, and changes nothing.
+func Bounded() shm.ObjectOption { return func(s *segment.Spec) { s.Variant |= bounded } }
+
+// Tracked has a Semaphore know which process has which permits: those of a process that dies come back, and
+// no process can release what it has not acquired, so that it is bounded, too. Such a Semaphore takes 1,088
+// bytes, 64 processes can have permits of it at the same time, and each call takes a lock.
+func Tracked() shm.ObjectOption { return func(s *segment.Spec) { s.Variant |= tracked } }
+
+// NewSemaphore makes a Semaphore of n permits, 0 or more, in seg; Bounded and Tracked are its options. It
+// fails with ErrCount, shm.ErrExist, and shm.ErrNoSpace.
 func NewSemaphore(seg *shm.Segment, n int64, opts ...shm.ObjectOption) (*Semaphore, error) {
-	if n < 0 {
+	v := variant(opts)
+	if n < 0 || n == 0 && v != 0 {
 		return nil, fmt.Errorf("sync: make semaphore of %d permits: %w", n, ErrCount)
 	}
-	return semaphoreOf(semaphoreShape.make(seg, func(s *semaphoreState) { s.value.Store(n) }, opts))
+	if v&tracked != 0 {
+		return trackedOf(trackedShape.make(seg, func(s *trackedState) { s.total = n }, opts))
+	}
+	return semaphoreOf(semaphoreShape.make(seg, func(s *semaphoreState) {
+		s.value.Store(n)
+		if v&bounded != 0 {
+			s.limit = n
+		}
+	}, opts))
 }
 
 // OpenSemaphore finds the Semaphore of that name. It fails with shm.ErrNotExist, and with
 // shm.ErrKind if something else has the name.
 func OpenSemaphore(seg *shm.Segment, name string) (*Semaphore, error) {
-	return semaphoreOf(semaphoreShape.open(seg, name))
+	s, err := semaphoreOf(semaphoreShape.open(seg, name))
+	if errors.Is(err, shm.ErrKind) {
+		if t, e := trackedOf(trackedShape.open(seg, name)); e == nil {
+			return t, nil
+		}
+	}
+	return s, err
 }
 
 // SemaphoreFrom returns the Semaphore that ref names. It fails with shm.ErrStale if it is not in
 // seg.
 func SemaphoreFrom(seg *shm.Segment, ref shm.Ref) (*Semaphore, error) {
-	return semaphoreOf(semaphoreShape.from(seg, ref))
+	s, err := semaphoreOf(semaphoreShape.from(seg, ref))
+	if errors.Is(err, shm.ErrKind) {
+		if t, e := trackedOf(trackedShape.from(seg, ref)); e == nil {
+			return t, nil
+		}
+	}
+	return s, err
 }
 
 func semaphoreOf(p place, state *semaphoreState, err error) (*Semaphore, error) {
@@ -77,6 +109,10 @@ func (s *Semaphore) trySlow(n int64) (bool, error) {
 	if err := s.usable(n); err != nil {
 		return false, s.wrap("acquire", err)
 	}
+	if s.tracked != nil {
+		got, err := s.tracked.try(n)
+		return got, s.wrap("acquire", err)
+	}
 	if s.insist(n) {
 		return true, nil
 	}
@@ -97,6 +133,9 @@ func (s *Semaphore) take(n int64) bool {
 func (s *Semaphore) acquireSlow(ctx context.Context, n int64) error {
 	if err := s.usable(n); err != nil {
 		return s.wrap("acquire", err)
+	}
+	if s.tracked != nil {
+		return s.wrap("acquire", s.tracked.acquire(ctx, n))
 	}
 	if s.insist(n) {
 		return nil // who need not wait does not look at the context
@@ -142,10 +181,14 @@ func (s *Semaphore) usable(n int64) error {
 }
 
 // Release gives n permits back, 1 or more, and wakes those who can go on. It never blocks. It fails
-// with ErrCount if there would be more than the largest int64, and with shm.ErrClosed and shm.ErrCorrupt.
+// with ErrCount if there would be more than the largest int64, or than the options allow, and with
+// shm.ErrClosed and shm.ErrCorrupt.
 func (s *Semaphore) Release(n int64) error {
 	if err := s.usable(n); err != nil {
 		return s.wrap("release", err)
+	}
+	if s.tracked != nil {
+		return s.wrap("release", s.tracked.release(n))
 	}
 	if race.Enabled {
 		s.race.Release(0)
@@ -155,7 +198,7 @@ func (s *Semaphore) Release(n int64) error {
 		if v < 0 {
 			return s.wrap("release", fmt.Errorf("%d permits: %w", v, shm.ErrCorrupt))
 		}
-		if v+n < v {
+		if limit := s.state.limit; v+n < v || limit > 0 && v+n > limit {
 			return s.wrap("release", fmt.Errorf("%d permits beside %d: %w", n, v, ErrCount))
 		}
 		if s.state.value.CompareAndSwap(v, v+n) { // pairs with Announce: CAS, then load of mark
@@ -170,4 +213,9 @@ func (s *Semaphore) Release(n int64) error {
 }
 
 // Value is how many permits are free. It is out of date as soon as it returns.
-func (s *Semaphore) Value() int64 { return s.state.value.Load() }
+func (s *Semaphore) Value() int64 {
+	if s.tracked != nil {
+		return s.tracked.free()
+	}
+	return s.state.value.Load()
+}

@@ -11,10 +11,12 @@ import (
 type shape[S any] struct {
 	kind   segment.Kind
 	layout func() uint64
+	// variants are those that it knows.
+	variants uint32
 }
 
-func shapeOf[S any](kind segment.Kind) shape[S] {
-	return shape[S]{kind: kind, layout: segment.LayoutOf[S]()}
+func shapeOf[S any](kind segment.Kind, variants uint32) shape[S] {
+	return shape[S]{kind: kind, layout: segment.LayoutOf[S](), variants: variants}
 }
 
 // place is where an object lies, as a handle knows it.
@@ -47,8 +49,27 @@ func (k *shape[S]) make(seg *shm.Segment, init func(*S), opts []shm.ObjectOption
 	for _, o := range opts {
 		o(&spec)
 	}
+	if spec.Variant&^k.variants != 0 {
+		return place{}, nil, fmt.Errorf("sync: make %s %q in segment %s: %w", k.kind, spec.Name, seg.Engine(), ErrOption)
+	}
 	o, err := seg.Engine().New(spec)
 	return k.found(seg, o, "make", spec.Name, err)
+}
+
+// Variants of objects.
+const (
+	bounded = 1 << iota
+	tracked
+	leaving
+)
+
+// variant is what the options say.
+func variant(opts []shm.ObjectOption) uint32 {
+	var spec segment.Spec
+	for _, o := range opts {
+		o(&spec)
+	}
+	return spec.Variant
 }
 
 // open finds an object by its name.

@@ -179,27 +179,34 @@ func (m *survey) block(off uint64, object string) (next uint64) {
 		body = text + m.uint32(m.at(body, "segment.nameEntry", "length"))
 	case segment.KindRaw:
 		body = m.raw(off, body, next, object)
-	case segment.KindMutex, segment.KindRMutex:
-		m.structure(body, "sync.MutexState", object)
-		body += m.end("sync.MutexState")
-	case segment.KindSemaphore:
-		m.structure(body, "sync.semaphoreState", object)
-		body += m.end("sync.semaphoreState")
-	case segment.KindEvent:
-		m.structure(body, "sync.EventState", object)
-		body += m.end("sync.EventState")
-	case segment.KindOnce:
-		m.structure(body, "sync.OnceState", object)
-		body += m.end("sync.OnceState")
 	case segment.KindSPSC:
 		body = m.slots(body, object)
 	case segment.KindBytes:
 		body = m.records(body, object)
 	default:
-		m.fail("%s in the segment", kind)
+		name := bodies[kind]
+		if name == "" {
+			m.fail("%s in the segment", kind)
+			break
+		}
+		m.structure(body, name, object)
+		body += m.end(name)
 	}
 	m.gap(body, next, object)
 	return next
+}
+
+// bodies are the structs that objects of a kind consist of.
+var bodies = map[segment.Kind]string{
+	segment.KindMutex:     "sync.MutexState",
+	segment.KindRMutex:    "sync.MutexState",
+	segment.KindSemaphore: "sync.semaphoreState",
+	segment.KindTracked:   "sync.trackedState",
+	segment.KindEvent:     "sync.EventState",
+	segment.KindOnce:      "sync.OnceState",
+	segment.KindCond:      "sync.condState",
+	segment.KindWaitGroup: "sync.waitGroupState",
+	segment.KindBarrier:   "sync.barrierState",
 }
 
 func (m *survey) raw(off, body, next uint64, object string) (end uint64) {

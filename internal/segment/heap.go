@@ -30,10 +30,11 @@ func (s *Segment) hold() (*Lock, error) {
 
 // Spec is what a block is to hold.
 type Spec struct {
-	Kind   Kind
-	Layout uint64 // hash of what the body is
-	Size   uint64 // of the body, in bytes
-	Name   string // "": none
+	Kind    Kind
+	Variant uint32 // flags of the kind's own package
+	Layout  uint64 // hash of what the body is
+	Size    uint64 // of the body, in bytes
+	Name    string // "": none
 
 	// Align is the alignment of the byte at AlignAt of the body, a power of two; 0: 8.
 	Align, AlignAt uint64

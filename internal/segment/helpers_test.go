@@ -70,7 +70,7 @@ func lockByte(s *Segment, o Owner) error {
 // requireWatched demands that o lives, and that its death would be pushed to s.
 func requireWatched(t *testing.T, s *Segment, o Owner, why ...any) {
 	t.Helper()
-	gone, pushed := s.watch(o)
+	gone, news := s.watch(o)
 	require.False(t, gone, why...)
-	require.True(t, pushed, why...)
+	require.Equal(t, pushed, news, why...)
 }

@@ -89,7 +89,8 @@ func (l *Lock) LockSlow(ctx context.Context) error {
 			// A look is shared among those who poll, a swap is not.
 			return w == 0 && l.TryLock() || w == reserved && slept && l.claim()
 		},
-		Peer: l.peer,
+		Peer:  l.peer,
+		First: starving,
 		Slept: func() {
 			if slept = true; word.Since(began) >= starving {
 				l.urge()
@@ -103,6 +104,9 @@ func (l *Lock) LockSlow(ctx context.Context) error {
 			return false
 		},
 	})
+	if err != nil && l.claim() {
+		return nil // it is free, though for others first
+	}
 	if err != nil {
 		l.calm()
 		return err

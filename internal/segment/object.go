@@ -16,10 +16,14 @@ const (
 	KindEvent
 	KindOnce
 	KindRMutex
+	KindCond
+	KindTracked
+	KindWaitGroup
+	KindBarrier
 )
 
 var kindNames = [...]string{"", "name", "raw", "mutex", "semaphore", "spsc ring", "bytes ring",
-	"event", "once", "recursive mutex"}
+	"event", "once", "recursive mutex", "condition", "tracked semaphore", "wait group", "barrier"}
 
 // String names the kind in words.
 func (k Kind) String() string {

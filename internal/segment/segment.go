@@ -41,6 +41,7 @@ type Segment struct {
 	mu      word.Mutex
 	waits   map[*waiter]struct{}      // goroutines of this process that sleep in the kernel
 	points  map[uint64]*Point         // by the offset of their Event
+	locals  map[uint64]any            // by the offset of their object
 	watches map[Owner]*liveness.Watch // deaths that are pushed to this process
 	dead    map[Owner]struct{}        // proven dead by their pidfd
 	closers map[*closer]struct{}      // what Close calls; nil after it
@@ -62,6 +63,7 @@ func attach(f *os.File, m *mapping, p plan, name string, c *Config) (*Segment, e
 		closed:  make(chan struct{}),
 		waits:   make(map[*waiter]struct{}),
 		points:  make(map[uint64]*Point),
+		locals:  make(map[uint64]any),
 		watches: make(map[Owner]*liveness.Watch),
 		dead:    make(map[Owner]struct{}),
 		closers: make(map[*closer]struct{}),

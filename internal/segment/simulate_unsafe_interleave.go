@@ -8,6 +8,8 @@ import (
 	"unsafe"
 
 	"github.com/zeebo/xxh3"
+
+	"github.com/kindred-ipc/kindred/internal/word"
 )
 
 // Memory is a segment that participants in one process share, who see it at the same address. It is
@@ -92,7 +94,7 @@ func inside(m *mapping, p unsafe.Pointer) (uint64, bool) {
 // watches have told it.
 func (w *Memory) Remembered(s *Segment) (sum uint64) {
 	for off, p := range s.points {
-		sum += (off + 1) * (p.joined.Load() + 0x9e3779b97f4a7c15) // in whatever order
+		sum += (off + 1) * (p.joined.Load() + word.Bit(p.doubtful.Load())<<63 + 0x9e3779b97f4a7c15) // in whatever order
 	}
 	return sum
 }

@@ -37,6 +37,12 @@ func (s *Segment) Gone(o Owner) bool {
 	return gone
 }
 
+// Swept reports whether o is known to have left. It makes no system call: false proves nothing.
+func (s *Segment) Swept(o Owner) bool {
+	i := o.slot()
+	return i >= s.slots || s.slot(i).state.Load() != slotState(o.generation(), slotLive)
+}
+
 // deaths orders what the goroutines of this process did before one of its attaches was closed.
 func (s *Segment) deaths() race.Word { return race.At(s.id, 0) }
 
@@ -93,9 +99,18 @@ func (s *Segment) provenDead(o Owner) bool {
 // maxWatches bounds the descriptors that watches take. Deaths of others are found at the safety net.
 const maxWatches = 128
 
-// watch has o's death pushed to this process, if the system can, and reports whether it will be. It
-// also reports whether o turned out to be gone already.
-func (s *Segment) watch(o Owner) (gone, pushed bool) {
+// news is what this process will hear of a participant's death.
+type news int
+
+const (
+	untold   news = iota // nothing: it has to look
+	pushed               // at once
+	doubtful             // nothing, and he may be dead already: it has to look soon
+)
+
+// watch has o's death pushed to this process, if the system can. It also reports whether o turned out
+// to be gone already.
+func (s *Segment) watch(o Owner) (gone bool, _ news) {
 	p := s.slot(o.slot())
 	theirs := liveness.Identity{Pid: p.pid, Namespace: p.namespace}
 	s.mu.Lock()
@@ -103,33 +118,44 @@ func (s *Segment) watch(o Owner) (gone, pushed bool) {
 	many := len(s.watches) >= maxWatches
 	s.mu.Unlock()
 	if watched || o == s.Self() {
-		return false, true
+		return false, pushed
 	}
 	if many || !s.ident.SameNamespace(theirs) {
-		return false, false
+		return false, untold
 	}
 	w, err := liveness.NewWatch(int(theirs.Pid), func() { s.died(o) })
 	if err != nil {
-		return !errors.Is(err, liveness.ErrUnsupported) && s.Gone(o), false
+		switch {
+		case errors.Is(err, liveness.ErrUnsupported):
+			return false, untold
+		case s.Gone(o):
+			return true, untold
+		}
+		// Perhaps there is no such process any more, and it is a newcomer or a sweeper who holds the byte.
+		return false, doubtful
 	}
 	s.mu.Lock()
 	if _, watched := s.watches[o]; watched || s.watches == nil {
 		s.mu.Unlock()
 		w.Stop()
-		return false, watched
+		return false, pushed // or the segment is closed
 	}
-	s.prune()
+	left := s.prune()
 	s.watches[o] = w
 	s.mu.Unlock()
+	if left {
+		s.pokeAll() // died would have done so
+	}
 	// Only now is it certain whom the watch is on: the process that held the lock just now cannot
 	// have had its number used again.
-	return s.Gone(o), true
+	return s.Gone(o), pushed
 }
 
 // prune ends the watches on those who left by now, because their processes may live for long, and
-// forgets the proofs that were used, always in the same order, which a model of it (package word)
-// needs to repeat a run. s.mu is held.
-func (s *Segment) prune() {
+// forgets the proofs that were used, always in the same order, which a model of it (package word) needs to
+// repeat a run. It reports whether there were such watches: one whom another process has swept may have
+// died, and not be told of any more to those who sleep here. s.mu is held.
+func (s *Segment) prune() (ended bool) {
 	left := func(o Owner) bool {
 		return s.slot(o.slot()).state.Load() != slotState(o.generation(), slotLive)
 	}
@@ -137,6 +163,7 @@ func (s *Segment) prune() {
 		if left(o) {
 			s.watches[o].Stop()
 			delete(s.watches, o)
+			ended = true
 		}
 	}
 	for _, o := range slices.Sorted(maps.Keys(s.dead)) {
@@ -144,6 +171,7 @@ func (s *Segment) prune() {
 			delete(s.dead, o)
 		}
 	}
+	return ended
 }
 
 // died is called once the pidfd of o's process is readable: every thread of it is gone.

@@ -59,7 +59,8 @@ type Point struct {
 	manner Manner
 	spin   futex.Spinner
 
-	joined atomic.Uint64 // the event's Joined when all whom it names were last looked up
+	joined   atomic.Uint64 // the event's Joined when all whom it names were last looked up
+	doubtful atomic.Bool   // some of them could not be watched, and may be dead
 
 	mu      sync.Mutex
 	queue   []*waiter   // the first is the leader, who sleeps in the kernel
@@ -83,6 +84,19 @@ func (s *Segment) Point(off uint64, manner Manner) *Point {
 		p.join()
 	}
 	return p
+}
+
+// Local is what this attach keeps in Go's heap about the object at off, the same for every handle: what
+// make returned for the first that asked.
+func (s *Segment) Local(off uint64, make func() any) any {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	l := s.locals[off]
+	if l == nil {
+		l = make()
+		s.locals[off] = l
+	}
+	return l
 }
 
 // join makes this participant known to the others who meet here. It comes before anything that it does
@@ -116,8 +130,10 @@ type Wait struct {
 	Peer func() Owner
 	// Recover is called when Peer is proven dead, and reports whether the wait is over.
 	Recover func(dead Owner) bool
-	// Slept, if set, is called after each sleep, of which the first is short.
+	// Slept, if set, is called after each sleep.
 	Slept func()
+	// First, if set, bounds the first sleep.
+	First time.Duration
 	// Asymmetric is set if signallers publish with plain stores: the waiter pays for the fence.
 	Asymmetric bool
 }
@@ -167,11 +183,11 @@ func (p *Point) park(ctx context.Context, w Wait) error {
 // lead is the wait of the goroutine that sleeps in the kernel for all of its process.
 func (p *Point) lead(ctx context.Context, w Wait, me *waiter) error {
 	fence := fence{event: p.event, needed: w.Asymmetric, quiet: firstSleep == 0}
-	slept, nets := false, 0
+	slept, rested, nets, doubt := false, false, 0, time.Duration(0)
 	mark := word.Mark()
 	for {
 		if word.Modelled {
-			word.Carry(mark, word.Bit(slept), uint64(min(nets, manyNets)), fence.carried())
+			word.Carry(mark, word.Bit(slept)|word.Bit(rested)<<1, uint64(min(nets, manyNets)), uint64(doubt), fence.carried())
 		}
 		me.sleeper.Clear()
 		if err := p.over(ctx); err != nil {
@@ -188,21 +204,26 @@ func (p *Point) lead(ctx context.Context, w Wait, me *waiter) error {
 			}
 			return nil
 		}
-		over, again, pushed := p.mourn(w)
+		over, again, news := p.mourn(w)
 		if over {
 			return nil
 		}
-		if again || p.watchOthers() {
+		if again || p.watchOthers(rested) {
+			rested = false
 			continue
 		}
 		limit := net
 		switch {
 		case fence.needed && !fence.quiet:
 			limit = firstSleep
-		case w.Slept != nil && !slept:
-			limit = starving
-		case pushed && nets >= manyNets && p.manner == Shared:
+		case w.First > 0 && !slept:
+			limit = w.First
+		case news == pushed && nets >= manyNets && p.manner == Shared:
 			limit = wideNet
+		}
+		if news == doubtful || p.doubtful.Load() {
+			doubt = min(max(2*doubt, starving), net)
+			limit = min(limit, doubt)
 		}
 		out := me.sleeper.Sleep(p.event.Word(), seq, limit)
 		switch {
@@ -212,7 +233,7 @@ func (p *Point) lead(ctx context.Context, w Wait, me *waiter) error {
 			nets++
 		}
 		fence.slept(out)
-		slept = true
+		slept, rested = true, true
 		if w.Slept != nil {
 			w.Slept()
 		}
@@ -287,44 +308,46 @@ func (f *fence) slept(out futex.Outcome) {
 }
 
 // mourn looks after the death of w's peer. It reports whether that ended the wait, otherwise whether
-// to look again before sleeping, and whether the death would be pushed to this process.
-func (p *Point) mourn(w Wait) (over, again, pushed bool) {
+// to look again before sleeping, and what this process will hear of the death.
+func (p *Point) mourn(w Wait) (over, again bool, _ news) {
 	if w.Peer == nil {
-		return false, false, false
+		return false, false, untold
 	}
 	o := w.Peer()
 	if o == 0 {
-		return false, false, false
+		return false, false, untold
 	}
 	if p.seg.Gone(o) {
-		return w.Recover(o), true, false
+		return w.Recover(o), true, untold
 	}
-	gone, pushed := p.seg.watch(o)
+	gone, news := p.seg.watch(o)
 	if gone {
-		return w.Recover(o), true, false
+		return w.Recover(o), true, untold
 	}
-	return false, false, pushed
+	return false, false, news
 }
 
 // watchOthers has the deaths pushed of all who meet here: one of them may take what is waited for while
 // others sleep, make a condition true and not come to say so, or be given the only wake, and die. It
-// reports whether to look again before sleeping. Whoever joins later wakes those who sleep.
-func (p *Point) watchOthers() (again bool) {
+// reports whether to look again before sleeping, as after every new watch: whoever died before it, and
+// was swept by somebody else, is in no slot any more. Whoever joins later wakes those who sleep. After
+// a sleep, those of whom there was doubt are tried again.
+func (p *Point) watchOthers(rested bool) (again bool) {
 	joined := p.event.Joined()
-	if joined == p.joined.Load() {
+	if joined == p.joined.Load() && !(rested && p.doubtful.Load()) {
 		return false
 	}
+	doubt := false
 	for i := range p.seg.slots {
 		state := p.seg.slot(i).state.Load()
-		if state&0xff != slotLive || !futex.HasJoined(joined, i) {
-			continue
-		}
-		if gone, _ := p.seg.watch(makeOwner(i, uint32(state>>8))); gone {
-			again = true
+		if state&0xff == slotLive && futex.HasJoined(joined, i) {
+			_, news := p.seg.watch(makeOwner(i, uint32(state>>8)))
+			doubt = doubt || news == doubtful
 		}
 	}
 	p.joined.Store(joined)
-	return again
+	p.doubtful.Store(doubt)
+	return true
 }
 
 // line queues the caller up.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"runtime"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -157,4 +158,66 @@ func TestTheSafetyNetCatchesAWakeThatNobodyGave(t *testing.T) {
 	start := time.Now()
 	require.NoError(t, <-done)
 	require.Less(t, time.Since(start), 20*time.Second)
+}
+
+// unguarded has sleeps of this test end by a wake-up, or by the news of a death.
+func unguarded(t *testing.T) {
+	was := net
+	net = time.Hour
+	t.Cleanup(func() { net = was })
+}
+
+// One who meets others at p: it attached once more, and dies as mortal does.
+func joined(t *testing.T, s *Segment, p *Point) *Segment {
+	m := mortal(t, s)
+	for off, q := range s.points {
+		if p == q {
+			m.Point(off, p.manner)
+		}
+	}
+	return m
+}
+
+func TestWhoeverDiedAndWasSweptBeforeItWasWatchedIsNotWaitedFor(t *testing.T) {
+	unguarded(t)
+	s, p := point(t, Exclusive)
+	sweeper := again(t, s, Config{})
+	m := joined(t, s, p)
+	free := false
+	require.NoError(t, p.Wait(bounded(t), Wait{
+		Try: func() bool { return free },
+		Peer: func() Owner { // behind the look: it gives up what is waited for, and dies before it says so
+			if !free {
+				free = true
+				o := m.Self()
+				die(t, m)
+				require.True(t, sweeper.Gone(o))
+			}
+			return 0
+		},
+	}))
+}
+
+func TestAWatchThatEndsBecauseAnotherSweptTellsThoseWhoSleep(t *testing.T) {
+	unguarded(t)
+	s, p := point(t, Exclusive)
+	sweeper, other := again(t, s, Config{}), again(t, s, Config{})
+	m := joined(t, s, p)
+	var free atomic.Bool
+	looked := make(chan struct{}, 100)
+	done := make(chan error, 1)
+	go func() {
+		done <- p.Wait(bounded(t), Wait{Try: func() bool {
+			looked <- struct{}{}
+			return free.Load()
+		}})
+	}()
+	<-looked
+	<-looked // once more behind the watch
+	free.Store(true)
+	o := m.Self()
+	die(t, m)
+	require.True(t, sweeper.Gone(o))
+	requireWatched(t, s, other.Self()) // by another goroutine, which drops the watch on m
+	require.NoError(t, <-done)
 }

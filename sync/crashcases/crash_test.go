@@ -16,7 +16,7 @@ func TestEveryOperationHasACase(t *testing.T) {
 	const reads = "reads, and changes nothing"
 	crashtest.Covered(t, "..", Cases(), map[string]string{
 		"sync.Check": reads, "sync.Inspect": reads, "sync.MutexInfo.String": reads, "sync.SemaphoreInfo.String": reads,
-		"sync.EventInfo.String": reads, "sync.OnceInfo.String": reads, "sync.Holder.String": reads,
+		"sync.EventInfo.String": reads, "sync.OnceInfo.String": reads, "sync.CondInfo.String": reads, "sync.Cond.Ref": reads, "sync.Holder.String": reads,
 		"sync.Event.IsSet": reads, "sync.Event.Ref": reads, "sync.Once.Done": reads, "sync.Once.Ref": reads,
 		"sync.RMutex.Owner": reads, "sync.RMutex.Ref": reads, "sync.Hold.Depth": reads,
 		"sync.Mutex.Owner": reads, "sync.Mutex.Ref": reads, "sync.Semaphore.Ref": reads, "sync.Semaphore.Value": reads,

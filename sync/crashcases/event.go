@@ -28,7 +28,7 @@ func (b *bell) clear(*crashlab.Actor) error { return b.Clear() }
 
 func (b *bell) wait(a *crashlab.Actor) error { return b.Wait(a.Ctx) }
 
-// look has survivor 0 say whether it is set, and set it only where it is not: whoever waits must go on
+// look has survivor 0 say whether it is set, and set it only where it is not: the other one must go on
 // either way.
 func (b *bell) look(a *crashlab.Actor) error {
 	if a.N == 0 && !b.looked {
@@ -37,7 +37,7 @@ func (b *bell) look(a *crashlab.Actor) error {
 			a.Say("set")
 		}
 	}
-	if !b.IsSet() {
+	if !b.IsSet() && a.N != 1 {
 		if err := b.Set(); err != nil {
 			return err
 		}

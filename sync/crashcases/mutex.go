@@ -16,7 +16,7 @@ import (
 
 // Cases are all of them.
 func Cases() []crashlab.Case {
-	return slices.Concat(mutexCases(), rmutexCases(), semaphoreCases(), eventCases(), onceCases())
+	return slices.Concat(mutexCases(), rmutexCases(), semaphoreCases(), eventCases(), onceCases(), condCases())
 }
 
 // door is a Mutex in a trial, as each process sees it.

@@ -1,0 +1,389 @@
+package sync
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/kindred-ipc/kindred/internal/race"
+	"github.com/kindred-ipc/kindred/internal/segment"
+	"github.com/kindred-ipc/kindred/shm"
+)
+
+// Barrier lets a number of parties go on when all of them have come, as often as they like. A party is a
+// goroutine of any process that calls Wait. It takes 1,104 bytes, of which 1,024 are the rows of the 64
+// processes that can be parties at the same time.
+//
+// A row says which phase its process came to last, and how many of its goroutines did. The word phase says
+// which phase it is, whether it is broken, and, when all have come, which row's process runs the action:
+//
+//	from                     to                          who
+//	n, open                  n, full, of row r           the last to come, in row r, if it has an action
+//	n, open or full          n+1, open                   the last to come, when the action is done: all go on
+//	n, open or full          n, broken                   who gives up, aborts, fails in the action, or settles a dead one
+//	n, any                   n+1, open, with spoiled=n   Reset: those who have come to n are told that it is broken
+type Barrier struct {
+	_ noCopy
+	place
+	state  *barrierState
+	race   race.Word
+	lock   segment.Lock
+	point  *segment.Point
+	ledger *ledger
+}
+
+const (
+	phaseBroken = 1
+	actorShift  = 1 // the row of who runs the action, plus 1
+	actorMask   = 0x7f << actorShift
+	phaseShift  = 8
+)
+
+var barrierShape = shapeOf[barrierState](segment.KindBarrier, leaving)
+
+// Leaving has a Barrier go on without the parties that die: each dead process counts for one party, or for
+// as many as have come of it. Without it they break the Barrier.
+func Leaving() shm.ObjectOption { return func(s *segment.Spec) { s.Variant |= leaving } }
+
+// NewBarrier makes a Barrier for that many parties, 1 to 2³¹-1, in seg; Leaving is its option. It fails with
+// ErrCount, shm.ErrExist, and shm.ErrNoSpace.
+func NewBarrier(seg *shm.Segment, parties int, opts ...shm.ObjectOption) (*Barrier, error) {
+	if parties < 1 || int64(parties) > 1<<31-1 {
+		return nil, fmt.Errorf("sync: make barrier of %d parties: %w", parties, ErrCount)
+	}
+	v := variant(opts)
+	return barrierOf(barrierShape.make(seg, func(s *barrierState) {
+		s.parties.Store(uint32(parties))
+		if v&leaving != 0 {
+			s.leave = 1
+		}
+	}, opts))
+}
+
+// OpenBarrier finds the Barrier of that name. It fails with shm.ErrNotExist, and with shm.ErrKind if
+// something else has the name.
+func OpenBarrier(seg *shm.Segment, name string) (*Barrier, error) {
+	return barrierOf(barrierShape.open(seg, name))
+}
+
+// BarrierFrom returns the Barrier that ref names. It fails with shm.ErrStale if it is not in seg.
+func BarrierFrom(seg *shm.Segment, ref shm.Ref) (*Barrier, error) {
+	return barrierOf(barrierShape.from(seg, ref))
+}
+
+func barrierOf(p place, state *barrierState, err error) (*Barrier, error) {
+	if err != nil {
+		return nil, err
+	}
+	return &Barrier{place: p, state: state, race: race.At(p.seg.ID(), p.off),
+		lock:   p.seg.LockAt(p.off + barrierLock),
+		point:  p.seg.Point(p.off+barrierEvent, segment.Shared),
+		ledger: ledgerAt(p, &state.used, &state.rows, state.settle),
+	}, nil
+}
+
+// Ref names the Barrier.
+func (b *Barrier) Ref() shm.Ref { return b.ref }
+
+// Join makes this process a party before it first waits: from now on its death breaks the Barrier. It never
+// blocks. It fails with ErrTooMany and shm.ErrClosed.
+func (b *Barrier) Join() error {
+	_, err := b.ledger.own()
+	return b.wrap("join", err)
+}
+
+// Leave ends what Join, or the first Wait, began: this process's end, if it has not come to the phase that is
+// under way, is no concern of the Barrier any more. A party that is done while others go on to use the
+// Barrier leaves it. It fails with ErrCount while one of this process waits, and with shm.ErrClosed.
+func (b *Barrier) Leave() error {
+	if r := b.ledger.mine.Load(); r != nil {
+		if p := b.state.phase.Load(); p&phaseBroken == 0 && r.count.Load()>>signalBits == phaseTag(p) {
+			return b.wrap("leave", fmt.Errorf("while this process waits at it: %w", ErrCount))
+		}
+	}
+	return b.wrap("leave", b.ledger.leave())
+}
+
+// Wait comes to the barrier and blocks until all parties have come. It returns how many came before this
+// one: each of 0 to parties-1 once in a phase. It fails with ErrBroken, at once if it is broken already. When
+// ctx is over first it breaks the barrier, and its error is the context's as well. It also fails
+// with ErrTooMany and shm.ErrClosed.
+func (b *Barrier) Wait(ctx context.Context) (int, error) { return b.WaitAction(ctx, nil) }
+
+// WaitAction is Wait, but for the last who comes: it calls action before any of the parties goes on, and what
+// it has done is seen by all of them. An action that fails or panics breaks the barrier, and is the outcome
+// of this call.
+func (b *Barrier) WaitAction(ctx context.Context, action func() error) (int, error) {
+	index, err := b.wait(ctx, action)
+	return index, b.wrap("wait at", err)
+}
+
+func (b *Barrier) wait(ctx context.Context, action func() error) (int, error) {
+	r, err := b.ledger.own()
+	if err != nil {
+		return 0, err
+	}
+	if race.Enabled {
+		b.race.Release(1)
+	}
+	for {
+		a, err := b.arrive(ctx, r, action != nil)
+		switch {
+		case err != nil:
+			return 0, err
+		case a.full: // others are to go first
+			err = b.pass(ctx, a.phase, nil)
+		case a.acts:
+			return a.index, b.act(ctx, a.phase, action)
+		case a.last:
+			return a.index, b.proceed(a.phase)
+		default:
+			return a.index, b.pass(ctx, a.phase, r)
+		}
+		if err != nil {
+			return 0, err
+		}
+	}
+}
+
+// arrival is how somebody came.
+type arrival struct {
+	phase uint64 // the word, as it was left
+	index int
+	full  bool // he did not: all had come before
+	last  bool
+	acts  bool
+}
+
+// arrive comes to the phase that is under way.
+func (b *Barrier) arrive(ctx context.Context, r *row, acts bool) (a arrival, err error) {
+	if err := enter(ctx, &b.lock); err != nil {
+		return a, err
+	}
+	a, err = b.come(r, acts)
+	if e := b.lock.Unlock(); err == nil {
+		err = e
+	}
+	return a, err
+}
+
+func (b *Barrier) come(r *row, acts bool) (a arrival, err error) {
+	p := b.state.phase.Load()
+	if p&phaseBroken != 0 {
+		return a, ErrBroken
+	}
+	before := b.arrived(p)
+	parties := int(b.state.parties.Load())
+	if p&actorMask != 0 || before >= parties {
+		return arrival{phase: p, full: true}, nil
+	}
+	n := r.count.Load()
+	if n>>signalBits != phaseTag(p) {
+		n = phaseTag(p) << signalBits
+	}
+	r.count.Store(n + 1)
+	a = arrival{phase: p, index: before, last: before+1 == parties}
+	if a.last && acts {
+		q := p | b.ledger.index(r)<<actorShift
+		if !b.state.phase.CompareAndSwap(p, q) {
+			return a, ErrBroken
+		}
+		a.phase, a.acts = q, true
+	}
+	return a, nil
+}
+
+// phaseTag is what rows say of a phase: never 0, which a row has that came to none.
+func phaseTag(p uint64) uint64 { return (p>>phaseShift + 1) & signalMask }
+
+// arrived is how many have come to the phase.
+func (b *Barrier) arrived(p uint64) (n int) {
+	for r := range b.ledger.each {
+		if c := r.count.Load(); c>>signalBits == phaseTag(p) {
+			n += int(c & signalMask)
+		}
+	}
+	return n
+}
+
+// act runs the action of the last who came, outside of the lock: others may give up meanwhile.
+func (b *Barrier) act(ctx context.Context, p uint64, action func() error) error {
+	done := false
+	defer func() {
+		if !done {
+			b.smash(p)
+		}
+	}()
+	if err := action(); err != nil {
+		return err
+	}
+	done = true
+	return b.proceed(p)
+}
+
+// proceed ends the phase well.
+func (b *Barrier) proceed(p uint64) error {
+	next := (p>>phaseShift + 1) << phaseShift
+	if race.Enabled {
+		b.race.Acquire(1)
+		b.race.Release(2)
+	}
+	if !b.state.phase.CompareAndSwap(p, next) {
+		if err := b.seg.Writable(); err != nil {
+			return err
+		}
+		return ErrBroken
+	}
+	b.point.Event().Broadcast()
+	return nil
+}
+
+// smash breaks phase p, if it is under way.
+func (b *Barrier) smash(p uint64) bool {
+	for {
+		q := b.state.phase.Load()
+		if q>>phaseShift != p>>phaseShift {
+			return false
+		}
+		if q&phaseBroken != 0 {
+			return true
+		}
+		if b.state.phase.CompareAndSwap(q, q|phaseBroken) {
+			b.point.Event().Broadcast()
+			return true
+		}
+	}
+}
+
+// pass waits until phase p is over. r is nil for somebody who has not come to it.
+func (b *Barrier) pass(ctx context.Context, p uint64, r *row) error {
+	var result error
+	look := func() bool {
+		q := b.state.phase.Load()
+		if q>>phaseShift == p>>phaseShift {
+			result = ErrBroken
+			return q&phaseBroken != 0 || b.fill(q)
+		}
+		result = nil
+		if b.state.spoiled.Load() > p>>phaseShift && r != nil {
+			result = ErrBroken
+		}
+		return true
+	}
+	err := b.point.Wait(ctx, segment.Wait{Try: look, Slept: b.ledger.sweep})
+	if err != nil && ctx.Err() != nil && !b.seg.IsClosed() && r != nil && !b.smash(p) {
+		err = nil // the phase was over before
+		look()
+	}
+	if err != nil && ctx.Err() != nil && r != nil {
+		err = fmt.Errorf("%w by who gave up: %w", ErrBroken, err)
+	}
+	if err != nil {
+		return err
+	}
+	if race.Enabled {
+		b.race.Acquire(2)
+	}
+	return result
+}
+
+// fill ends a phase that became full because a party died that had not come.
+func (b *Barrier) fill(q uint64) bool {
+	if b.state.leave == 0 || q&actorMask != 0 || b.arrived(q) < int(b.state.parties.Load()) {
+		return false
+	}
+	_ = b.proceed(q)
+	return false // the next look says how it ended
+}
+
+// settle is the death of a party: it breaks the barrier, or leaves it.
+func (s *barrierState) settle(l *ledger, r *row) {
+	for {
+		p := s.phase.Load()
+		acts := p&actorMask>>actorShift == l.index(r)
+		q := p | phaseBroken
+		if s.leave != 0 && !acts {
+			break
+		}
+		if s.phase.CompareAndSwap(p, q) {
+			break
+		}
+	}
+	if s.leave != 0 {
+		n := r.count.Load()
+		gone := uint32(1)
+		if came := uint32(n); n>>signalBits == phaseTag(s.phase.Load()) && came > 0 {
+			gone = came
+		}
+		for p := s.parties.Load(); !s.parties.CompareAndSwap(p, p-min(p, gone)); p = s.parties.Load() {
+		}
+	}
+	r.count.Store(0)
+	s.event.Broadcast()
+}
+
+// Abort breaks the barrier: those who wait, and those who come, get ErrBroken until somebody calls Reset. It
+// never blocks. It fails with shm.ErrClosed.
+func (b *Barrier) Abort() error {
+	if err := b.seg.Writable(); err != nil {
+		return b.wrap("abort", err)
+	}
+	for !b.smash(b.state.phase.Load()) {
+	}
+	return b.wrap("abort", b.seg.Writable())
+}
+
+// Reset makes the barrier as new: those who wait get ErrBroken, and those who come later meet in a new phase.
+// Dead parties are forgotten. It waits for nobody but others at the same moment, until ctx is over. It
+// fails with shm.ErrClosed and the context's error.
+func (b *Barrier) Reset(ctx context.Context) error {
+	b.ledger.sweep()
+	err := enter(ctx, &b.lock)
+	if err != nil {
+		return b.wrap("reset", err)
+	}
+	for {
+		p := b.state.phase.Load()
+		b.state.spoiled.Store(p>>phaseShift + 1)
+		if b.state.phase.CompareAndSwap(p, (p>>phaseShift+1)<<phaseShift) {
+			break
+		}
+	}
+	err = b.lock.Unlock()
+	b.point.Event().Broadcast()
+	return b.wrap("reset", err)
+}
+
+// Broken reports whether the barrier is broken. It is out of date as soon as it returns.
+func (b *Barrier) Broken() bool { return b.state.phase.Load()&phaseBroken != 0 }
+
+// Parties is how many must come.
+func (b *Barrier) Parties() int { return int(b.state.parties.Load()) }
+
+// Waiting is how many have come to the phase that is under way. It is out of date as soon as it returns.
+func (b *Barrier) Waiting() int {
+	if p := b.state.phase.Load(); p&phaseBroken == 0 {
+		return b.arrived(p)
+	}
+	return 0
+}
+
+// BarrierInfo is what a Barrier looks like to an observer of its segment.
+type BarrierInfo struct {
+	Parties int    `json:"parties"`
+	Phase   uint64 `json:"phase"`  // how many have ended
+	Broken  bool   `json:"broken"` // since then
+}
+
+// String tells the state in words.
+func (i BarrierInfo) String() string {
+	s := fmt.Sprintf("%d parties, %d phases", i.Parties, i.Phase)
+	if i.Broken {
+		s += ", broken"
+	}
+	return s
+}
+
+func (s *barrierState) info() BarrierInfo {
+	p := s.phase.Load()
+	return BarrierInfo{Parties: int(s.parties.Load()), Phase: p >> phaseShift, Broken: p&phaseBroken != 0}
+}

@@ -1,0 +1,259 @@
+package sync
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/kindred-ipc/kindred/internal/segment"
+	"github.com/kindred-ipc/kindred/shm"
+)
+
+// Cond is a condition variable for a Mutex or an RMutex: somebody waits, without the lock, until somebody
+// else says that what the lock guards has changed. It takes 1,048 bytes, of which 1,024 are the rows of the
+// 64 processes that may wait at it at the same time.
+//
+// A row says how many goroutines of its process wait, and how many of them are signalled. Signal adds one
+// to a row that has a waiter without a signal; whoever waits there takes it. So a signal goes to
+// somebody who waited when it was given, and to nobody who came later. The signals of a process that dies
+// before it takes them go to others who wait; after a death, therefore, a Wait may return once too
+// often, never once too few. No call waits for anybody who was signalled.
+type Cond struct {
+	_ noCopy
+	place
+	state  *condState
+	point  *segment.Point
+	ledger *ledger
+}
+
+// Lockable is a lock that Cond.Wait gives up and takes again: a *Mutex, or the *Hold of an RMutex, however
+// often it is locked.
+type Lockable interface {
+	release() error
+	regain(ctx context.Context) error
+}
+
+func (m *Mutex) release() error                   { return m.Unlock() }
+func (m *Mutex) regain(ctx context.Context) error { return m.Lock(ctx) }
+
+func (h *Hold) release() error {
+	if h.depth == 0 {
+		return h.spent("unlock")
+	}
+	return h.m.mu.Unlock()
+}
+
+func (h *Hold) regain(ctx context.Context) error {
+	err := h.m.mu.Lock(ctx)
+	if err != nil && !isOwnerDied(err) {
+		h.depth = 0
+	}
+	return err
+}
+
+const (
+	signalBits = 32
+	oneWaiter  = 1 << signalBits
+	signalMask = oneWaiter - 1
+)
+
+var condShape = shapeOf[condState](segment.KindCond, 0)
+
+// NewCond makes a Cond in seg. It fails with shm.ErrExist if the name is taken, and with shm.ErrNoSpace.
+func NewCond(seg *shm.Segment, opts ...shm.ObjectOption) (*Cond, error) {
+	return condOf(condShape.make(seg, nil, opts))
+}
+
+// OpenCond finds the Cond of that name. It fails with shm.ErrNotExist, and with shm.ErrKind if something
+// else has the name.
+func OpenCond(seg *shm.Segment, name string) (*Cond, error) {
+	return condOf(condShape.open(seg, name))
+}
+
+// CondFrom returns the Cond that ref names. It fails with shm.ErrStale if it is not in seg.
+func CondFrom(seg *shm.Segment, ref shm.Ref) (*Cond, error) {
+	return condOf(condShape.from(seg, ref))
+}
+
+func condOf(p place, state *condState, err error) (*Cond, error) {
+	if err != nil {
+		return nil, err
+	}
+	c := &Cond{place: p, state: state, point: p.seg.Point(p.off+condEvent, segment.Shared)}
+	c.ledger = ledgerAt(p, &state.used, &state.rows, state.settle)
+	return c, nil
+}
+
+// Ref names the Cond.
+func (c *Cond) Ref() shm.Ref { return c.ref }
+
+// Wait unlocks l, waits for a signal or the end of ctx, and locks l again, however long that takes. Those
+// who wait use the same lock. Whatever Wait returns, l is locked, as before, but for shm.ErrClosed and
+// ErrNotRecoverable. ErrOwnerDied is that of the lock (see Mutex.Lock). A ctx that is over ends it at once,
+// with the context's error; a signal that comes at the same time wins. It also fails with ErrNotHeld if l is
+// not locked, and with ErrTooMany.
+func (c *Cond) Wait(ctx context.Context, l Lockable) error {
+	r, err := c.ledger.own()
+	if err == nil {
+		err = ctx.Err()
+	}
+	if err != nil {
+		return c.wrap("wait for", err)
+	}
+	r.count.Add(oneWaiter) // before the unlock, so that who locks next signals this one
+	if err := l.release(); err != nil {
+		c.forgo(r)
+		return c.wrap("wait for", err)
+	}
+	err = c.point.Wait(ctx, segment.Wait{
+		Try:   func() bool { return heed(r) },
+		Slept: c.ledger.sweep,
+	})
+	if err != nil && c.forgo(r) {
+		err = nil
+	}
+	if e := l.regain(context.WithoutCancel(ctx)); e != nil {
+		err = errors.Join(err, e)
+	}
+	return c.wrap("wait for", err)
+}
+
+// WaitFor waits until predicate, which is called with l locked, reports true. When ctx is over it
+// is called once more. For the rest it is Wait.
+func (c *Cond) WaitFor(ctx context.Context, l Lockable, predicate func() bool) error {
+	for !predicate() {
+		err := c.Wait(ctx, l)
+		if err == nil {
+			continue
+		}
+		if over := ctx.Err(); over != nil && errors.Is(err, over) && !isOwnerDied(err) && predicate() {
+			return nil
+		}
+		return err
+	}
+	return nil
+}
+
+// heed takes a signal that one of this process's waiters has.
+func heed(r *row) bool {
+	for {
+		n := r.count.Load()
+		if n&signalMask == 0 || n < oneWaiter {
+			return false
+		}
+		if r.count.CompareAndSwap(n, n-oneWaiter-1) {
+			return true
+		}
+	}
+}
+
+// forgo takes a waiter off the row, and reports whether a signal had to go with it: if all who wait there
+// have one, this one has.
+func (c *Cond) forgo(r *row) bool {
+	for {
+		n := r.count.Load()
+		if n < oneWaiter { // Close's zeros
+			return false
+		}
+		signals := n & signalMask
+		with := signals > 0 && signals >= n>>signalBits
+		less := uint64(oneWaiter)
+		if with {
+			less++
+		}
+		if r.count.CompareAndSwap(n, n-less) {
+			return with
+		}
+	}
+}
+
+// Signal wakes one who waits, if anybody does, whether or not the caller has the lock. It never blocks. It
+// fails with shm.ErrClosed and shm.ErrReadOnly.
+func (c *Cond) Signal() error {
+	if err := c.seg.Writable(); err != nil {
+		return c.wrap("signal", err)
+	}
+	if c.state.give(c.ledger) {
+		c.point.Event().Broadcast()
+	}
+	return c.wrap("signal", c.seg.Writable())
+}
+
+// Broadcast wakes all who wait. For the rest it is Signal.
+func (c *Cond) Broadcast() error {
+	if err := c.seg.Writable(); err != nil {
+		return c.wrap("broadcast to", err)
+	}
+	for r, dead := range c.ledger.each {
+		for n := r.count.Load(); !dead && n&signalMask < n>>signalBits; n = r.count.Load() {
+			r.count.CompareAndSwap(n, n&^signalMask|n>>signalBits)
+		}
+	}
+	c.point.Event().Broadcast()
+	return c.wrap("broadcast to", c.seg.Writable())
+}
+
+// give gives a signal to somebody who waits without one.
+func (c *condState) give(l *ledger) bool {
+	used := min(c.used.Load(), maxRows)
+	if used == 0 {
+		return false
+	}
+	first := c.turn.Add(1)
+	for i := range used {
+		r := &c.rows[(first+i)%used]
+		w := r.owner.Load()
+		o := segment.OwnerOf(w)
+		if w == 0 || w&settling != 0 || l.seg.Swept(o) {
+			continue
+		}
+		for n := r.count.Load(); n&signalMask < n>>signalBits; n = r.count.Load() {
+			if r.count.CompareAndSwap(n, n+1) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// settle gives the signals of a dead process to others. It may do so twice if it dies on the way.
+func (c *condState) settle(l *ledger, r *row) {
+	for given := uint64(0); ; {
+		n := r.count.Load()
+		for ; given < n&signalMask && given < n>>signalBits; given++ {
+			if !c.give(l) {
+				break
+			}
+		}
+		if r.count.CompareAndSwap(n, 0) {
+			break
+		}
+	}
+	// A signaller may have died, or be stopped, before this.
+	c.event.Broadcast()
+}
+
+// CondInfo is what a Cond looks like to an observer of its segment.
+type CondInfo struct {
+	Waiting   uint64 `json:"waiting"`   // goroutines, of all processes that live
+	Signalled uint64 `json:"signalled"` // of them, those who have yet to go on
+	Processes int    `json:"processes"` // that live and have waited
+}
+
+// String tells the state in words.
+func (c CondInfo) String() string {
+	return fmt.Sprintf("%d waiting, %d signalled", c.Waiting, c.Signalled)
+}
+
+func (c *condState) info(seg *segment.Segment) (i CondInfo) {
+	for j := range min(c.used.Load(), maxRows) {
+		r := &c.rows[j]
+		if w := r.owner.Load(); w != 0 && w&settling == 0 && seg.Participant(segment.OwnerOf(w)).Alive {
+			n := r.count.Load()
+			i.Processes++
+			i.Waiting += n >> signalBits
+			i.Signalled += n & signalMask
+		}
+	}
+	return i
+}

@@ -1,0 +1,225 @@
+package sync
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/kindred-ipc/kindred/internal/segment"
+	"github.com/kindred-ipc/kindred/shm"
+)
+
+// WaitGroup waits for work that processes do. It takes 1,080 bytes, of which 1,024 are the rows of the 64
+// processes that can answer for work at the same time.
+//
+// Each unit of work has a process that answers for it: the one that called Add, or that took it over
+// with Take. When that process dies, what it answers for counts as done, and Wait says so. A worker that
+// is handed work therefore calls Take first:
+//
+//	parent                          each child
+//	wg.Add(ctx, children)           wg.Take(ctx, 1)
+//	start the children              work
+//	wg.Wait(ctx)                    wg.Done()
+type WaitGroup struct {
+	_ noCopy
+	place
+	state  *waitGroupState
+	lock   segment.Lock
+	point  *segment.Point
+	ledger *ledger
+}
+
+var waitGroupShape = shapeOf[waitGroupState](segment.KindWaitGroup, 0)
+
+// NewWaitGroup makes a WaitGroup in seg, with no work. It fails with shm.ErrExist if the name is taken, and
+// with shm.ErrNoSpace.
+func NewWaitGroup(seg *shm.Segment, opts ...shm.ObjectOption) (*WaitGroup, error) {
+	return waitGroupOf(waitGroupShape.make(seg, nil, opts))
+}
+
+// OpenWaitGroup finds the WaitGroup of that name. It fails with shm.ErrNotExist, and with shm.ErrKind if
+// something else has the name.
+func OpenWaitGroup(seg *shm.Segment, name string) (*WaitGroup, error) {
+	return waitGroupOf(waitGroupShape.open(seg, name))
+}
+
+// WaitGroupFrom returns the WaitGroup that ref names. It fails with shm.ErrStale if it is not in seg.
+func WaitGroupFrom(seg *shm.Segment, ref shm.Ref) (*WaitGroup, error) {
+	return waitGroupOf(waitGroupShape.from(seg, ref))
+}
+
+func waitGroupOf(p place, state *waitGroupState, err error) (*WaitGroup, error) {
+	if err != nil {
+		return nil, err
+	}
+	return &WaitGroup{place: p, state: state,
+		lock:   p.seg.LockAt(p.off + groupLock),
+		point:  p.seg.Point(p.off+groupEvent, segment.Shared),
+		ledger: ledgerAt(p, &state.used, &state.rows, state.settle),
+	}, nil
+}
+
+// Ref names the WaitGroup.
+func (g *WaitGroup) Ref() shm.Ref { return g.ref }
+
+// settle counts what a dead process answered for as done.
+func (s *waitGroupState) settle(_ *ledger, r *row) {
+	if r.count.Load() > 0 {
+		s.died.Store(1) // first: whoever sees no work must see this
+		r.count.Store(0)
+		s.event.Broadcast()
+	}
+}
+
+// enter takes the lock. Whoever died with it may have had work in hand, between one row and another.
+func (g *WaitGroup) enter(ctx context.Context) error {
+	if g.lock.TryLock() {
+		return nil
+	}
+	err := g.lock.LockSlow(ctx)
+	if isOwnerDied(err) {
+		g.state.died.Store(1)
+		err = g.lock.MarkConsistent()
+	}
+	return err
+}
+
+// change does what change does to this process's row, under the lock.
+func (g *WaitGroup) change(ctx context.Context, op string, change func(mine *row) error) error {
+	r, err := g.ledger.own()
+	if err == nil {
+		err = g.enter(ctx)
+	}
+	if err == nil {
+		err = errors.Join(change(r), g.lock.Unlock())
+	}
+	return g.wrap(op, err)
+}
+
+// Add adds n units of work, 1 or more, for which this process answers until another one takes them. It
+// waits for nobody but others at the same moment, until ctx is over. It fails with ErrCount, ErrTooMany,
+// shm.ErrClosed and the context's error.
+func (g *WaitGroup) Add(ctx context.Context, n int) error {
+	return g.change(ctx, "add to", func(mine *row) error {
+		if n <= 0 || mine.count.Load()+uint64(n) > 1<<62 {
+			return fmt.Errorf("%d units of work: %w", n, ErrCount)
+		}
+		mine.count.Add(uint64(n))
+		return nil
+	})
+}
+
+// Take takes n units of work over from the processes that answer for them: from now on this one does. It
+// fails with ErrCount if there are not that many, and otherwise as Add does.
+func (g *WaitGroup) Take(ctx context.Context, n int) error {
+	return g.change(ctx, "take of", func(mine *row) error {
+		if n <= 0 || g.ledger.sum()-mine.count.Load() < uint64(n) {
+			return fmt.Errorf("%d units of work that others answer for: %w", n, ErrCount)
+		}
+		left := uint64(n)
+		for r := range g.ledger.each {
+			if r == mine || left == 0 {
+				continue
+			}
+			some := min(left, r.count.Load())
+			r.count.Add(-some)
+			left -= some
+		}
+		mine.count.Add(uint64(n) - left)
+		return nil
+	})
+}
+
+// Done says that a unit of work is done: one that this process answers for, or, if there is none, any. It
+// waits for nobody but others at the same moment. It fails with ErrCount if there is no work, and with
+// shm.ErrClosed.
+func (g *WaitGroup) Done() error {
+	return g.change(context.Background(), "finish work of", func(mine *row) error {
+		done := mine.count.Load() > 0
+		if done {
+			mine.count.Add(^uint64(0))
+		}
+		for r := range g.ledger.each {
+			if !done && r.count.Load() > 0 {
+				r.count.Add(^uint64(0))
+				done = true
+			}
+		}
+		if !done {
+			return fmt.Errorf("there is no work: %w", ErrCount)
+		}
+		if g.ledger.sum() == 0 {
+			g.point.Event().Broadcast()
+		}
+		return nil
+	})
+}
+
+// Count is how many units of work are not done. It is out of date as soon as it returns.
+func (g *WaitGroup) Count() int { return int(g.ledger.sum()) }
+
+// Wait blocks until there is no work, or ctx is over. If a process died with work that it answered for,
+// one Wait says so with ErrOwnerDied; there is no work then, either. It also fails with shm.ErrClosed and
+// the context's error.
+func (g *WaitGroup) Wait(ctx context.Context) error {
+	over, err := g.over(ctx)
+	if !over && err == nil {
+		err = g.await(ctx)
+	}
+	return g.wrap("wait for", err)
+}
+
+func (g *WaitGroup) await(ctx context.Context) error {
+	g.ledger.sweep()
+	var result error
+	look := func() bool {
+		over, err := g.over(ctx)
+		result = err
+		return over || err != nil
+	}
+	err := g.point.Wait(ctx, segment.Wait{
+		Try:   look,
+		Poll:  func() bool { return g.ledger.sum() == 0 && look() },
+		Slept: g.ledger.sweep,
+	})
+	if err != nil {
+		return err
+	}
+	return result
+}
+
+// over looks whether there is work, under the lock: without it, work that goes from one row to another
+// might be in neither.
+func (g *WaitGroup) over(ctx context.Context) (bool, error) {
+	if g.ledger.sum() > 0 {
+		return false, g.seg.Writable()
+	}
+	if err := g.enter(ctx); err != nil {
+		return false, err
+	}
+	if g.ledger.sum() > 0 {
+		return false, g.lock.Unlock()
+	}
+	died := g.state.died.Swap(0) != 0
+	err := g.lock.Unlock()
+	if died {
+		err = errors.Join(fmt.Errorf("its work was not done: %w", ErrOwnerDied), err)
+	}
+	return true, err
+}
+
+// WaitGroupInfo is what a WaitGroup looks like to an observer of its segment.
+type WaitGroupInfo struct {
+	Work   uint64 `json:"work"`   // units that are not done
+	Died   bool   `json:"died"`   // a process died with work, and nobody has been told
+	Waited bool   `json:"waited"` // somebody may be asleep
+}
+
+// String tells the state in words.
+func (i WaitGroupInfo) String() string {
+	s := fmt.Sprintf("%d undone", i.Work)
+	if i.Died {
+		s += ", some of a process that died"
+	}
+	return waited(s, i.Waited)
+}
