@@ -51,5 +51,6 @@
 // # Losing controls
 //
 // A search that cannot fail proves nothing. Scenarios have losing controls, which must fail: the same
-// with membarrier doing nothing, with a wake lost, or with a proof of death that is none (Lose).
+// with membarrier doing nothing, with a wake lost, or with a proof of death that is none (Lose). So must the
+// library with a line changed (mutations_test.go).
 package interleave

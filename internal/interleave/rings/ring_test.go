@@ -163,9 +163,14 @@ func TestRingsKeepTheOrderAndLoseNoWakeUp(t *testing.T) {
 	for _, k := range []kind{values, records} {
 		interleave.Exhaust(t, stream(k, "one place", 2, 1, interleave.Scenario{}))
 		interleave.Try(t, stream(k, "two places", 3, 2, interleave.Scenario{}), 10_000)
-		interleave.Exhaust(t, stream(k, "in the finest steps", 2, 2, interleave.Scenario{Fine: true}))
 		interleave.Exhaust(t, stream(k, "registered late", 2, 2, interleave.Scenario{Late: true}))
 		interleave.Exhaust(t, stream(k, "without membarrier", 2, 2, interleave.Scenario{Demand: true}))
+	}
+}
+
+func TestRingsInTheFinestSteps(t *testing.T) {
+	for _, k := range []kind{values, records} {
+		interleave.Exhaust(t, stream(k, "in the finest steps", 2, 2, interleave.Scenario{Fine: true}))
 	}
 }
 
