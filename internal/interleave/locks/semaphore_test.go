@@ -68,7 +68,7 @@ func TestSemaphoreCountsAndWakes(t *testing.T) {
 }
 
 func TestSemaphoreLosesThePermitsOfTheDeadAlone(t *testing.T) {
-	s := interleave.Scenario{Deaths: 1, Net: interleave.LastNet}
+	s := interleave.Scenario{Deaths: 1}
 	interleave.Exhaust(t, permits("two permits, two processes, one may die", 2, []int64{1, 1}, 2, s))
 	interleave.Try(t, permits("two permits, three processes, one may die", 2, []int64{1, 1, 1}, 1, s), 10_000)
 }
