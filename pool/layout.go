@@ -2,11 +2,11 @@ package pool
 
 import (
 	"structs"
-	"sync/atomic"
 	"unsafe"
 
 	"github.com/kindred-ipc/kindred/internal/futex"
 	"github.com/kindred-ipc/kindred/internal/segment"
+	"github.com/kindred-ipc/kindred/internal/word"
 )
 
 // workerState is what a worker and its parent share beside the two rings.
@@ -16,11 +16,11 @@ type workerState struct {
 	// claimed is the id of the call that the worker runs, 0 for none. The worker sets it before it
 	// takes the request out of the ring and clears it after its reply is committed, so when it is
 	// dead, and its replies are drained, a call that is pending was begun if and only if it is here.
-	claimed atomic.Uint64
+	claimed word.Uint64
 	_       [segment.Line - 8]byte
 
 	// cancelled is the id of the newest call that its caller gave up. Ids only grow.
-	cancelled atomic.Uint64
+	cancelled word.Uint64
 	event     futex.Event // the worker waits here for cancelled to change, if a task asks for it
 	_         [segment.Line - 24]byte
 }

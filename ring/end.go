@@ -8,6 +8,7 @@ import (
 	"github.com/kindred-ipc/kindred/internal/futex"
 	"github.com/kindred-ipc/kindred/internal/race"
 	"github.com/kindred-ipc/kindred/internal/segment"
+	"github.com/kindred-ipc/kindred/internal/word"
 )
 
 // end is what the writer's and the reader's end of every ring have in common: who holds it, how it
@@ -21,11 +22,11 @@ import (
 type end struct {
 	seg    *segment.Segment
 	self   segment.Owner
-	mine   *atomic.Uint64 // word of this end
-	theirs *atomic.Uint64 // word of the other end
-	closed *atomic.Uint32 // closedWriter, closedReader
-	race   race.Word      // of the control; see raceClosed
-	my     uint32         // this end's bit in closed
+	mine   *word.Uint64 // word of this end
+	theirs *word.Uint64 // word of the other end
+	closed *word.Uint32 // closedWriter, closedReader
+	race   race.Word    // of the control; see raceClosed
+	my     uint32       // this end's bit in closed
 	other  uint32
 	point  *segment.Point // where this end waits
 	peer   *futex.Event   // where the other end waits

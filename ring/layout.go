@@ -2,11 +2,11 @@ package ring
 
 import (
 	"structs"
-	"sync/atomic"
 	"unsafe"
 
 	"github.com/kindred-ipc/kindred/internal/futex"
 	"github.com/kindred-ipc/kindred/internal/segment"
+	"github.com/kindred-ipc/kindred/internal/word"
 )
 
 // control is how the body of every ring with one writer and one reader begins. Each line is written
@@ -19,18 +19,18 @@ type control struct {
 	data     uint64 // offset of the first slot or byte, from the segment's start
 	stride   uint64 // bytes from one slot to the next; 1 in a ring of bytes
 	// Written when an end is taken or closed.
-	writer atomic.Uint64 // segment.Owner
-	reader atomic.Uint64
-	closed atomic.Uint32
+	writer word.Uint64 // segment.Owner
+	reader word.Uint64
+	closed word.Uint32
 	_      uint32
 	_      [segment.Line - 48]byte
 
 	// position is how far the reader has read, to the item: the commit of a pop. Nobody polls it.
-	position atomic.Uint64
+	position word.Uint64
 	_        [segment.Line - 8]byte
 
 	// given is up to where the reader has given slots back, a few at a time: what the writer polls.
-	given atomic.Uint64
+	given word.Uint64
 	_     [segment.Line - 8]byte
 
 	items futex.Event // the reader sleeps here, until there is something to read
@@ -52,7 +52,7 @@ const (
 type slot[T any] struct {
 	_ structs.HostLayout
 
-	sequence atomic.Uint64
+	sequence word.Uint64
 	value    T
 }
 

@@ -1,10 +1,10 @@
 package ring
 
 import (
-	"sync/atomic"
 	"unsafe"
 
 	"github.com/kindred-ipc/kindred/internal/segment"
+	"github.com/kindred-ipc/kindred/internal/word"
 )
 
 func controlIn(o segment.Object) *control { return (*control)(o.Pointer()) }
@@ -17,6 +17,6 @@ func slotsIn[T any](o segment.Object, n uint64) []slot[T] {
 func slotSize[T any]() uint64 { return uint64(unsafe.Sizeof(slot[T]{})) }
 
 // sequence is the first word of a slot of whatever type, in a ring whose extent was checked.
-func sequence(o segment.Object, slot, stride uint64) *atomic.Uint64 {
-	return (*atomic.Uint64)(unsafe.Add(o.Pointer(), controlSize+slot*stride))
+func sequence(o segment.Object, slot, stride uint64) *word.Uint64 {
+	return (*word.Uint64)(unsafe.Add(o.Pointer(), controlSize+slot*stride))
 }

@@ -9,6 +9,7 @@ import (
 
 	"github.com/kindred-ipc/kindred/internal/futex"
 	"github.com/kindred-ipc/kindred/internal/race"
+	"github.com/kindred-ipc/kindred/internal/word"
 )
 
 // Reader is the reading end of an SPSC ring. One goroutine at a time may use it.
@@ -22,7 +23,7 @@ type Reader[T any] struct {
 	// Close of the segment.
 	next atomic.Uint64
 
-	position *atomic.Uint64
+	position *word.Uint64
 	end      end
 	ring     *SPSC[T]
 	off      func()

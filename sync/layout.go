@@ -2,11 +2,11 @@ package sync
 
 import (
 	"structs"
-	"sync/atomic"
 	"unsafe"
 
 	"github.com/kindred-ipc/kindred/internal/futex"
 	"github.com/kindred-ipc/kindred/internal/segment"
+	"github.com/kindred-ipc/kindred/internal/word"
 )
 
 // MutexState is the plain state of a Mutex: 32 bytes of shared memory whose zero is unlocked. Embed
@@ -20,9 +20,9 @@ type MutexState struct {
 type semaphoreState struct {
 	_ structs.HostLayout
 
-	value atomic.Int64 // permits that are free
-	event futex.Event  // for those who wait for more
-	limit int64        // more there may not be; 0: no limit
+	value word.Int64  // permits that are free
+	event futex.Event // for those who wait for more
+	limit int64       // more there may not be; 0: no limit
 }
 
 // trackedState is the body of a Semaphore that knows who has its permits.
@@ -32,7 +32,7 @@ type trackedState struct {
 	lock  segment.LockState // held while somebody takes permits
 	event futex.Event       // for those who wait for more
 	total int64             // permits that there are
-	used  atomic.Uint32     // rows that were ever somebody's
+	used  word.Uint32       // rows that were ever somebody's
 	_     uint32
 	rows  rows // of each process: the permits that it has
 }
@@ -43,8 +43,8 @@ type waitGroupState struct {
 
 	lock  segment.LockState // held while work goes from one row to another
 	event futex.Event       // for those who wait for the end
-	died  atomic.Uint32     // 1: a process died with work undone, and nobody has been told
-	used  atomic.Uint32     // rows that were ever somebody's
+	died  word.Uint32       // 1: a process died with work undone, and nobody has been told
+	used  word.Uint32       // rows that were ever somebody's
 	rows  rows              // of each process: the work that it answers for
 }
 
@@ -54,11 +54,11 @@ type barrierState struct {
 
 	lock    segment.LockState // held while somebody comes, and when a phase ends
 	event   futex.Event       // for those who have come
-	phase   atomic.Uint64     // see Barrier
-	spoiled atomic.Uint64     // the last phase that Reset ended, plus 1
-	parties atomic.Uint32
-	leave   uint32        // 1: the dead leave
-	used    atomic.Uint32 // rows that were ever somebody's
+	phase   word.Uint64       // see Barrier
+	spoiled word.Uint64       // the last phase that Reset ended, plus 1
+	parties word.Uint32
+	leave   uint32      // 1: the dead leave
+	used    word.Uint32 // rows that were ever somebody's
 	_       uint32
 	rows    rows // of each process: the last phase that it came to, and how many of it came
 }
@@ -68,7 +68,7 @@ type barrierState struct {
 type EventState struct {
 	_ structs.HostLayout
 
-	word  atomic.Uint64 // how often it was set, above isSet
+	word  word.Uint64 // how often it was set, above isSet
 	event futex.Event
 }
 
@@ -78,15 +78,15 @@ type OnceState struct {
 	_ structs.HostLayout
 
 	lock segment.LockState // held by who does it
-	done atomic.Uint64     // 1 when it is done; stored under the lock
+	done word.Uint64       // 1 when it is done; stored under the lock
 }
 
 // row is what one process has at stake in an object; see ledger.
 type row struct {
 	_ structs.HostLayout
 
-	owner atomic.Uint64 // whose it is; 0: nobody's, and count is 0
-	count atomic.Uint64
+	owner word.Uint64 // whose it is; 0: nobody's, and count is 0
+	count word.Uint64
 }
 
 // maxRows is how many processes may use an object with rows.
@@ -98,10 +98,10 @@ type rows [maxRows]row
 type condState struct {
 	_ structs.HostLayout
 
-	event futex.Event   // all are woken, and whose row has a signal takes it
-	turn  atomic.Uint32 // where the next signal begins to look for a waiter
-	used  atomic.Uint32 // rows that were ever somebody's
-	rows  rows          // of each process: its waiters, above signalBits, and how many of them are signalled
+	event futex.Event // all are woken, and whose row has a signal takes it
+	turn  word.Uint32 // where the next signal begins to look for a waiter
+	used  word.Uint32 // rows that were ever somebody's
+	rows  rows        // of each process: its waiters, above signalBits, and how many of them are signalled
 }
 
 // The sizes that the docs state.

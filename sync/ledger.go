@@ -6,6 +6,7 @@ import (
 	"sync/atomic"
 
 	"github.com/kindred-ipc/kindred/internal/segment"
+	"github.com/kindred-ipc/kindred/internal/word"
 	"github.com/kindred-ipc/kindred/shm"
 )
 
@@ -21,7 +22,7 @@ import (
 // A settler that dies is settled like the one it settled: the flag stands with its name.
 type ledger struct {
 	seg  *segment.Segment
-	used *atomic.Uint32 // rows that were ever somebody's: they are taken from the first on
+	used *word.Uint32 // rows that were ever somebody's: they are taken from the first on
 	rows *rows
 	// settle is what the object does about a dead one's count; it leaves 0. It may be begun again.
 	settle func(l *ledger, r *row)
@@ -33,7 +34,7 @@ type ledger struct {
 const settling = 1 << segment.FlagShift
 
 // ledgerAt is the ledger of the object at p, the same for all handles of this attach.
-func ledgerAt(p place, used *atomic.Uint32, all *rows, settle func(*ledger, *row)) *ledger {
+func ledgerAt(p place, used *word.Uint32, all *rows, settle func(*ledger, *row)) *ledger {
 	return p.seg.Local(p.off, func() any {
 		return &ledger{seg: p.seg, used: used, rows: all, settle: settle}
 	}).(*ledger)

@@ -79,9 +79,13 @@ func appendLayout(b []byte, t reflect.Type, open []reflect.Type) []byte {
 	return append(b, t.Kind().String()...)
 }
 
+// modelledWords is the package of the words of a build with the tag interleave, which stand for those of
+// sync/atomic.
+const modelledWords = "github.com/kindred-ipc/kindred/internal/word"
+
 // atomicWord is what a type of sync/atomic wraps.
 func atomicWord(t reflect.Type) (reflect.Type, bool) {
-	if t.PkgPath() != "sync/atomic" {
+	if p := t.PkgPath(); p != "sync/atomic" && p != modelledWords {
 		return nil, false
 	}
 	for i := range t.NumField() {

@@ -2,7 +2,8 @@ package futex
 
 import (
 	"structs"
-	"sync/atomic"
+
+	"github.com/kindred-ipc/kindred/internal/word"
 )
 
 // Event is the event count that every structure waits on. It is 16 bytes of shared memory; its zero
@@ -26,11 +27,11 @@ import (
 type Event struct {
 	_ structs.HostLayout
 
-	seq  atomic.Uint32 // the word to sleep on; only its change means anything
-	mark atomic.Uint32 // markAsleep, markFence
+	seq  word.Uint32 // the word to sleep on; only its change means anything
+	mark word.Uint32 // markAsleep, markFence
 	// hub names those who may be woken here, or may hold what others wait for: a bit for each slot
 	// number modulo joinedSlots, and above them how often somebody joined.
-	hub atomic.Uint64
+	hub word.Uint64
 }
 
 // joinedSlots is how many of the hub's bits name participants.
@@ -44,7 +45,7 @@ const (
 )
 
 // Word is what a waiter sleeps on, with the sequence that Announce returned.
-func (e *Event) Word() *atomic.Uint32 { return &e.seq }
+func (e *Event) Word() *word.Uint32 { return &e.seq }
 
 // Announce marks the caller as a waiter and returns the sequence to sleep on. The caller looks at
 // its condition once more before it sleeps.

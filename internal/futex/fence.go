@@ -1,6 +1,10 @@
 package futex
 
-import "runtime"
+import (
+	"runtime"
+
+	"github.com/kindred-ipc/kindred/internal/word"
+)
 
 // The asymmetric fence. A signaller's fast path is
 //
@@ -24,18 +28,37 @@ import "runtime"
 // Owing is whether a waiter must take part in the asymmetric fence: whether there can be processes on
 // this machine that publish with plain stores. That this process does not is no answer, for it may be
 // one of 32 bits, or built for the race detector, and its partner is not.
-const Owing = runtime.GOARCH == "amd64" || runtime.GOARCH == "386"
+const Owing = runtime.GOARCH == "amd64" || runtime.GOARCH == "386" || word.Modelled
 
 // Plain reports whether this process may publish to e's waiters with plain stores by now.
 func Plain(e *Event) bool { return !Asymmetric || Registered() && !e.Fenced() }
 
 // Register makes this process known to others' Barrier, in the background, once.
-func Register() { register() }
+func Register() {
+	if word.Modelled && word.Current() != nil {
+		return // the model registers it when it likes
+	}
+	register()
+}
 
 // Registered reports whether this process may publish with plain stores to waiters that use
 // Barrier. It never goes back to false.
-func Registered() bool { return registered() }
+func Registered() bool {
+	if word.Modelled {
+		if m := word.Current(); m != nil {
+			return m.Registered()
+		}
+	}
+	return registered()
+}
 
 // Barrier executes a full fence on every CPU that runs a thread of a registered process. It reports
 // false where the system cannot do it; the caller then uses Event.Demand.
-func Barrier() bool { return barrier() }
+func Barrier() bool {
+	if word.Modelled {
+		if m := word.Current(); m != nil {
+			return m.Barrier()
+		}
+	}
+	return barrier()
+}

@@ -2,8 +2,9 @@ package futex
 
 import (
 	"errors"
-	"sync/atomic"
 	"time"
+
+	"github.com/kindred-ipc/kindred/internal/word"
 )
 
 // ErrUnsupported says that this platform has no wait on a word of shared memory.
@@ -27,16 +28,21 @@ const (
 // Supported reports whether this platform can wait on a word of shared memory.
 func Supported() bool { return supported }
 
-// Wait sleeps while *word holds val, for at most d (negative: without end). It blocks the calling
+// Wait sleeps while *w holds val, for at most d (negative: without end). It blocks the calling
 // goroutine's thread. The word may be shared with other processes.
-func Wait(word *atomic.Uint32, val uint32, d time.Duration) Outcome {
-	return wait(word, val, d)
+func Wait(w *word.Uint32, val uint32, d time.Duration) Outcome {
+	return wait(word.Plain(w), val, d)
 }
 
-// Wake wakes at most n sleepers on word, in whatever process they are, and says how many there
+// Wake wakes at most n sleepers on w, in whatever process they are, and says how many there
 // were where the system tells (macOS does not: it reports 0 or 1). It does not block.
-func Wake(word *atomic.Uint32, n int) int {
-	return wake(word, n)
+func Wake(w *word.Uint32, n int) int {
+	if word.Modelled {
+		if m := word.Current(); m != nil {
+			return m.Wake(w, n)
+		}
+	}
+	return wake(word.Plain(w), n)
 }
 
 // All is a count for Wake that stands for every sleeper.

@@ -8,16 +8,18 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/kindred-ipc/kindred/internal/word"
 )
 
 func TestWaitReturnsWhenTheWordDiffers(t *testing.T) {
-	word := new(atomic.Uint32)
+	word := new(word.Uint32)
 	word.Store(1)
 	require.Equal(t, Changed, Wait(word, 0, time.Minute))
 }
 
 func TestWaitEndsAtItsDeadlineAndNotBefore(t *testing.T) {
-	word := new(atomic.Uint32)
+	word := new(word.Uint32)
 	const d = 30 * time.Millisecond
 	for _, sleep := range []func() Outcome{
 		func() Outcome { return Wait(word, 0, d) },
@@ -39,7 +41,7 @@ func TestWaitEndsAtItsDeadlineAndNotBefore(t *testing.T) {
 
 func TestWakeReachesASleeperOfEitherKind(t *testing.T) {
 	for _, alone := range []bool{false, true} {
-		word := new(atomic.Uint32)
+		word := new(word.Uint32)
 		done := make(chan struct{})
 		go func() {
 			defer close(done)
@@ -69,7 +71,7 @@ func TestWakeReachesASleeperOfEitherKind(t *testing.T) {
 func TestPokeEndsASleepOfEitherKind(t *testing.T) {
 	for _, alone := range []bool{false, true} {
 		for range 50 {
-			word := new(atomic.Uint32)
+			word := new(word.Uint32)
 			s := NewSleeper()
 			out := make(chan Outcome)
 			go func() {
@@ -98,9 +100,9 @@ func TestAPokeBeforeTheSleepIsNotLost(t *testing.T) {
 	s := NewSleeper()
 	defer s.Free()
 	s.Poke()
-	require.Equal(t, Poked, s.Sleep(new(atomic.Uint32), 0, time.Minute))
+	require.Equal(t, Poked, s.Sleep(new(word.Uint32), 0, time.Minute))
 	s.Clear()
-	require.NotEqual(t, Poked, s.Sleep(new(atomic.Uint32), 0, 0), "which need not be TimedOut: a signal may come first")
+	require.NotEqual(t, Poked, s.Sleep(new(word.Uint32), 0, 0), "which need not be TimedOut: a signal may come first")
 }
 
 // Tokens pass through a counter guarded by nothing but the event count; a lost wake-up leaves the

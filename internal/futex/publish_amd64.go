@@ -1,10 +1,11 @@
-//go:build amd64 && !race
+//go:build amd64 && !race && !interleave
 
 package futex
 
 import (
-	"sync/atomic"
 	"unsafe"
+
+	"github.com/kindred-ipc/kindred/internal/word"
 )
 
 // Asymmetric: Publish does not fence, so whoever goes to sleep pays for it, and the process must be
@@ -16,4 +17,4 @@ const Asymmetric = true
 // it, at a fraction of the cost of the exchange that atomic.Store is. The compiler keeps it in its
 // place: behind the payload, because it does not reorder stores, and before the atomic load of the
 // event's mark that follows each Publish.
-func Publish(word *atomic.Uint64, v uint64) { *(*uint64)(unsafe.Pointer(word)) = v }
+func Publish(w *word.Uint64, v uint64) { *(*uint64)(unsafe.Pointer(w)) = v }

@@ -1,8 +1,8 @@
-//go:build !amd64 || race
+//go:build (!amd64 || race) && !interleave
 
 package futex
 
-import "sync/atomic"
+import "github.com/kindred-ipc/kindred/internal/word"
 
 // Asymmetric is false where the atomic store is what publishing costs anyway (STLR on arm64): with
 // the atomic load that follows it is sequentially consistent, and nobody need pay for a fence. It is
@@ -10,4 +10,4 @@ import "sync/atomic"
 const Asymmetric = false
 
 // Publish is the last store of an operation.
-func Publish(word *atomic.Uint64, v uint64) { word.Store(v) }
+func Publish(w *word.Uint64, v uint64) { w.Store(v) }

@@ -4,6 +4,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/kindred-ipc/kindred/internal/word"
 )
 
 // Sleeper is one goroutine's place in the kernel, which any other goroutine of the process can
@@ -40,16 +42,21 @@ func (s *Sleeper) Free() { sleepers.Put(s) }
 // Clear forgets the pokes so far. Whatever a poke was about must be looked at after Clear.
 func (s *Sleeper) Clear() { s.poked.Store(0) }
 
-// Sleep waits while *word holds val, for at most d (negative: without end), or until poked.
-func (s *Sleeper) Sleep(word *atomic.Uint32, val uint32, d time.Duration) Outcome {
+// Sleep waits while *w holds val, for at most d (negative: without end), or until poked.
+func (s *Sleeper) Sleep(w *word.Uint32, val uint32, d time.Duration) Outcome {
 	if s.poked.Load() != 0 {
 		return Poked
 	}
+	if word.Modelled {
+		if m := word.Current(); m != nil {
+			return Outcome(m.Sleep(w, val, &s.poked, d))
+		}
+	}
 	var out Outcome
 	if vectored() {
-		out = waitPair(word, val, &s.poked, d)
+		out = waitPair(word.Plain(w), val, &s.poked, d)
 	} else {
-		out = s.sleepAlone(word, val, d)
+		out = s.sleepAlone(w, val, d)
 	}
 	if s.poked.Load() != 0 {
 		return Poked
@@ -61,9 +68,10 @@ func (s *Sleeper) Sleep(word *atomic.Uint32, val uint32, d time.Duration) Outcom
 // last look at s.poked and the kernel's look at the word is noticed after it.
 const pokeSlice = 10 * time.Millisecond
 
-func (s *Sleeper) sleepAlone(word *atomic.Uint32, val uint32, d time.Duration) Outcome {
+func (s *Sleeper) sleepAlone(w *word.Uint32, val uint32, d time.Duration) Outcome {
+	plain := word.Plain(w)
 	s.mu.Lock()
-	s.word = word
+	s.word = plain
 	s.mu.Unlock()
 	defer func() {
 		s.mu.Lock()
@@ -78,7 +86,7 @@ func (s *Sleeper) sleepAlone(word *atomic.Uint32, val uint32, d time.Duration) O
 		if s.poked.Load() != 0 {
 			return Poked
 		}
-		out := wait(word, val, slice)
+		out := wait(plain, val, slice)
 		if out != TimedOut {
 			return out
 		}
@@ -93,6 +101,12 @@ func (s *Sleeper) sleepAlone(word *atomic.Uint32, val uint32, d time.Duration) O
 // Poke ends the sleep under way, or the next one. Any goroutine of this process may call it.
 func (s *Sleeper) Poke() {
 	s.poked.Store(1)
+	if word.Modelled {
+		if m := word.Current(); m != nil {
+			m.Poke(&s.poked)
+			return
+		}
+	}
 	if vectored() {
 		wakePrivate(&s.poked)
 		return

@@ -4,6 +4,8 @@ import (
 	"runtime"
 	"sync/atomic"
 	"time"
+
+	"github.com/kindred-ipc/kindred/internal/word"
 )
 
 // Budgets of a Spinner. The least is about what a park and a wake cost the two sides on an idle
@@ -45,8 +47,11 @@ func (s *Spinner) SetPolicy(p Policy) { s.policy.Store(int32(p)) }
 // from it.
 func (s *Spinner) Spin(done func() bool) bool {
 	policy := Policy(s.policy.Load())
-	if policy == Park || !manyCPUs() {
+	if policy == Park || !ManyCPUs() {
 		return false
+	}
+	if word.Modelled && word.Current() != nil {
+		return done() // time stands still in a model
 	}
 	budget := maxSpin
 	if policy == Adaptive {
@@ -100,4 +105,11 @@ func Pause() { pause() }
 
 // ManyCPUs reports whether polling can pay off at all: whether the process may run on more than one
 // CPU.
-func ManyCPUs() bool { return manyCPUs() }
+func ManyCPUs() bool {
+	if word.Modelled {
+		if m := word.Current(); m != nil {
+			return m.ManyCPUs()
+		}
+	}
+	return manyCPUs()
+}

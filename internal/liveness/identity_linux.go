@@ -6,10 +6,18 @@ import (
 	"strconv"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/kindred-ipc/kindred/internal/word"
 )
 
 // Self is the identity of this process. Start is in the kernel's ticks since boot.
 func Self() Identity {
+	if word.Modelled {
+		if m := word.Current(); m != nil {
+			pid, namespace := m.Self()
+			return Identity{Pid: pid, Namespace: namespace}
+		}
+	}
 	id := Identity{Pid: uint32(os.Getpid())}
 	var st unix.Stat_t
 	if unix.Stat("/proc/self/ns/pid", &st) == nil {

@@ -8,13 +8,22 @@ import (
 	"os"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/kindred-ipc/kindred/internal/word"
 )
 
 // TryLock takes n bytes at off of f for f's open file description, or reports false if another
 // description holds one of them. It does not block. The lock lasts until Unlock, or until the last
 // descriptor of this open file description is closed and (on Linux) its last mapping is gone, as the
 // death of the process does.
-func TryLock(f *os.File, off, n int64) (bool, error) { return tryLock(f, unix.F_WRLCK, off, n) }
+func TryLock(f *os.File, off, n int64) (bool, error) {
+	if word.Modelled {
+		if m := word.Current(); m != nil {
+			return m.TryLock(off, n), nil
+		}
+	}
+	return tryLock(f, unix.F_WRLCK, off, n)
+}
 
 func tryLock(f *os.File, kind int16, off, n int64) (bool, error) {
 	lk := region(kind, off, n)
@@ -27,6 +36,12 @@ func tryLock(f *os.File, kind int16, off, n int64) (bool, error) {
 
 // Unlock gives back n bytes at off.
 func Unlock(f *os.File, off, n int64) error {
+	if word.Modelled {
+		if m := word.Current(); m != nil {
+			m.Unlock(off, n)
+			return nil
+		}
+	}
 	lk := region(unix.F_UNLCK, off, n)
 	return control(f, ofdSetLock, &lk)
 }
@@ -37,6 +52,11 @@ func Held(f *os.File, off int64) (bool, error) { return HeldAny(f, off, 1) }
 
 // HeldAny is Held for n bytes: whether any of them is held.
 func HeldAny(f *os.File, off, n int64) (bool, error) {
+	if word.Modelled {
+		if m := word.Current(); m != nil {
+			return m.Held(off, n), nil
+		}
+	}
 	lk := region(unix.F_WRLCK, off, n)
 	if err := control(f, ofdGetLock, &lk); err != nil {
 		return false, err

@@ -6,6 +6,8 @@ import (
 	"sync/atomic"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/kindred-ipc/kindred/internal/word"
 )
 
 // Watch waits for a process to die, without a thread of its own: the pidfd sits in Go's poller.
@@ -19,6 +21,16 @@ type Watch struct {
 // caller must see for itself, after NewWatch returned, that the process it meant is still the one
 // that has the number (Held). It fails where the kernel has no pidfd or the process is gone.
 func NewWatch(pid int, died func()) (*Watch, error) {
+	if word.Modelled {
+		if m := word.Current(); m != nil {
+			w := &Watch{done: make(chan struct{})}
+			close(w.done)
+			if !m.Watch(w, pid, died) {
+				return nil, fmt.Errorf("watch %d: %w", pid, unix.ESRCH)
+			}
+			return w, nil
+		}
+	}
 	fd, err := unix.PidfdOpen(pid, unix.PIDFD_NONBLOCK)
 	if err != nil {
 		return nil, fmt.Errorf("pidfd_open %d: %w", pid, err)
@@ -49,6 +61,12 @@ func readable(fd uintptr) bool {
 
 // Stop ends the watch. It does not wait for a call of died that is under way: died may call Stop.
 func (w *Watch) Stop() {
+	if word.Modelled {
+		if m := word.Current(); m != nil {
+			m.Unwatch(w)
+			return
+		}
+	}
 	w.stopped.Store(true)
 	w.pidfd.Close()
 }

@@ -132,6 +132,12 @@ func build(f *os.File, p plan, name string, c *Config) (*Segment, error) {
 	if p.id, err = newID(); err != nil {
 		return nil, err
 	}
+	p.write(m)
+	return attach(f, m, p, name, c)
+}
+
+// write makes zeroed memory a segment. The magic comes last.
+func (p plan) write(m *mapping) {
 	h := m.header()
 	h.version = version
 	h.participants = p.participants
@@ -146,7 +152,6 @@ func build(f *os.File, p plan, name string, c *Config) (*Segment, error) {
 	h.dirty.Store(p.heap)
 	h.committed.Store(p.heap)
 	h.publish()
-	return attach(f, m, p, name, c)
 }
 
 // newID draws a segment's identity; 0 stands for none.

@@ -4,11 +4,11 @@ import (
 	"reflect"
 	"structs"
 	"sync"
-	"sync/atomic"
 	"unsafe"
 
 	"github.com/kindred-ipc/kindred/internal/codec"
 	"github.com/kindred-ipc/kindred/internal/futex"
+	"github.com/kindred-ipc/kindred/internal/word"
 )
 
 // This file is the layout of a segment, byte for byte; docs/LAYOUT.md says the same in words, and a
@@ -64,17 +64,17 @@ type header struct {
 	_            [Line - 72]byte
 
 	// The heap's words, all but committed and dirty written under lock.
-	lock      LockState     // of the heap and the directory
-	heapNext  atomic.Uint64 // offset of the first byte that no block has; a store commits a block
-	directory atomic.Uint64 // offset of the newest name, 0: none; a store commits a name
-	dirty     atomic.Uint64 // bytes below it may be written to; above it they are zero
-	committed atomic.Uint64 // bytes below it are backed by memory; only grows
+	lock      LockState   // of the heap and the directory
+	heapNext  word.Uint64 // offset of the first byte that no block has; a store commits a block
+	directory word.Uint64 // offset of the newest name, 0: none; a store commits a name
+	dirty     word.Uint64 // bytes below it may be written to; above it they are zero
+	committed word.Uint64 // bytes below it are backed by memory; only grows
 	_         [Line - 64]byte
 
 	// Hints and counters.
-	nextSlot atomic.Uint32 // where the next attach begins to look, so that generations last
+	nextSlot word.Uint32 // where the next attach begins to look, so that generations last
 	_        uint32
-	swept    atomic.Uint64 // participants that were swept after they died
+	swept    word.Uint64 // participants that were swept after they died
 	_        [Line - 16]byte
 }
 
@@ -82,7 +82,7 @@ type header struct {
 type participant struct {
 	_ structs.HostLayout
 
-	state     atomic.Uint64 // generation<<8 | slotFree, slotLive or slotRetired
+	state     word.Uint64 // generation<<8 | slotFree, slotLive or slotRetired
 	pid       uint32
 	_         uint32
 	start     uint64 // see liveness.Identity
@@ -136,9 +136,9 @@ type nameEntry struct {
 type LockState struct {
 	_ structs.HostLayout
 
-	owner atomic.Uint64 // an Owner, with lock flags; 0: free
+	owner word.Uint64 // an Owner, with lock flags; 0: free
 	event futex.Event
-	since atomic.Uint64 // when a waiter first saw the owner, in ns since 1970; 0: none has
+	since word.Uint64 // when a waiter first saw the owner, in ns since 1970; 0: none has
 }
 
 // The sizes that the document states, checked where they are compiled.

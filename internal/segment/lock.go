@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/kindred-ipc/kindred/internal/race"
+	"github.com/kindred-ipc/kindred/internal/word"
 )
 
 // What a lock answers, beside ErrOwnerDied.
@@ -78,7 +79,7 @@ func (l *Lock) LockSlow(ctx context.Context) error {
 	}
 	var result error
 	var slept bool
-	began := time.Now()
+	began := word.Now()
 	err := l.point.Wait(ctx, Wait{
 		Try: func() bool {
 			w := l.state.owner.Load()
@@ -91,7 +92,7 @@ func (l *Lock) LockSlow(ctx context.Context) error {
 		Peer:  l.peer,
 		First: starving,
 		Slept: func() {
-			if slept = true; time.Since(began) >= starving {
+			if slept = true; word.Since(began) >= starving {
 				l.urge()
 			}
 		},
@@ -141,7 +142,7 @@ func (l *Lock) calm() {
 func (l *Lock) peer() Owner {
 	o := OwnerOf(l.state.owner.Load())
 	if o != 0 && l.state.since.Load() == 0 {
-		l.state.since.CompareAndSwap(0, uint64(time.Now().UnixNano()))
+		l.state.since.CompareAndSwap(0, uint64(word.Now().UnixNano()))
 	}
 	return o
 }

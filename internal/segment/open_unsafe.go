@@ -1,8 +1,9 @@
 package segment
 
 import (
-	"sync/atomic"
 	"unsafe"
+
+	"github.com/kindred-ipc/kindred/internal/word"
 )
 
 // bytes is the memory of h.
@@ -12,5 +13,5 @@ func (h *header) bytes() []byte {
 
 // publish stores the magic, last of all: whoever sees it sees a complete header.
 func (h *header) publish() {
-	(*atomic.Uint64)(unsafe.Pointer(&h.magic)).Store(magic)
+	(*word.Uint64)(unsafe.Pointer(&h.magic)).Store(magic)
 }

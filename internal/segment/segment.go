@@ -12,6 +12,7 @@ import (
 
 	"github.com/kindred-ipc/kindred/internal/liveness"
 	"github.com/kindred-ipc/kindred/internal/race"
+	"github.com/kindred-ipc/kindred/internal/word"
 )
 
 // Segment is one attach of this process to a segment. Its methods may be called by any goroutine.
@@ -37,7 +38,7 @@ type Segment struct {
 
 	growing sync.Mutex // held while memory is asked for
 
-	mu      sync.Mutex
+	mu      word.Mutex
 	waits   map[*waiter]struct{}      // goroutines of this process that sleep in the kernel
 	points  map[uint64]*Point         // by the offset of their Event
 	locals  map[uint64]any            // by the offset of their object
@@ -299,7 +300,7 @@ func (s *Segment) leave(self Owner) {
 	// A child between fork and exec shares the open file description and would keep the byte held.
 	defer func() { _ = liveness.Unlock(s.locks, lockBase+int64(self.slot()), 1) }()
 	s.mu.Lock()
-	points := slices.Collect(maps.Keys(s.points))
+	points := slices.Sorted(maps.Keys(s.points))
 	s.mu.Unlock()
 	end := s.heap
 	for _, off := range points {

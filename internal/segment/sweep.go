@@ -3,6 +3,7 @@ package segment
 import (
 	"errors"
 	"maps"
+	"slices"
 
 	"github.com/kindred-ipc/kindred/internal/liveness"
 	"github.com/kindred-ipc/kindred/internal/race"
@@ -151,20 +152,25 @@ func (s *Segment) watch(o Owner) (gone bool, _ news) {
 }
 
 // prune ends the watches on those who left by now, because their processes may live for long, and
-// forgets the proofs that were used. It reports whether there were such watches: one whom another process
-// has swept may have died, and not be told of any more to those who sleep here. s.mu is held.
+// forgets the proofs that were used, always in the same order, which a model of it (package word) needs to
+// repeat a run. It reports whether there were such watches: one whom another process has swept may have
+// died, and not be told of any more to those who sleep here. s.mu is held.
 func (s *Segment) prune() (ended bool) {
 	left := func(o Owner) bool {
 		return s.slot(o.slot()).state.Load() != slotState(o.generation(), slotLive)
 	}
-	for o, w := range s.watches {
+	for _, o := range slices.Sorted(maps.Keys(s.watches)) {
 		if left(o) {
+			s.watches[o].Stop()
 			delete(s.watches, o)
-			w.Stop()
 			ended = true
 		}
 	}
-	maps.DeleteFunc(s.dead, func(o Owner, _ struct{}) bool { return left(o) })
+	for _, o := range slices.Sorted(maps.Keys(s.dead)) {
+		if left(o) {
+			delete(s.dead, o)
+		}
+	}
 	return ended
 }
 

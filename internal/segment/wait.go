@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/kindred-ipc/kindred/internal/futex"
+	"github.com/kindred-ipc/kindred/internal/word"
 )
 
 // SafetyNet bounds every sleep: where no death is pushed, and where a wake was given to somebody
@@ -183,7 +184,11 @@ func (p *Point) park(ctx context.Context, w Wait) error {
 func (p *Point) lead(ctx context.Context, w Wait, me *waiter) error {
 	fence := fence{event: p.event, needed: w.Asymmetric, quiet: firstSleep == 0}
 	slept, rested, nets, doubt := false, false, 0, time.Duration(0)
+	mark := word.Mark()
 	for {
+		if word.Modelled {
+			word.Carry(mark, word.Bit(slept)|word.Bit(rested)<<1, uint64(min(nets, manyNets)), uint64(doubt), fence.carried())
+		}
 		me.sleeper.Clear()
 		if err := p.over(ctx); err != nil {
 			if slept && p.manner == Exclusive {
@@ -253,6 +258,15 @@ type fence struct {
 	raised   bool // the barrier was executed under that mark
 	demanded bool
 	seq      uint32 // of that mark
+}
+
+// carried is what of f a turn of the loop that waits leaves for the next.
+func (f *fence) carried() uint64 {
+	c := word.Bit(f.quiet) | word.Bit(f.raised)<<1 | word.Bit(f.demanded)<<2
+	if f.raised {
+		c |= uint64(f.seq) << 32
+	}
+	return c
 }
 
 // announced takes note of the mark that stands now. A sleep may run its full time and a signal come

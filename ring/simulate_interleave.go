@@ -1,0 +1,14 @@
+//go:build interleave
+
+package ring
+
+// Remembers is all that an end keeps from one operation to the next. Package interleave, which these are
+// for, takes it for a part of the state.
+
+func (w *Writer[T]) Remembers() []uint64 { return []uint64{w.pos, w.index, w.limit.Load()} }
+
+func (r *Reader[T]) Remembers() []uint64 { return []uint64{r.pos, r.index, r.next.Load()} }
+
+func (w *BytesWriter) Remembers() []uint64 { return []uint64{w.pos, w.at, w.free, w.reserved} }
+
+func (r *BytesReader) Remembers() []uint64 { return []uint64{r.pos, r.at, r.held} }
