@@ -108,6 +108,8 @@ var rules = map[string]Rule{
 
 	"sync.semaphoreState.value": Word,
 	"sync.EventState.word":      Word,
+	"sync.row.owner":            Holder,
+	"sync.row.count":            Word,
 	"sync.semaphoreState.limit": Word,
 	"sync.trackedState.total":   Word,
 	"sync.trackedState.used":    Word,
