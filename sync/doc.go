@@ -13,7 +13,12 @@
 //	defer mu.Unlock()
 //
 // Mutex is the lock that the others are made of; RMutex may be locked again by who holds it; Semaphore
-// counts permits; Cond waits for a change of what a lock guards; Event is a flag to wait for; Once does something once for all processes.
+// counts permits; Cond waits for a change of what a lock guards; Event is a flag to wait for; Once does
+// something once for all processes; WaitGroup waits for work that processes do; Barrier lets parties go on
+// when all have come.
+//
+// Mutex, RMutex, Event and Once have a plain state (MutexState and so on) that may be part of a struct of
+// the user's own in shared memory; MutexAt and the like give the handle.
 //
 // # Death
 //
@@ -22,12 +27,17 @@
 // without, and from then on everybody gets ErrNotRecoverable. This is the contract of POSIX robust
 // mutexes, which it keeps to the letter. The wait ends within 10 ms of the kernel's proof of the
 // death where deaths are pushed (Linux), within 100 ms elsewhere. A process that is stopped keeps its
-// locks.
-// An RMutex does the same. What a Once was doing when it died is begun again by the next.
+// locks. An RMutex does the same. What a Once was doing when it died is begun again by the next.
 //
-// A signal of a Cond that a dead process did not take goes to somebody else who waits.
+// A signal of a Cond that a dead process did not take goes to somebody else who waits. Work of a WaitGroup
+// that a dead process answered for counts as done, and Wait says so. A dead party breaks a Barrier, or
+// leaves it, by option.
 //
-// Permits of a Semaphore belong to nobody: those that a dead process had are not given back.
+// Permits of a Semaphore belong to nobody: those that a dead process had are not given back, unless the
+// Semaphore was made with Tracked.
+//
+// A Semaphore with Tracked, a Cond, a WaitGroup and a Barrier have 64 rows: so many processes can have
+// something at stake in one of them at the same time.
 //
 // # Waiting
 //

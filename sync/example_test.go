@@ -107,3 +107,82 @@ func ExampleOnce() {
 	}
 	// Output: set up
 }
+
+// careless takes over a unit of work and dies with it.
+var careless = proc.Func("careless", func(ctx context.Context, group shm.Ref) error {
+	seg, err := proc.Segment(ctx, group)
+	if err != nil {
+		return err
+	}
+	g, err := sync.WaitGroupFrom(seg, group)
+	if err != nil {
+		return err
+	}
+	return g.Take(ctx, 1) // and no Done
+})
+
+// Work that a dead process answered for counts as done, and Wait says so.
+func ExampleWaitGroup() {
+	ctx := context.Background()
+	seg, err := shm.Anonymous(1 << 16)
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer seg.Close()
+	g, err := sync.NewWaitGroup(seg)
+	if err != nil {
+		log.Fatal(err)
+	}
+	if err := g.Add(1); err != nil {
+		log.Fatal(err)
+	}
+	child, err := careless.Start(ctx, g.Ref(), proc.Share(seg))
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer child.Close()
+	fmt.Println(errors.Is(g.Wait(ctx), sync.ErrOwnerDied))
+	fmt.Println(g.Wait(ctx))
+	// Output:
+	// true
+	// <nil>
+}
+
+// Permits of a Semaphore with the option Tracked come back from the dead; here an attach is closed, which
+// is a small death.
+func ExampleTracked() {
+	ctx := context.Background()
+	seg, err := shm.Anonymous(1 << 16)
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer seg.Close()
+	seats, err := sync.NewSemaphore(seg, 2, sync.Tracked())
+	if err != nil {
+		log.Fatal(err)
+	}
+	f, err := seg.File()
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer f.Close()
+	other, err := shm.FromFile(f)
+	if err != nil {
+		log.Fatal(err)
+	}
+	theirs, err := sync.SemaphoreFrom(other, seats.Ref())
+	if err != nil {
+		log.Fatal(err)
+	}
+	if err := theirs.Acquire(ctx, 2); err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println("free:", seats.Value())
+	if err := other.Close(); err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println("acquired:", seats.Acquire(ctx, 2))
+	// Output:
+	// free: 0
+	// acquired: <nil>
+}

@@ -133,7 +133,7 @@ func (g *WaitGroup) take(mine *row, n int) error {
 }
 
 // Done says that a unit of work is done: one that this process answers for, or, if there is none, any. It
-// waits for nobody but for who is taking the last unit over. It fails with ErrCount if there is no work,
+// waits for nobody but who is taking the last unit over. It fails with ErrCount if there is no work,
 // and with shm.ErrClosed.
 func (g *WaitGroup) Done() error {
 	r, err := g.ledger.own()
