@@ -184,13 +184,18 @@ func (c *Cond) Broadcast() error {
 	if err := c.seg.Writable(); err != nil {
 		return c.wrap("broadcast to", err)
 	}
-	for r, dead := range c.ledger.each {
+	c.ledger.signalAll()
+	c.point.Event().Broadcast()
+	return c.wrap("broadcast to", c.seg.Writable())
+}
+
+// signalAll gives everybody a signal who waits.
+func (l *ledger) signalAll() {
+	for r, dead := range l.each {
 		for n := r.count.Load(); !dead && n&signalMask < n>>signalBits; n = r.count.Load() {
 			r.count.CompareAndSwap(n, n&^signalMask|n>>signalBits)
 		}
 	}
-	c.point.Event().Broadcast()
-	return c.wrap("broadcast to", c.seg.Writable())
 }
 
 // give gives a signal to somebody who waits without one.
@@ -216,14 +221,20 @@ func (c *condState) give(l *ledger) bool {
 	return false
 }
 
+// manySignals are so many that everybody else gets one.
+const manySignals = 1000
+
 // settle gives the signals of a dead process to others. It may do so twice if it dies on the way.
 func (c *condState) settle(l *ledger, r *row) {
 	for given := uint64(0); ; {
 		n := r.count.Load()
-		for ; given < n&signalMask && given < n>>signalBits; given++ {
-			if !c.give(l) {
-				break
-			}
+		signals := min(n&signalMask, n>>signalBits)
+		if signals > manySignals {
+			l.signalAll()
+			given = signals
+		}
+		for given < signals && c.give(l) {
+			given++
 		}
 		if r.count.CompareAndSwap(n, 0) {
 			break

@@ -82,7 +82,7 @@ func Inspect(o segment.Object) (fmt.Stringer, error) {
 		if err != nil {
 			return nil, err
 		}
-		return SemaphoreInfo{Value: max(0, s.total-int64(s.rows.sum(s.used.Load()))), Waited: s.event.Asleep()}, nil
+		return SemaphoreInfo{Value: s.free(), Waited: s.event.Asleep()}, nil
 	case segment.KindWaitGroup:
 		s, err := waitGroupShape.inspect(o)
 		if err != nil {

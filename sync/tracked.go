@@ -43,7 +43,15 @@ func (t *trackedState) settle(_ *ledger, r *row) {
 }
 
 // free is how many permits no row has.
-func (t *trackedPermits) free() int64 { return max(0, t.state.total-int64(t.ledger.sum())) }
+func (t *trackedPermits) free() int64 { return t.state.free() }
+
+func (t *trackedState) free() int64 {
+	total, taken := t.total, t.rows.sum(t.used.Load())
+	if total < 0 || taken > uint64(total) { // while others give back, or a hostile peer writes
+		return 0
+	}
+	return total - int64(taken)
+}
 
 // take takes n permits if that many are free. It waits for the lock until ctx is over.
 func (t *trackedPermits) take(ctx context.Context, n int64) (bool, error) {
