@@ -39,9 +39,16 @@
 //
 // # References
 //
-// The references in C are the small programs below reference/, compiled at run time with cc -O2. Where there is no cc,
-// or it fails, a row runs without its reference, and the output says "absent" and why. Nothing is taken from an
-// earlier run or another machine.
+// The references are the small programs below reference/: in C (cc -O2) and C++ (c++ -O2, some with the headers of
+// Boost), compiled at run time, and in Python (python3). Where a compiler, an interpreter or a library is missing or
+// fails, a row runs without its reference, and the output says "absent" and why. Nothing is taken from an earlier run or
+// another machine.
+//
+// A program is one file; its extension says the language. It gets its job as arguments of the form key=value (n, warm,
+// capacity, steps, salt, peersalt, a and b, as in [Job], and kind, which says what it is to measure if it has several
+// things), and prints one number, the nanoseconds of one operation. A check that fails says "wrong payload" on standard
+// error and exits with a status that is not zero. reference/common.h has what C and C++ need for that. A test wants a
+// job for every program in its list, runs it, sees its check fail, and compiles it without a warning.
 //
 // # What the harness costs
 //

@@ -10,7 +10,7 @@ func futexRows() []Row {
 		N:     20_000, Warm: 2_000, Capacity: 64,
 		Place: TwoCPUs, Payload: "uint64, checked at both ends", Concurrency: "1 caller, 1 echo",
 		Ours:      measurePingPong(ring.Park),
-		Reference: Reference{Name: "C, raw futex, no spin", Source: "futex"},
+		Reference: Reference{Name: "C, raw futex, no spin", Source: "futex.c"},
 	}
 	one := two
 	one.Name = "futex/pingpong/one-cpu"

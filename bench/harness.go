@@ -18,7 +18,7 @@ func harnessRows() []Row {
 			N:     20_000_000, Warm: 2_000_000, Pace: 2,
 			Place: OneCPU, Payload: "none", Concurrency: "1 process",
 			Ours:      measureWork,
-			Reference: Reference{Name: "C, the same chain", Source: "work"},
+			Reference: Reference{Name: "C, the same chain", Source: "work.c"},
 		},
 		{
 			Name:  "harness/clock",
@@ -26,7 +26,7 @@ func harnessRows() []Row {
 			N:     2_000_000, Warm: 200_000,
 			Place: OneCPU, Payload: "none", Concurrency: "1 process",
 			Ours:      measureClock,
-			Reference: Reference{Name: "C, clock_gettime", Source: "clock"},
+			Reference: Reference{Name: "C, clock_gettime", Source: "clock.c"},
 		},
 	}
 }

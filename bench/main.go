@@ -105,9 +105,9 @@ func (o options) measure(ctx context.Context, selected []Row, stdout, stderr io.
 		r.divide = 10
 	}
 	if !o.json {
-		fmt.Fprintf(stdout, "%s/%s, %s, %s, %s; C by %s; load before the run %s\n"+
+		fmt.Fprintf(stdout, "%s/%s, %s, %s, %s; load before the run %s\n%s\n"+
 			"median of %d runs; ratio: of the medians, ours divided by the reference\n\n",
-			runtime.GOOS, runtime.GOARCH, cpuModel(), describe(r.a, r.b), runtime.Version(), r.cc.version(ctx), load(), o.runs)
+			runtime.GOOS, runtime.GOARCH, cpuModel(), describe(r.a, r.b), runtime.Version(), load(), r.refs.versions(ctx), o.runs)
 	}
 	var done []conditioned
 	var failed []error

@@ -77,7 +77,9 @@ func TestEveryRowIsComplete(t *testing.T) {
 		require.NotEmpty(t, row.Payload, row.Name)
 		require.NotEmpty(t, row.Concurrency, row.Name)
 		if ref := row.Reference; !ref.none() && ref.Go == nil {
-			_, err := sources.ReadFile("reference/" + ref.Source + ".c")
+			_, err := sources.ReadFile("reference/" + ref.Source)
+			require.NoError(t, err, row.Name)
+			_, err = languageOf(ref.Source)
 			require.NoError(t, err, row.Name)
 		}
 	}

@@ -20,13 +20,13 @@ func mutexRows() []Row {
 		N:     5_000_000, Warm: 500_000, Goal: 1.0,
 		Place: OneCPU, Payload: "a counter under the lock", Concurrency: "1 process at work, 1 attached and idle",
 		Ours:      measureMutex,
-		Reference: Reference{Name: "C, pthread robust process-shared mutex", Source: "mutex", Kind: "robust"},
+		Reference: Reference{Name: "C, pthread robust process-shared mutex", Source: "mutex.c", Kind: "robust"},
 	}
 	shared := uncontended
 	shared.Name += "/pthread-shared"
 	shared.About = "the same against the lock that a death leaves locked for ever"
 	shared.Goal = 0
-	shared.Reference = Reference{Name: "C, pthread process-shared mutex", Source: "mutex", Kind: "shared"}
+	shared.Reference = Reference{Name: "C, pthread process-shared mutex", Source: "mutex.c", Kind: "shared"}
 
 	inGo := uncontended
 	inGo.Name += "/go"

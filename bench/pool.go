@@ -17,7 +17,7 @@ func poolRows() []Row {
 		N:     200_000, Warm: 50_000, Goal: 7,
 		Place: CallerBound, Payload: "uint64, its complement back, checked", Concurrency: "1 caller, 1 worker",
 		Ours:      measureCall(0.50),
-		Reference: Reference{Name: "C, two cache lines, polled", Source: "pingpong"},
+		Reference: Reference{Name: "C, two cache lines, polled", Source: "pingpong.c"},
 	}
 	tail := median
 	tail.Name += "/p99"

@@ -9,6 +9,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -22,26 +23,47 @@ type absentError struct{ reason string }
 
 func (e *absentError) Error() string { return "reference absent: " + e.reason }
 
-// A compiler builds the references in C as they are needed, each once, in a directory of its own.
-type compiler struct {
-	path   string // of cc; "" where there is none
-	dir    string
-	mu     sync.Mutex
-	built  map[string]error
-	absent string
+// A language is what references are written in, by the extension of their files.
+type language struct {
+	extension, name string
+	program         string   // in PATH: the compiler, or the interpreter
+	flags           []string // of the compiler; nil where the source is run as it is
 }
 
-// newCompiler looks for cc in PATH. It is no error if there is none.
-func newCompiler() (*compiler, error) {
-	c := &compiler{built: map[string]error{}}
-	if runtime.GOOS != "linux" {
-		c.absent = "the C references are for Linux"
-		return c, nil
+var languages = []language{
+	{".c", "C", "cc", []string{"-O2", "-pthread"}},
+	{".cc", "C++", "c++", []string{"-O2", "-pthread"}},
+	{".py", "Python", "python3", nil},
+}
+
+// languageOf returns the language of a source.
+func languageOf(source string) (language, error) {
+	i := slices.IndexFunc(languages, func(l language) bool { return l.extension == filepath.Ext(source) })
+	if i < 0 {
+		return language{}, fmt.Errorf("reference %q: of no language that is known here", source)
 	}
-	path, err := exec.LookPath("cc")
-	if err != nil {
-		c.absent = "no cc in PATH"
-		return c, nil
+	return languages[i], nil
+}
+
+// References are the programs below reference/, each made ready when it is first needed, in a directory of their own.
+type references struct {
+	dir    string // "" where they are absent altogether
+	absent string // why
+	mu     sync.Mutex
+	ready  map[string]readied
+}
+
+// A readied reference is the command that runs it, or why there is none.
+type readied struct {
+	command []string
+	err     error
+}
+
+func newReferences() (*references, error) {
+	r := &references{ready: map[string]readied{}}
+	if runtime.GOOS != "linux" {
+		r.absent = "the references are for Linux"
+		return r, nil
 	}
 	dir, err := os.MkdirTemp("", "kindred-bench-")
 	if err != nil {
@@ -50,57 +72,92 @@ func newCompiler() (*compiler, error) {
 	if err := os.CopyFS(dir, sources); err != nil {
 		return nil, errors.Join(fmt.Errorf("unpack the references: %w", err), os.RemoveAll(dir))
 	}
-	c.path, c.dir = path, filepath.Join(dir, "reference")
-	return c, nil
+	r.dir = filepath.Join(dir, "reference")
+	return r, nil
 }
 
-func (c *compiler) Close() error {
-	if c.dir == "" {
+func (r *references) Close() error {
+	if r.dir == "" {
 		return nil
 	}
-	return os.RemoveAll(filepath.Dir(c.dir))
+	return os.RemoveAll(filepath.Dir(r.dir))
 }
 
-// version is the compiler's own first line.
-func (c *compiler) version(ctx context.Context) string {
-	if c.absent != "" {
-		return c.absent
+// versions says by what the references are compiled or run, and what is missing.
+func (r *references) versions(ctx context.Context) string {
+	if r.absent != "" {
+		return r.absent
 	}
-	out, err := exec.CommandContext(ctx, c.path, "--version").Output()
-	if err != nil {
-		return c.path
-	}
-	line, _, _ := strings.Cut(string(out), "\n")
-	return line
-}
-
-// program returns the path of a reference's program, compiled with cc -O2. Its errors are *absentError.
-func (c *compiler) program(ctx context.Context, source string) (string, error) {
-	if c.absent != "" {
-		return "", &absentError{c.absent}
-	}
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	path := filepath.Join(c.dir, source)
-	err, done := c.built[source]
-	if !done {
-		out, failed := exec.CommandContext(ctx, c.path, "-O2", "-pthread", "-o", path, path+".c").CombinedOutput()
-		if failed != nil {
-			line, _, _ := strings.Cut(strings.TrimSpace(string(out)), "\n")
-			err = &absentError{fmt.Sprintf("cc: %v: %s", failed, line)}
+	var all []string
+	for _, l := range languages {
+		line := "no " + l.program + " in PATH"
+		if path, err := exec.LookPath(l.program); err == nil {
+			out, _ := exec.CommandContext(ctx, path, "--version").Output()
+			line, _, _ = strings.Cut(string(out), "\n")
 		}
-		c.built[source] = err
+		all = append(all, l.name+" by "+line)
 	}
-	return path, err
+	return strings.Join(append(all, boostVersion(ctx)), "; ")
 }
 
-// run runs a reference once. It returns an *absentError if it could not be built.
-func (c *compiler) run(ctx context.Context, r Reference, j Job) (float64, error) {
-	path, err := c.program(ctx, r.Source)
+// boostVersion is what the C++ compiler finds of Boost.
+func boostVersion(ctx context.Context) string {
+	cmd := exec.CommandContext(ctx, "c++", "-E", "-P", "-x", "c++", "-")
+	cmd.Stdin = strings.NewReader("#include <boost/version.hpp>\nBOOST_LIB_VERSION\n")
+	out, err := cmd.Output()
+	if err != nil {
+		return "no Boost"
+	}
+	return "Boost " + strings.Trim(strings.TrimSpace(string(out)), `"`)
+}
+
+// command returns the command that runs a reference, which it compiles first if its language is compiled. What keeps
+// it from being there, be it a compiler, a library or an interpreter, is an *absentError.
+func (r *references) command(ctx context.Context, source string) ([]string, error) {
+	if r.absent != "" {
+		return nil, &absentError{r.absent}
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if done, ok := r.ready[source]; ok {
+		return done.command, done.err
+	}
+	command, err := r.prepare(ctx, source)
+	if ctx.Err() == nil {
+		r.ready[source] = readied{command, err}
+	}
+	return command, err
+}
+
+func (r *references) prepare(ctx context.Context, source string) ([]string, error) {
+	l, err := languageOf(source)
+	if err != nil {
+		return nil, err
+	}
+	program, err := exec.LookPath(l.program)
+	if err != nil {
+		return nil, &absentError{"no " + l.program + " in PATH"}
+	}
+	path := filepath.Join(r.dir, source)
+	if l.flags == nil {
+		return []string{program, path}, nil
+	}
+	binary := path + ".out"
+	args := slices.Concat(l.flags, []string{"-o", binary, path})
+	if out, err := exec.CommandContext(ctx, program, args...).CombinedOutput(); err != nil {
+		line, _, _ := strings.Cut(strings.TrimSpace(string(out)), "\n")
+		return nil, &absentError{fmt.Sprintf("%s: %v: %s", l.program, err, line)}
+	}
+	return []string{binary}, nil
+}
+
+// run runs a reference once. It returns an *absentError if the reference cannot be had here.
+func (r *references) run(ctx context.Context, ref Reference, j Job) (float64, error) {
+	command, err := r.command(ctx, ref.Source)
 	if err != nil {
 		return 0, err
 	}
-	args := []string{"kind=" + r.Kind}
+	args := append(command[1:len(command):len(command)], "kind="+ref.Kind)
 	for _, a := range []struct {
 		key   string
 		value uint64
@@ -110,14 +167,14 @@ func (c *compiler) run(ctx context.Context, r Reference, j Job) (float64, error)
 	} {
 		args = append(args, fmt.Sprintf("%s=%d", a.key, a.value))
 	}
-	cmd := exec.CommandContext(ctx, path, args...)
+	cmd := exec.CommandContext(ctx, command[0], args...)
 	var stdout, stderr strings.Builder
 	cmd.Stdout, cmd.Stderr = &stdout, &stderr
 	if err := cmd.Run(); err != nil {
 		if ctx.Err() != nil {
 			err = ctx.Err()
 		}
-		return 0, fmt.Errorf("%s.c: %w: %s", r.Source, err, strings.TrimSpace(stderr.String()))
+		return 0, fmt.Errorf("%s: %w: %s", ref.Source, err, strings.TrimSpace(stderr.String()))
 	}
 	return number(stdout.String())
 }

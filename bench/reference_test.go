@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -16,72 +17,99 @@ var referenceJobs = []struct {
 	name, source, kind string
 	job                Job
 }{
-	{"ping-pong", "pingpong", "", Job{N: 200, Warm: 20}},
-	{"stream", "spsc", "", Job{N: 5000, Warm: 500, Capacity: 64}},
-	{"paced stream", "spsc", "", Job{N: 5000, Warm: 500, Capacity: 64, Steps: 2}},
-	{"stream through one slot", "spsc", "", Job{N: 100, Capacity: 1}},
-	{"shared mutex", "mutex", "shared", Job{N: 200, Warm: 20}},
-	{"robust mutex", "mutex", "robust", Job{N: 200, Warm: 20}},
-	{"futex", "futex", "", Job{N: 200, Warm: 20}},
-	{"work, no payload", "work", "", Job{N: 200, Warm: 20, Steps: 2}},
-	{"clock, no payload", "clock", "", Job{N: 200, Warm: 20}},
+	{"ping-pong", "pingpong.c", "", Job{N: 200, Warm: 20}},
+	{"stream", "spsc.c", "", Job{N: 5000, Warm: 500, Capacity: 64}},
+	{"paced stream", "spsc.c", "", Job{N: 5000, Warm: 500, Capacity: 64, Steps: 2}},
+	{"stream through one slot", "spsc.c", "", Job{N: 100, Capacity: 1}},
+	{"shared mutex", "mutex.c", "shared", Job{N: 200, Warm: 20}},
+	{"robust mutex", "mutex.c", "robust", Job{N: 200, Warm: 20}},
+	{"futex", "futex.c", "", Job{N: 200, Warm: 20}},
+	{"semaphore", "semaphore.c", "", Job{N: 200, Warm: 20}},
+	{"Boost's semaphore", "boost_semaphore.cc", "", Job{N: 200, Warm: 20}},
+	{"Boost's stream", "boost_spsc.cc", "one", Job{N: 5000, Warm: 500, Capacity: 64}},
+	{"Boost's paced stream", "boost_spsc.cc", "one", Job{N: 5000, Warm: 500, Capacity: 64, Steps: 2}},
+	{"Boost's batches", "boost_spsc.cc", "batch", Job{N: 5001, Warm: 501, Capacity: 256}},
+	{"Boost's queue", "boost_queue.cc", "", Job{N: 5000, Warm: 500, Capacity: 64}},
+	{"Boost's allocator alone", "boost_allocate.cc", "alone", Job{N: 500, Warm: 50}},
+	{"Boost's allocator, two processes", "boost_allocate.cc", "both", Job{N: 500, Warm: 50}},
+	{"work, no payload", "work.c", "", Job{N: 200, Warm: 20, Steps: 2}},
+	{"clock, no payload", "clock.c", "", Job{N: 200, Warm: 20}},
 }
 
-func needsCC(t *testing.T) {
+// needs skips a test where the language of a reference, or a library that it uses, is missing.
+func needs(t *testing.T, r *runner, source string) {
 	t.Helper()
-	if runtime.GOOS != "linux" {
-		t.Skip("the C references are for Linux")
+	if _, err := r.refs.command(t.Context(), source); err != nil {
+		_, absent := errors.AsType[*absentError](err)
+		require.True(t, absent, err)
+		t.Skip(err)
 	}
-	if _, err := exec.LookPath("cc"); err != nil {
-		t.Skip("no cc in PATH")
+}
+
+// programs are the files below reference/ that are in one of the languages.
+func programs(t *testing.T) []string {
+	t.Helper()
+	files, err := sources.ReadDir("reference")
+	require.NoError(t, err)
+	var found []string
+	for _, f := range files {
+		if _, err := languageOf(f.Name()); err == nil {
+			found = append(found, f.Name())
+		}
 	}
+	return found
 }
 
 func TestEveryReferenceRunsAndChecksItsPayload(t *testing.T) {
-	needsCC(t)
 	r := quickRunner(t)
 	used := map[string]bool{}
 	for _, c := range referenceJobs {
-		used[c.source+".c"] = true
+		used[c.source] = true
 		t.Run(c.name, func(t *testing.T) {
+			needs(t, r, c.source)
 			ref, job := Reference{Source: c.source, Kind: c.kind}, c.job
 			job.A, job.B = r.a.ID, r.b.ID
 			job.Salt, job.PeerSalt = 1<<32-3, 1<<32-3 // the futex words, of 32 bits, wrap on the way
-			v, err := r.cc.run(t.Context(), ref, job)
+			v, err := r.refs.run(t.Context(), ref, job)
 			require.NoError(t, err)
 			require.Positive(t, v)
 			if strings.Contains(c.name, "no payload") {
 				return
 			}
 			job.PeerSalt++
-			_, err = r.cc.run(t.Context(), ref, job)
+			_, err = r.refs.run(t.Context(), ref, job)
 			require.ErrorContains(t, err, "wrong payload")
 		})
 	}
-	programs, err := filepath.Glob("reference/*.c")
-	require.NoError(t, err)
-	for _, p := range programs {
-		require.True(t, used[filepath.Base(p)], "%s has no job here", p)
+	for _, p := range programs(t) {
+		require.True(t, used[p], "%s has no job here", p)
 	}
 }
 
 func TestReferencesCompileWithoutAWarning(t *testing.T) {
-	needsCC(t)
-	programs, err := filepath.Glob("reference/*.c")
-	require.NoError(t, err)
-	for _, p := range programs {
-		out, err := exec.Command("cc", "-O2", "-Wall", "-Wextra", "-Werror", "-pthread", "-o", os.DevNull, p).CombinedOutput()
-		require.NoError(t, err, "%s: %s", p, out)
+	r := quickRunner(t)
+	for _, p := range programs(t) {
+		l, err := languageOf(p)
+		require.NoError(t, err)
+		if l.flags == nil {
+			continue
+		}
+		t.Run(p, func(t *testing.T) {
+			needs(t, r, p)
+			args := append([]string{"-Wall", "-Wextra", "-Werror", "-o", os.DevNull, filepath.Join("reference", p)}, l.flags...)
+			out, err := exec.Command(l.program, args...).CombinedOutput()
+			require.NoError(t, err, string(out))
+		})
 	}
 }
 
 func TestReferenceRefusesABadCommandLine(t *testing.T) {
-	needsCC(t)
 	r := quickRunner(t)
-	path, err := r.cc.program(t.Context(), "mutex")
+	needs(t, r, "mutex.c")
+	command, err := r.refs.command(t.Context(), "mutex.c")
 	require.NoError(t, err)
 	for _, args := range [][]string{{"kind=odd"}, {"n=many"}, {"m=1"}, {"n"}} {
-		require.Error(t, exec.Command(path, args...).Run(), args)
+		require.Error(t, exec.Command(command[0], args...).Run(), args)
 	}
 }
 
@@ -95,7 +123,7 @@ func TestWithoutACompilerTheReferenceIsAbsentAndTheRowRuns(t *testing.T) {
 
 func TestACompilerThatFailsLeavesTheReferenceAbsent(t *testing.T) {
 	if runtime.GOOS != "linux" {
-		t.Skip("the C references are for Linux")
+		t.Skip("the references are for Linux")
 	}
 	dir := t.TempDir()
 	script := "#!/bin/sh\necho no headers here >&2\nexit 1\n"
@@ -107,6 +135,36 @@ func TestACompilerThatFailsLeavesTheReferenceAbsent(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, "C, clock_gettime (absent: cc: exit status 1: no headers here)", *result.Reference)
 	require.Nil(t, result.Ratio)
+}
+
+func TestALibraryThatIsMissingLeavesTheReferenceAbsent(t *testing.T) {
+	r := quickRunner(t)
+	needs(t, r, "mutex.c")
+	path := filepath.Join(r.refs.dir, "needy.c")
+	require.NoError(t, os.WriteFile(path, []byte("#include <there/is/no/such.h>\n"), 0o600))
+	_, err := r.refs.run(t.Context(), Reference{Source: "needy.c"}, Job{})
+	reason, ok := errors.AsType[*absentError](err)
+	require.True(t, ok, err)
+	require.Contains(t, reason.reason, "there/is/no/such.h")
+}
+
+// A source that is run as it is needs no compiler: its interpreter is given the file and the same arguments.
+func TestAnInterpretedReference(t *testing.T) {
+	r := quickRunner(t)
+	path := filepath.Join(r.refs.dir, "count.py")
+	require.NoError(t, os.WriteFile(path, []byte("import sys\nprint(len(sys.argv) - 1 + sys.argv.count('kind=odd'))\n"), 0o600))
+	needs(t, r, "count.py")
+	v, err := r.refs.run(t.Context(), Reference{Source: "count.py", Kind: "odd"}, Job{})
+	require.NoError(t, err)
+	require.Equal(t, 10.0, v)
+}
+
+func TestASourceOfAnUnknownLanguageIsAnError(t *testing.T) {
+	r := quickRunner(t)
+	_, err := r.refs.run(t.Context(), Reference{Source: "mutex.f90"}, Job{})
+	require.ErrorContains(t, err, "mutex.f90")
+	_, absent := errors.AsType[*absentError](err)
+	require.False(t, absent)
 }
 
 // The calibration must work without C as well: then Go's own work is what the steps are chosen by.

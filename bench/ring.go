@@ -12,13 +12,13 @@ import (
 
 // ringRows measure rings of one writer and one reader between two processes that spin.
 func ringRows() []Row {
-	limit := Reference{Name: "C, two cache lines, polled", Source: "pingpong"}
+	limit := Reference{Name: "C, two cache lines, polled", Source: "pingpong.c"}
 	stream := Row{
 		About: "uint64s one by one, writer and reader as fast as they can",
 		N:     50_000_000, Warm: 20_000_000, Capacity: 65_536,
 		Place: TwoCPUs, Payload: "uint64, each checked", Concurrency: "1 writer, 1 reader",
 		Ours:      measureStream,
-		Reference: Reference{Name: "C, SPSC ring of cached indices", Source: "spsc"},
+		Reference: Reference{Name: "C, SPSC ring of cached indices", Source: "spsc.c"},
 	}
 	tight, paced := stream, stream
 	tight.Name = "ring/spsc/stream/tight"

@@ -30,10 +30,10 @@ type Row struct {
 // leave as it likes; a payload that is not what was sent is an error.
 type Side func(ctx context.Context, j Job) (float64, error)
 
-// A Reference is what ours is held against: a C program below reference/, or a Side in Go. Its zero is none.
+// A Reference is what ours is held against: a program below reference/, or a Side in Go. Its zero is none.
 type Reference struct {
 	Name   string
-	Source string // the program's name without .c
+	Source string // the program's file below reference/, whose extension says its language
 	Kind   string // passed to the program as kind=
 	Go     Side
 }

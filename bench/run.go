@@ -17,7 +17,7 @@ type runner struct {
 	runs   int
 	divide uint64 // every row's operations by this: 1 for figures, more for a quick look
 	fault  bool   // the receivers expect another payload than what is sent: every run must fail
-	cc     *compiler
+	refs   *references
 	a, b   CPU
 	two    bool // there are two CPUs
 
@@ -43,16 +43,16 @@ func newRunner(runs int) (*runner, error) {
 	if err != nil {
 		return nil, err
 	}
-	cc, err := newCompiler()
+	refs, err := newReferences()
 	if err != nil {
 		return nil, err
 	}
-	r := &runner{runs: runs, divide: 1, cc: cc, work: map[float64]pace{}}
+	r := &runner{runs: runs, divide: 1, refs: refs, work: map[float64]pace{}}
 	r.a, r.b, r.two = choose(cpus)
 	return r, nil
 }
 
-func (r *runner) Close() error { return r.cc.Close() }
+func (r *runner) Close() error { return r.refs.Close() }
 
 // errOneCPU says that a row cannot be measured here, which is no failure.
 var errOneCPU = errors.New("needs two CPUs, and this process may use only one")
@@ -130,7 +130,7 @@ func (r *runner) reference(ctx context.Context, row Row, j Job) (float64, error)
 	if row.Reference.Go != nil {
 		return startSide(ctx, sideArgs{Row: row.Name, Reference: true, Job: j})
 	}
-	return r.cc.run(ctx, row.Reference, j)
+	return r.refs.run(ctx, row.Reference, j)
 }
 
 func (r *runner) ours(ctx context.Context, row Row, j Job) (float64, error) {

@@ -1,12 +1,16 @@
 // What the references share: the job from the command line, the placement, the clock, the shared memory, the checks.
-// Each program measures one row between real processes and prints one number, the nanoseconds of one operation.
+// Each program, in C or C++, measures one row between real processes and prints one number, the nanoseconds of one operation.
 #ifndef KINDRED_BENCH_COMMON_H
 #define KINDRED_BENCH_COMMON_H
 
+#ifndef _GNU_SOURCE
 #define _GNU_SOURCE
+#endif
 #include <sched.h>
 #include <signal.h>
+#ifndef __cplusplus
 #include <stdatomic.h>
+#endif
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -18,7 +22,11 @@
 #include <unistd.h>
 
 // One line of hot data, whatever the CPU: 128 bytes keep the adjacent-line prefetcher out as well.
+#ifdef __cplusplus
+#define LINE alignas(128)
+#else
 #define LINE _Alignas(128)
+#endif
 
 // The word i of a payload is i + salt: the sender adds salt, the receiver expects peersalt. They differ only where a
 // test wants to see the checks fail.
@@ -55,7 +63,11 @@ static inline uint64_t number(const char *s) {
 }
 
 static inline struct job job_from(int argc, char **argv) {
-	struct job j = {.n = 1000, .capacity = 1024, .kind = ""};
+	struct job j;
+	memset(&j, 0, sizeof j);
+	j.n = 1000;
+	j.capacity = 1024;
+	j.kind = "";
 	for (int i = 1; i < argc; i++) {
 		char *v = strchr(argv[i], '=');
 		if (!v)
