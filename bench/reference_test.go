@@ -30,6 +30,7 @@ var referenceJobs = []struct {
 	{"Boost's paced stream", "boost_spsc.cc", "one", Job{N: 5000, Warm: 500, Capacity: 64, Steps: 2}},
 	{"Boost's batches", "boost_spsc.cc", "batch", Job{N: 5001, Warm: 501, Capacity: 256}},
 	{"Boost's queue", "boost_queue.cc", "", Job{N: 5000, Warm: 500, Capacity: 64}},
+	{"Boost's large queue", "boost_queue.cc", "", Job{N: 5000, Warm: 500, Capacity: 1 << 17}},
 	{"Boost's allocator alone", "boost_allocate.cc", "alone", Job{N: 500, Warm: 50}},
 	{"Boost's allocator, two processes", "boost_allocate.cc", "both", Job{N: 500, Warm: 50}},
 	{"work, no payload", "work.c", "", Job{N: 200, Warm: 20, Steps: 2}},
