@@ -8,47 +8,51 @@
 //
 // # What a figure is
 //
-// Every figure is the time of one operation in nanoseconds: a round trip, an item, a lock with its unlock, a call. A
-// row is measured several times (-runs), reference and ours in turn, so that whatever changes on the machine meets
-// both. Shown are the median, the smallest and the largest of the runs. The ratio is the median of ours divided by the
-// median of the reference: below 1, ours is better. A goal is a ratio that is to be reached, and "met" says whether it
-// was in this run; it is null where there is no goal, or nothing to hold against it. A row whose runs lie far apart is
-// called unsteady on standard error: then the machine was busy, and the row is worth a second look.
+// A figure is the time of one operation in nanoseconds: a round trip, an item, a lock with its unlock, a call; where it
+// is something else, its unit says so. Some rows measure several figures at once, percentiles for example, of which
+// each is a line of its own. A row is measured several times (-runs), reference and ours in turn, so that whatever
+// changes on the machine meets both. Shown are the median, the smallest and the largest of the runs. The ratio is the
+// median of ours divided by the median of the reference: below 1, ours is better. A goal is a ratio that is to be
+// reached, and "met" says whether it was in this run; where the goal is no ratio, the reference is a fixed limit, whose
+// name says so, and the goal is 1. It is null where there is no goal, or nothing to hold against it. A row whose runs
+// lie far apart is called unsteady on standard error: then the machine was busy, and the row is worth a second look.
 //
 // In each run each side is a fresh process that starts its peer as a process of its own: where a row has two sides,
-// they share nothing but what is measured. Both get the same number of operations, the same number of them
-// unmeasured before (warm-up), the same CPUs, the same capacity and the same work per item; the table shows these
-// conditions for each row. Figures of other conditions are other figures: one and the same ring takes 1 ns or 30 ns an
-// item by its capacity and by the producer's pace alone.
+// they share nothing but what is measured. Both get the same number of operations, the same number of them unmeasured
+// before (warm-up), the same CPUs, the same capacity and the same work per item; the table shows these conditions for
+// each row. Figures of other conditions are other figures: one and the same ring takes 1 ns or 30 ns an item by its
+// capacity and by the producer's pace alone.
 //
 // # What is checked
 //
 // Every word that travels is written by the sender and compared by the receiver, in the measured time, on both sides
-// (what a lock guards, side A alone; a pool's worker sends back the complement of what it got). The words are a counter that starts at another random number in every run. A word that is not
-// the expected one ends the run, and the program exits with status 1. So does a side that fails or takes longer than a
-// minute. The tests inject a wrong word into every row and every reference, and require the failure.
+// (what a lock guards, side A alone; a pool's worker sends back the complement of what it got). The words are a counter
+// that starts at another random number in every run. A word that is not the expected one ends the run, and the program
+// exits with status 1. So does a side that fails or takes longer than a minute. The tests inject a wrong word into
+// every row and every reference, and require the failure.
 //
 // # Placement
 //
 // The measured threads are pinned, ours and the references' alike: side A to the first CPU that this process may use,
 // side B to another core of the same package where there is one. The other threads of a Go process (the collector's,
-// the monitor's) stay free, as in a user's program, and compete where there are but two CPUs. On a virtual machine
-// two CPUs may be siblings of one core, or of two, without saying so, and change from one to the other: that is 100
-// or 500 ns for a round trip. A row that needs two CPUs is not measured on one. Where both sides share
-// a CPU, the processes are confined to it as a whole, so that the library knows. A pool places its worker by itself.
+// the monitor's) stay free, as in a user's program, and compete where there are but two CPUs. On a virtual machine two
+// CPUs may be siblings of one core, or of two, without saying so, and change from one to the other: that is 100 or 500
+// ns for a round trip. A row that needs two CPUs is not measured on one. Where both sides share a CPU, the processes
+// are confined to it as a whole, so that the library knows. A pool places its worker by itself.
 //
 // # References
 //
 // The references are the small programs below reference/: in C (cc -O2) and C++ (c++ -O2, some with the headers of
 // Boost), compiled at run time, and in Python (python3). Where a compiler, an interpreter or a library is missing or
-// fails, a row runs without its reference, and the output says "absent" and why. Nothing is taken from an earlier run or
-// another machine.
+// fails, a row runs without its reference, and the output says "absent" and why. Nothing is taken from an earlier run
+// or another machine.
 //
 // A program is one file; its extension says the language. It gets its job as arguments of the form key=value (n, warm,
 // capacity, steps, salt, peersalt, a and b, as in [Job], and kind, which says what it is to measure if it has several
-// things), and prints one number, the nanoseconds of one operation. A check that fails says "wrong payload" on standard
-// error and exits with a status that is not zero. reference/common.h has what C and C++ need for that. A test wants a
-// job for every program in its list, runs it, sees its check fail, and compiles it without a warning.
+// things), and prints one number, the nanoseconds of one operation, or for a row of several figures a line for each:
+// its name and its number. A check that fails says "wrong payload" on standard error and exits with a status that is
+// not zero. reference/common.h has what C and C++ need for that. A test wants a job for every program in its list, runs
+// it, sees its check fail, and compiles it without a warning.
 //
 // # What the harness costs
 //

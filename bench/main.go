@@ -45,7 +45,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		fmt.Fprintf(stderr, "bench: %v\n", err)
 		return exitUsage
 	}
-	selected := slices.DeleteFunc(rows(), func(r Row) bool { return !o.only.MatchString(r.Name) })
+	selected := slices.DeleteFunc(rows(), func(r Row) bool { return !slices.ContainsFunc(r.names(), o.only.MatchString) })
 	if len(selected) == 0 {
 		fmt.Fprintf(stderr, "bench: no row matches %q; -list shows all\n", o.only)
 		return exitUsage
@@ -116,7 +116,7 @@ func (o options) measure(ctx context.Context, selected []Row, stdout, stderr io.
 			failed = append(failed, ctx.Err())
 			break
 		}
-		result, err := r.measure(ctx, row)
+		results, err := r.measure(ctx, row)
 		switch {
 		case errors.Is(err, errOneCPU):
 			fmt.Fprintf(stderr, "%s: not measured: %v\n", row.Name, err)
@@ -126,11 +126,14 @@ func (o options) measure(ctx context.Context, selected []Row, stdout, stderr io.
 			failed = append(failed, fmt.Errorf("%s: %w", row.Name, err))
 			continue
 		}
-		if result.Unsteady != "" {
-			fmt.Fprintf(stderr, "%s: %s\n", row.Name, result.Unsteady)
-		}
-		done = append(done, result)
-		if o.json {
+		done = append(done, results...)
+		for _, result := range results {
+			if result.Unsteady != "" {
+				fmt.Fprintf(stderr, "%s: %s\n", result.Name, result.Unsteady)
+			}
+			if !o.json {
+				continue
+			}
 			if err := printJSON(stdout, result.Result); err != nil {
 				return err
 			}

@@ -38,6 +38,14 @@ func TestMain(m *testing.M) {
 			Ours: func(context.Context, Job) (float64, error) { return 0, nil },
 		},
 		{
+			Name: "fake/several", About: "measures two things", N: 1, Unit: "ms",
+			Figures: []Figure{{Name: "p50"}, {Name: "p99", Goal: 1}, {Name: "threads", Unit: "threads", Goal: 1}},
+			Meter: func(context.Context, Job) (Values, error) {
+				return Values{"p50": 1, "p99": 8, "threads": 0}, nil
+			},
+			Reference: limit(10, "10 of whatever"),
+		},
+		{
 			Name: "fake/alone", About: "has no reference", N: 1,
 			Ours: func(context.Context, Job) (float64, error) { return 1.5, nil },
 		},
@@ -57,9 +65,13 @@ func TestListNamesEveryRowWithOneLine(t *testing.T) {
 	status, stdout, stderr := bench(t, "-list")
 	require.Zero(t, status, stderr)
 	lines := strings.Split(strings.TrimSpace(stdout), "\n")
-	require.Len(t, lines, len(rows()))
-	for i, row := range rows() {
-		require.Regexp(t, "^"+regexp.QuoteMeta(row.Name)+` +\S.*`, lines[i])
+	var names []string
+	for _, row := range rows() {
+		names = append(names, row.names()...)
+	}
+	require.Len(t, lines, len(names))
+	for i, name := range names {
+		require.Regexp(t, "^"+regexp.QuoteMeta(name)+` +\S.*`, lines[i])
 	}
 }
 
@@ -69,14 +81,14 @@ func TestEveryRowIsComplete(t *testing.T) {
 		require.False(t, seen[row.Name], "%s: twice", row.Name)
 		seen[row.Name] = true
 		require.NotEmpty(t, row.About, row.Name)
-		require.NotNil(t, row.Ours, row.Name)
+		require.True(t, (row.Ours == nil) == (len(row.Figures) > 0) && (row.Meter == nil) == (len(row.Figures) == 0), row.Name)
 		require.NotZero(t, row.N, row.Name)
 		if strings.HasPrefix(row.Name, "fake/") {
 			continue
 		}
 		require.NotEmpty(t, row.Payload, row.Name)
 		require.NotEmpty(t, row.Concurrency, row.Name)
-		if ref := row.Reference; !ref.none() && ref.Go == nil {
+		if ref := row.Reference; ref.Source != "" {
 			_, err := sources.ReadFile("reference/" + ref.Source)
 			require.NoError(t, err, row.Name)
 			_, err = languageOf(ref.Source)
@@ -94,11 +106,22 @@ func TestJSONIsOneObjectALineWithExactlyTheKeys(t *testing.T) {
 		`"reference":null,"reference_value":null,"ratio":null,"goal":null,"met":null}`+"\n", stdout)
 }
 
+func TestARowOfSeveralFiguresIsALineForEach(t *testing.T) {
+	status, stdout, stderr := bench(t, "-json", "-runs", "1", "-only", "^fake/several/p99$")
+	require.Zero(t, status, stderr)
+	require.Equal(t, `{"name":"fake/several/p50","unit":"ms","value":1,"min":1,"max":1,"runs":1,`+
+		`"reference":"limit: 10 of whatever","reference_value":10,"ratio":0.1,"goal":null,"met":null}`+"\n"+
+		`{"name":"fake/several/p99","unit":"ms","value":8,"min":8,"max":8,"runs":1,`+
+		`"reference":"limit: 10 of whatever","reference_value":10,"ratio":0.8,"goal":1,"met":true}`+"\n"+
+		`{"name":"fake/several/threads","unit":"threads","value":0,"min":0,"max":0,"runs":1,`+
+		`"reference":"limit: 10 of whatever","reference_value":10,"ratio":0,"goal":1,"met":true}`+"\n", stdout)
+}
+
 func TestTableShowsTheConditionsOfEachRow(t *testing.T) {
 	status, stdout, stderr := bench(t, "-runs", "1", "-only", "^fake/honest$")
 	require.Zero(t, status, stderr)
 	require.Contains(t, stdout, runtime.Version())
-	require.Regexp(t, `fake/honest +20\.0 +20\.0 +20\.0 +1 +Go, a constant +10\.0 +2\.00 +2\.00 +yes`, stdout)
+	require.Regexp(t, `fake/honest +ns +20\.0 +20\.0 +20\.0 +1 +Go, a constant +10\.0 +2\.00 +2\.00 +yes`, stdout)
 	require.Regexp(t, `row +capacity +work per item +payload +placement +concurrency`, stdout)
 	require.Regexp(t, `fake/honest +- +none +uint64 +CPU \d+ +1 process`, stdout)
 }
@@ -125,7 +148,7 @@ func TestARowThatFailsIsAnErrorAndTheOthersGoOn(t *testing.T) {
 	require.Equal(t, exitFailed, status)
 	require.Contains(t, stderr, "fake/failing: run 1")
 	require.Contains(t, stderr, "out of luck")
-	require.Contains(t, stderr, `fake/nonsense: run 1: not a time: "0`)
+	require.Contains(t, stderr, `fake/nonsense: run 1: not a figure in ns: 0`)
 	require.Equal(t, 1, strings.Count(stdout, "\n"))
 	require.Contains(t, stdout, "fake/alone")
 }
@@ -148,13 +171,13 @@ func TestEveryRowChecksItsPayload(t *testing.T) {
 			continue
 		}
 		t.Run(row.Name, func(t *testing.T) {
-			result, err := honest.measure(t.Context(), row)
+			results, err := honest.measure(t.Context(), row)
 			require.NoError(t, err)
-			require.Positive(t, result.Value)
+			require.Len(t, results, len(row.figures()))
 			if row.Payload == "none" {
 				return
 			}
-			if !row.Reference.none() && result.ReferenceValue != nil {
+			if results[0].ReferenceValue != nil && row.Reference.Limit == 0 {
 				_, err = faulty.measure(t.Context(), row)
 				require.ErrorContains(t, err, "reference: ")
 				require.ErrorContains(t, err, "wrong payload")
@@ -191,6 +214,6 @@ func quickRunner(t *testing.T) *runner {
 	r, err := newRunner(1)
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, r.Close()) })
-	r.divide = 1000
+	r.divide, r.most = 1000, 1<<20
 	return r
 }

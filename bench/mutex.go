@@ -89,30 +89,30 @@ func measureMutex(ctx context.Context, j Job) (float64, error) {
 	}
 	v, err := pinned(j.A, func() (float64, error) {
 		counter := new(j.Salt)
-		for range j.Warm {
-			if err := add(ctx, m, counter); err != nil {
-				return 0, err
-			}
+		if err := addUnder(ctx, m, counter, j.Warm); err != nil {
+			return 0, err
 		}
 		begin := time.Now()
-		for range j.N {
-			if err := add(ctx, m, counter); err != nil {
-				return 0, err
-			}
-		}
+		err := addUnder(ctx, m, counter, j.N)
 		elapsed := time.Since(begin)
 		expect(*counter, j.PeerSalt+j.Warm+j.N, "holder")
-		return j.per(elapsed), nil
+		return j.per(elapsed), err
 	})
 	return v, p.finish(ctx, errors.Join(err, t.give()))
 }
 
-func add(ctx context.Context, m *sync.Mutex, counter *uint64) error {
-	if err := m.Lock(ctx); err != nil {
-		return err
+// addUnder adds n to the counter, one by one, each under the lock.
+func addUnder(ctx context.Context, m *sync.Mutex, counter *uint64, n uint64) error {
+	for range n {
+		if err := m.Lock(ctx); err != nil {
+			return err
+		}
+		*counter++
+		if err := m.Unlock(); err != nil {
+			return err
+		}
 	}
-	*counter++
-	return m.Unlock()
+	return nil
 }
 
 func measureGoMutex(_ context.Context, j Job) (float64, error) {

@@ -26,7 +26,7 @@ type Conditions struct{ Capacity, Work, Payload, Placement, Concurrency string }
 // printTable prints the results, and below them the conditions of each.
 func printTable(w io.Writer, all []conditioned) error {
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(t, "row\tns\tmin\tmax\truns\treference\tns\tratio\tgoal\tmet")
+	fmt.Fprintln(t, "row\tunit\tours\tmin\tmax\truns\treference\ttheirs\tratio\tgoal\tmet")
 	for _, r := range all {
 		name := "-"
 		if r.Reference != nil {
@@ -41,8 +41,8 @@ func printTable(w io.Writer, all []conditioned) error {
 		case r.Goal != nil:
 			met = "unknown"
 		}
-		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%d\t%s\t%s\t%s\t%s\t%s\n", r.Name, time3(r.Value), time3(r.Min), time3(r.Max), r.Runs,
-			name, optional(r.ReferenceValue, time3), optional(r.Ratio, ratio3), optional(r.Goal, ratio3), met)
+		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%d\t%s\t%s\t%s\t%s\t%s\n", r.Name, r.Unit, digits(r.Value), digits(r.Min), digits(r.Max), r.Runs,
+			name, optional(r.ReferenceValue, digits), optional(r.Ratio, ratio3), optional(r.Goal, ratio3), met)
 	}
 	fmt.Fprintln(t)
 	fmt.Fprintln(t, "row\tcapacity\twork per item\tpayload\tplacement\tconcurrency")
@@ -57,7 +57,9 @@ func printTable(w io.Writer, all []conditioned) error {
 func printList(w io.Writer, all []Row) error {
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	for _, r := range all {
-		fmt.Fprintf(t, "%s\t%s\n", r.Name, r.About)
+		for _, name := range r.names() {
+			fmt.Fprintf(t, "%s\t%s\n", name, r.About)
+		}
 	}
 	return t.Flush()
 }
@@ -69,8 +71,8 @@ func optional(v *float64, format func(float64) string) string {
 	return format(*v)
 }
 
-// time3 prints nanoseconds with about three digits.
-func time3(v float64) string {
+// digits prints a figure with about three digits.
+func digits(v float64) string {
 	switch {
 	case v < 10:
 		return strconv.FormatFloat(v, 'f', 2, 64)

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
@@ -18,8 +19,7 @@ var sideProcess = proc.Func("bench/side", func(ctx context.Context, a sideArgs) 
 	if err != nil {
 		return err
 	}
-	fmt.Println(v)
-	return nil
+	return json.NewEncoder(os.Stdout).Encode(v)
 })
 
 type sideArgs struct {
@@ -29,40 +29,49 @@ type sideArgs struct {
 }
 
 // startSide runs one side of a row in a process of its own, and returns what that measured.
-func startSide(ctx context.Context, a sideArgs) (float64, error) {
+func startSide(ctx context.Context, a sideArgs) (Values, error) {
 	var stdout, stderr strings.Builder
 	child, err := sideProcess.Start(ctx, a, proc.Name(a.Row), proc.Stdout(&stdout), proc.Stderr(&stderr))
 	if err != nil {
-		return 0, err
+		return nil, err
 	}
 	err = child.Wait(ctx)
 	if err := child.Close(); err != nil {
-		return 0, err
+		return nil, err
 	}
 	if err != nil {
 		if text := strings.TrimSpace(stderr.String()); text != "" {
 			err = fmt.Errorf("%w: %s", err, text)
 		}
-		return 0, err
+		return nil, err
 	}
-	return number(stdout.String())
+	var v Values
+	if err := json.Unmarshal([]byte(stdout.String()), &v); err != nil {
+		return nil, fmt.Errorf("what it printed: %w", err)
+	}
+	return v, nil
 }
 
 // runSide runs one side of a row in this process.
-func runSide(ctx context.Context, a sideArgs) (float64, error) {
+func runSide(ctx context.Context, a sideArgs) (Values, error) {
 	row, ok := find(a.Row)
 	if !ok {
-		return 0, fmt.Errorf("no row %q", a.Row)
+		return nil, fmt.Errorf("no row %q", a.Row)
 	}
 	if row.Place == SameCPU { // the peer is born into the same confinement
 		if err := confine(a.Job.A); err != nil {
-			return 0, err
+			return nil, err
 		}
 	}
-	if a.Reference {
-		return row.Reference.Go(ctx, a.Job)
+	if row.Meter != nil {
+		return row.Meter(ctx, a.Job)
 	}
-	return row.Ours(ctx, a.Job)
+	side := row.Ours
+	if a.Reference {
+		side = row.Reference.Go
+	}
+	v, err := side(ctx, a.Job)
+	return Values{"": v}, err
 }
 
 // A pair is what side A has of the two sides: the segment that they share, and its peer, side B.

@@ -5,6 +5,7 @@ import (
 	"embed"
 	"errors"
 	"fmt"
+	"math"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -152,10 +153,10 @@ func (r *references) prepare(ctx context.Context, source string) ([]string, erro
 }
 
 // run runs a reference once. It returns an *absentError if the reference cannot be had here.
-func (r *references) run(ctx context.Context, ref Reference, j Job) (float64, error) {
+func (r *references) run(ctx context.Context, ref Reference, j Job) (Values, error) {
 	command, err := r.command(ctx, ref.Source)
 	if err != nil {
-		return 0, err
+		return nil, err
 	}
 	args := append(command[1:len(command):len(command)], "kind="+ref.Kind)
 	for _, a := range []struct {
@@ -174,16 +175,54 @@ func (r *references) run(ctx context.Context, ref Reference, j Job) (float64, er
 		if ctx.Err() != nil {
 			err = ctx.Err()
 		}
-		return 0, fmt.Errorf("%s: %w: %s", ref.Source, err, strings.TrimSpace(stderr.String()))
+		return nil, fmt.Errorf("%s: %w: %s", ref.Source, err, strings.TrimSpace(stderr.String()))
 	}
-	return number(stdout.String())
+	return printed(stdout.String())
 }
 
-// number reads what a side printed: the nanoseconds of one operation, which are above zero.
-func number(s string) (float64, error) {
-	v, err := strconv.ParseFloat(strings.TrimSpace(s), 64)
-	if err != nil || !(v > 0) {
-		return 0, fmt.Errorf("not a time: %q", s)
+// printed reads what a reference printed: one number; or lines of a figure's name and its number.
+func printed(s string) (Values, error) {
+	v := Values{}
+	for line := range strings.Lines(strings.TrimSpace(s)) {
+		words := strings.Fields(line)
+		name := strings.Join(words[:max(len(words)-1, 0)], " ")
+		if len(words) == 0 || name == "" && len(v) > 0 {
+			return nil, fmt.Errorf("not one number, and no names: %q", s)
+		}
+		n, err := strconv.ParseFloat(words[len(words)-1], 64)
+		if err != nil {
+			return nil, fmt.Errorf("not a number: %q", line)
+		}
+		v[name] = n
+	}
+	if len(v) == 0 {
+		return nil, errors.New("it printed nothing")
 	}
 	return v, nil
+}
+
+// spread gives each figure the one number that there is, if there is but one: a row of percentiles may be held against
+// one limit.
+func (v Values) spread(figures []Figure) Values {
+	one, ok := v[""]
+	if !ok {
+		return v
+	}
+	all := Values{}
+	for _, f := range figures {
+		all[f.Name] = one
+	}
+	return all
+}
+
+// value is the value of a figure, which must be there; a time must be above zero.
+func (v Values) value(f Figure) (float64, error) {
+	n, ok := v[f.Name]
+	switch {
+	case !ok:
+		return 0, fmt.Errorf("no figure %q", f.Name)
+	case !(n >= 0) || math.IsInf(n, 1) || n == 0 && f.Unit == "ns":
+		return 0, fmt.Errorf("not a figure in %s: %v", f.Unit, n)
+	}
+	return n, nil
 }

@@ -73,7 +73,10 @@ func TestEveryReferenceRunsAndChecksItsPayload(t *testing.T) {
 			job.Salt, job.PeerSalt = 1<<32-3, 1<<32-3 // the futex words, of 32 bits, wrap on the way
 			v, err := r.refs.run(t.Context(), ref, job)
 			require.NoError(t, err)
-			require.Positive(t, v)
+			require.NotEmpty(t, v)
+			for name, n := range v {
+				require.Positive(t, n, name)
+			}
 			if strings.Contains(c.name, "no payload") {
 				return
 			}
@@ -132,10 +135,10 @@ func TestACompilerThatFailsLeavesTheReferenceAbsent(t *testing.T) {
 	t.Setenv("PATH", dir)
 	r := quickRunner(t)
 	row, _ := find("harness/clock")
-	result, err := r.measure(t.Context(), row)
+	results, err := r.measure(t.Context(), row)
 	require.NoError(t, err)
-	require.Equal(t, "C, clock_gettime (absent: cc: exit status 1: no headers here)", *result.Reference)
-	require.Nil(t, result.Ratio)
+	require.Equal(t, "C, clock_gettime (absent: cc: exit status 1: no headers here)", *results[0].Reference)
+	require.Nil(t, results[0].Ratio)
 }
 
 func TestALibraryThatIsMissingLeavesTheReferenceAbsent(t *testing.T) {
@@ -157,7 +160,7 @@ func TestAnInterpretedReference(t *testing.T) {
 	needs(t, r, "count.py")
 	v, err := r.refs.run(t.Context(), Reference{Source: "count.py", Kind: "odd"}, Job{})
 	require.NoError(t, err)
-	require.Equal(t, 10.0, v)
+	require.Equal(t, Values{"": 10}, v)
 }
 
 func TestASourceOfAnUnknownLanguageIsAnError(t *testing.T) {
@@ -180,4 +183,20 @@ func TestCalibrationFindsThePace(t *testing.T) {
 	again, err := r.calibrate(t.Context(), 2)
 	require.NoError(t, err)
 	require.Equal(t, p, again)
+}
+
+func TestWhatAReferencePrints(t *testing.T) {
+	for text, want := range map[string]Values{
+		"12.5\n":           {"": 12.5},
+		"p50 1\np99 2e3\n": {"p50": 1, "p99": 2000},
+		"two words 7\n":    {"two words": 7},
+	} {
+		v, err := printed(text)
+		require.NoError(t, err)
+		require.Equal(t, want, v)
+	}
+	for _, text := range []string{"", "many", "1\n2\n", "p50 many", "p50 1\n\np99 2"} {
+		_, err := printed(text)
+		require.Error(t, err, text)
+	}
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"slices"
 )
@@ -22,23 +23,77 @@ type Row struct {
 	Concurrency string
 	CapacityOf  string // the unit of Capacity: "items" where empty
 
+	Unit    string   // of the figure: "ns" where empty
+	Figures []Figure // what a run measures, where that is more than one thing
+
 	Ours      Side
+	Meter     Meter // in the place of Ours, where there are Figures
 	Reference Reference
+}
+
+// A Figure is one of several things that the runs of a row measure, and becomes a line of its own, whose name is the
+// row's with the figure's behind it.
+type Figure struct {
+	Name string
+	Unit string  // the row's where empty
+	Goal float64 // as the row's
 }
 
 // A Side measures one run and returns the nanoseconds of one operation. It runs in a process of its own, which it may
 // leave as it likes; a payload that is not what was sent is an error.
 type Side func(ctx context.Context, j Job) (float64, error)
 
-// A Reference is what ours is held against: a program below reference/, or a Side in Go. Its zero is none.
+// Values are what one run measured, by the figures' names; a row without figures has the one name "".
+type Values map[string]float64
+
+// A Meter is a Side that measures several figures.
+type Meter func(ctx context.Context, j Job) (Values, error)
+
+// A Reference is what ours is held against: a program below reference/, a Side in Go, or a fixed limit. It may give a
+// value for each of the row's figures, or one for all of them. Its zero is none.
 type Reference struct {
 	Name   string
 	Source string // the program's file below reference/, whose extension says its language
 	Kind   string // passed to the program as kind=
 	Go     Side
+	Limit  float64 // the reference's value, whatever the machine: for goals that are no ratios
+}
+
+// limit is the reference of a goal that is no ratio; the row's Goal is then 1.
+func limit(value float64, what string) Reference {
+	return Reference{Name: "limit: " + what, Limit: value}
 }
 
 func (r Reference) none() bool { return r.Name == "" }
+
+// figures are what the row's runs measure, one or more.
+func (r Row) figures() []Figure {
+	unit := cmp.Or(r.Unit, "ns")
+	if len(r.Figures) == 0 {
+		return []Figure{{Unit: unit, Goal: r.Goal}}
+	}
+	all := slices.Clone(r.Figures)
+	for i := range all {
+		all[i].Unit = cmp.Or(all[i].Unit, unit)
+	}
+	return all
+}
+
+// names are those of the lines that the row becomes.
+func (r Row) names() []string {
+	var all []string
+	for _, f := range r.figures() {
+		all = append(all, f.of(r))
+	}
+	return all
+}
+
+func (f Figure) of(r Row) string {
+	if f.Name == "" {
+		return r.Name
+	}
+	return r.Name + "/" + f.Name
+}
 
 // A Job is what one run is told, the same for ours and the reference.
 type Job struct {

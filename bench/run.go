@@ -16,6 +16,7 @@ const patience = time.Minute
 type runner struct {
 	runs   int
 	divide uint64 // every row's operations by this: 1 for figures, more for a quick look
+	most   uint64 // no capacity is larger
 	fault  bool   // the receivers expect another payload than what is sent: every run must fail
 	refs   *references
 	a, b   CPU
@@ -47,7 +48,7 @@ func newRunner(runs int) (*runner, error) {
 	if err != nil {
 		return nil, err
 	}
-	r := &runner{runs: runs, divide: 1, refs: refs, work: map[float64]pace{}}
+	r := &runner{runs: runs, divide: 1, most: math.MaxUint64, refs: refs, work: map[float64]pace{}}
 	r.a, r.b, r.two = choose(cpus)
 	return r, nil
 }
@@ -58,15 +59,17 @@ func (r *runner) Close() error { return r.refs.Close() }
 var errOneCPU = errors.New("needs two CPUs, and this process may use only one")
 
 // measure runs a row: reference, ours, reference, ours, ..., so that whatever changes on the machine meets both.
-func (r *runner) measure(ctx context.Context, row Row) (conditioned, error) {
+// It returns a result for each of its figures.
+func (r *runner) measure(ctx context.Context, row Row) ([]conditioned, error) {
 	if row.Place.needsTwo() && !r.two {
-		return conditioned{}, errOneCPU
+		return nil, errOneCPU
 	}
 	job, conditions, err := r.prepare(ctx, row)
 	if err != nil {
-		return conditioned{}, err
+		return nil, err
 	}
-	var ours, reference []float64
+	figures := row.figures()
+	ours, reference := make([]runs, len(figures)), make([]runs, len(figures))
 	absent := ""
 	for run := range r.runs {
 		// Another salt in every run: what is checked cannot be left over from the run before.
@@ -79,26 +82,45 @@ func (r *runner) measure(ctx context.Context, row Row) (conditioned, error) {
 			v, err := r.reference(ctx, row, job)
 			if reason, ok := errors.AsType[*absentError](err); ok {
 				absent = reason.reason
-			} else if err != nil {
-				return conditioned{}, fmt.Errorf("run %d: reference: %w", run+1, err)
-			} else {
-				reference = append(reference, v)
+			} else if err := note(reference, figures, v.spread(figures), err); err != nil {
+				return nil, fmt.Errorf("run %d: reference: %w", run+1, err)
 			}
 		}
 		v, err := r.ours(ctx, row, job)
-		if err != nil {
-			return conditioned{}, fmt.Errorf("run %d: %w", run+1, err)
+		if err := note(ours, figures, v, err); err != nil {
+			return nil, fmt.Errorf("run %d: %w", run+1, err)
 		}
-		ours = append(ours, v)
 	}
-	return conditioned{summarize(row, ours, reference, absent), conditions, unsteady(ours, reference)}, nil
+	var results []conditioned
+	for i, f := range figures {
+		results = append(results, conditioned{summarize(row, f, ours[i], reference[i], absent), conditions,
+			unsteady(f.Unit, ours[i], reference[i])})
+	}
+	return results, nil
+}
+
+// runs are what the runs of one side measured of one figure.
+type runs []float64
+
+// note appends what a run measured to the runs of each figure.
+func note(all []runs, figures []Figure, v Values, err error) error {
+	for i, f := range figures {
+		if err != nil {
+			return err
+		}
+		var n float64
+		if n, err = v.value(f); err == nil {
+			all[i] = append(all[i], n)
+		}
+	}
+	return err
 }
 
 // prepare makes the job of a row's runs, and says under which conditions they are.
 func (r *runner) prepare(ctx context.Context, row Row) (Job, Conditions, error) {
 	job := Job{
 		N: max(row.N/r.divide, 1), Warm: row.Warm / r.divide,
-		Capacity: row.Capacity, A: r.a.ID, B: r.b.ID,
+		Capacity: min(row.Capacity, r.most), A: r.a.ID, B: r.b.ID,
 	}
 	if row.Place == SameCPU {
 		job.B = job.A
@@ -112,7 +134,7 @@ func (r *runner) prepare(ctx context.Context, row Row) (Job, Conditions, error) 
 		if unit == "" {
 			unit = "items"
 		}
-		c.Capacity = fmt.Sprintf("%d %s", row.Capacity, unit)
+		c.Capacity = fmt.Sprintf("%d %s", job.Capacity, unit)
 	}
 	if row.Pace > 0 {
 		p, err := r.calibrate(ctx, row.Pace)
@@ -124,7 +146,10 @@ func (r *runner) prepare(ctx context.Context, row Row) (Job, Conditions, error) 
 	return job, c, nil
 }
 
-func (r *runner) reference(ctx context.Context, row Row, j Job) (float64, error) {
+func (r *runner) reference(ctx context.Context, row Row, j Job) (Values, error) {
+	if l := row.Reference.Limit; l > 0 {
+		return Values{"": l}, nil
+	}
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	if row.Reference.Go != nil {
@@ -133,7 +158,7 @@ func (r *runner) reference(ctx context.Context, row Row, j Job) (float64, error)
 	return r.refs.run(ctx, row.Reference, j)
 }
 
-func (r *runner) ours(ctx context.Context, row Row, j Job) (float64, error) {
+func (r *runner) ours(ctx context.Context, row Row, j Job) (Values, error) {
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	return startSide(ctx, sideArgs{Row: row.Name, Job: j})
@@ -149,12 +174,12 @@ func (r *runner) calibrate(ctx context.Context, ns float64) (pace, error) {
 	row, _ := find(workRow)
 	item := func(steps, n uint64) (inC, inGo float64, err error) {
 		j := Job{N: n, Warm: n / 10, Steps: steps, A: r.a.ID, B: r.b.ID}
-		inC, err = r.reference(ctx, row, j)
+		c, err := r.reference(ctx, row, j)
 		if _, ok := errors.AsType[*absentError](err); err != nil && !ok {
 			return 0, 0, err
 		}
-		inGo, err = r.ours(ctx, row, j)
-		return inC, inGo, err
+		ours, err := r.ours(ctx, row, j)
+		return c[""], ours[""], err
 	}
 	inC, inGo, err := item(probe, 200_000)
 	if err != nil {

@@ -21,15 +21,15 @@ type Result struct {
 	Met            *bool    `json:"met"` // null without a goal or without a ratio to hold against it
 }
 
-// summarize makes the result of a row from its runs; reference is empty where it is absent or the row has none.
-func summarize(r Row, ours, reference []float64, absent string) Result {
+// summarize makes the result of a row's figure from its runs; reference is empty where it is absent or the row has none.
+func summarize(r Row, f Figure, ours, reference []float64, absent string) Result {
 	value := median(ours)
 	out := Result{
-		Name: r.Name, Unit: "ns", Runs: len(ours),
+		Name: f.of(r), Unit: f.Unit, Runs: len(ours),
 		Value: round(value), Min: round(slices.Min(ours)), Max: round(slices.Max(ours)),
 	}
-	if r.Goal > 0 {
-		out.Goal = &r.Goal
+	if f.Goal > 0 {
+		out.Goal = &f.Goal
 	}
 	if r.Reference.none() {
 		return out
@@ -45,8 +45,8 @@ func summarize(r Row, ours, reference []float64, absent string) Result {
 	limit := median(reference)
 	ratio := value / limit
 	out.ReferenceValue, out.Ratio = new(round(limit)), new(round(ratio))
-	if r.Goal > 0 {
-		out.Met = new(ratio <= r.Goal)
+	if f.Goal > 0 {
+		out.Met = new(ratio <= f.Goal)
 	}
 	return out
 }
@@ -72,7 +72,7 @@ func round(v float64) float64 { return math.Round(v*1e4) / 1e4 }
 
 // unsteady says so when a side's runs lie too far apart for their median to mean much: the machine was busy, or the
 // system moved the CPUs under us. It is empty otherwise.
-func unsteady(ours, reference []float64) string {
+func unsteady(unit string, ours, reference []float64) string {
 	for _, side := range []struct {
 		name string
 		runs []float64
@@ -81,8 +81,8 @@ func unsteady(ours, reference []float64) string {
 			continue
 		}
 		if least, most := slices.Min(side.runs), slices.Max(side.runs); most > 1.5*least {
-			return fmt.Sprintf("unsteady: %s took from %s to %s ns; measure again on a quiet machine",
-				side.name, time3(least), time3(most))
+			return fmt.Sprintf("unsteady: %s took from %s to %s %s; measure again on a quiet machine",
+				side.name, digits(least), digits(most), unit)
 		}
 	}
 	return ""

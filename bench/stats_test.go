@@ -31,18 +31,18 @@ func TestSummaryOfARow(t *testing.T) {
 	row := Row{Name: "a/b", Goal: 1.15, Reference: Reference{Name: "C"}}
 	ours, reference := []float64{12, 10, 11}, []float64{10, 9, 20}
 
-	r := summarize(row, ours, reference, "")
+	r := summarize(row, row.figures()[0], ours, reference, "")
 	require.Equal(t, []float64{11, 10, 12}, []float64{r.Value, r.Min, r.Max})
 	require.Equal(t, 3, r.Runs)
 	require.Equal(t, 10.0, *r.ReferenceValue)
 	require.Equal(t, 1.1, *r.Ratio)
 	require.True(t, *r.Met)
 
-	r = summarize(row, []float64{11.6}, []float64{10}, "")
+	r = summarize(row, row.figures()[0], []float64{11.6}, []float64{10}, "")
 	require.False(t, *r.Met, "1.16 is more than 1.15")
 
 	row.Goal = 0
-	r = summarize(row, ours, reference, "")
+	r = summarize(row, row.figures()[0], ours, reference, "")
 	require.NotNil(t, r.Ratio)
 	require.Nil(t, r.Goal)
 	require.Nil(t, r.Met)
@@ -50,19 +50,19 @@ func TestSummaryOfARow(t *testing.T) {
 
 func TestSummaryGuessesNothing(t *testing.T) {
 	row := Row{Name: "a/b", Goal: 1.15, Reference: Reference{Name: "C"}}
-	r := summarize(row, []float64{1}, nil, "no cc in PATH")
+	r := summarize(row, row.figures()[0], []float64{1}, nil, "no cc in PATH")
 	require.Equal(t, "C (absent: no cc in PATH)", *r.Reference)
 	require.Equal(t, 1.15, *r.Goal)
 	require.Nil(t, r.ReferenceValue)
 	require.Nil(t, r.Ratio)
 	require.Nil(t, r.Met)
 
-	r = summarize(Row{Name: "a/b"}, []float64{1}, nil, "")
+	r = summarize(Row{Name: "a/b"}, Figure{Unit: "ns"}, []float64{1}, nil, "")
 	require.Nil(t, r.Reference)
 }
 
 func TestRunsThatLieFarApartAreToldOf(t *testing.T) {
-	require.Empty(t, unsteady([]float64{10, 14}, nil))
-	require.Contains(t, unsteady([]float64{10, 16}, nil), "ours took from 10.0 to 16.0 ns")
-	require.Contains(t, unsteady([]float64{10}, []float64{90, 500, 95}), "the reference took from 90.0 to 500 ns")
+	require.Empty(t, unsteady("ns", []float64{10, 14}, nil))
+	require.Contains(t, unsteady("ns", []float64{10, 16}, nil), "ours took from 10.0 to 16.0 ns")
+	require.Contains(t, unsteady("ns", []float64{10}, []float64{90, 500, 95}), "the reference took from 90.0 to 500 ns")
 }
