@@ -48,7 +48,7 @@
 // or another machine.
 //
 // A program is one file; its extension says the language. It gets its job as arguments of the form key=value (n, warm,
-// capacity, steps, salt, peersalt, a and b, as in [Job], and kind, which says what it is to measure if it has several
+// capacity, steps, workers, salt, peersalt, a and b, as in [Job], and kind, which says what it is to measure if it has several
 // things), and prints one number, the nanoseconds of one operation, or for a row of several figures a line for each:
 // its name and its number. A check that fails says "wrong payload" on standard error and exits with a status that is
 // not zero. reference/common.h has what C and C++ need for that. A test wants a job for every program in its list, runs

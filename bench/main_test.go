@@ -177,7 +177,7 @@ func TestEveryRowChecksItsPayload(t *testing.T) {
 			if row.Payload == "none" {
 				return
 			}
-			if results[0].ReferenceValue != nil && row.Reference.Limit == 0 {
+			if results[0].ReferenceValue != nil && row.Reference.Limits == nil {
 				_, err = faulty.measure(t.Context(), row)
 				require.ErrorContains(t, err, "reference: ")
 				require.ErrorContains(t, err, "wrong payload")

@@ -12,6 +12,8 @@ const (
 	OneCPU      Place = iota // one process measures, on the first CPU
 	TwoCPUs                  // one side on each of two CPUs, of different cores where there are such
 	SameCPU                  // both sides on the first CPU
+	OwnCPUs                  // as TwoCPUs, but each process is confined to its CPU as a whole
+	Free                     // all threads where the system puts them
 	CallerBound              // the caller on the first CPU, the other side where the system puts it, for which a CPU is left
 )
 
@@ -64,6 +66,10 @@ func (p Place) text(a, b CPU) string {
 		return fmt.Sprintf("CPU %d", a.ID)
 	case SameCPU:
 		return fmt.Sprintf("both on CPU %d", a.ID)
+	case OwnCPUs:
+		return describe(a, b) + ", each process confined to its own"
+	case Free:
+		return "free"
 	case CallerBound:
 		return fmt.Sprintf("caller on CPU %d, worker free; C on %d and %d", a.ID, a.ID, b.ID)
 	}
@@ -98,4 +104,4 @@ func pinned[T any](cpu int, f func() (T, error)) (T, error) {
 }
 
 // needsTwo reports whether the two sides would be in each other's way on one CPU.
-func (p Place) needsTwo() bool { return p == TwoCPUs || p == CallerBound }
+func (p Place) needsTwo() bool { return p == TwoCPUs || p == OwnCPUs || p == CallerBound }

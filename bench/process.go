@@ -58,7 +58,7 @@ func runSide(ctx context.Context, a sideArgs) (Values, error) {
 	if !ok {
 		return nil, fmt.Errorf("no row %q", a.Row)
 	}
-	if row.Place == SameCPU { // the peer is born into the same confinement
+	if a.Job.Confined { // the peer is born into the same confinement
 		if err := confine(a.Job.A); err != nil {
 			return nil, err
 		}
@@ -94,8 +94,13 @@ func newPair(j Job, size int64) (*pair, error) {
 // start starts the peer in a process of its own, in which it finds the objects by their names. If the peer fails, this
 // process ends with it: the measured loop waits for an answer that will not come.
 func (p *pair) start(ctx context.Context, peer *proc.Function[Job]) error {
+	return begin(ctx, p, peer, p.job)
+}
+
+// begin is start for a peer with other arguments than the job.
+func begin[A any](ctx context.Context, p *pair, peer *proc.Function[A], args A) error {
 	var err error
-	if p.peer, err = peer.Start(ctx, p.job, proc.Share(p.seg)); err != nil {
+	if p.peer, err = peer.Start(ctx, args, proc.Share(p.seg)); err != nil {
 		return err
 	}
 	go func() {

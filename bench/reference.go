@@ -163,7 +163,7 @@ func (r *references) run(ctx context.Context, ref Reference, j Job) (Values, err
 		key   string
 		value uint64
 	}{
-		{"n", j.N}, {"warm", j.Warm}, {"capacity", j.Capacity}, {"steps", j.Steps},
+		{"n", j.N}, {"warm", j.Warm}, {"capacity", j.Capacity}, {"steps", j.Steps}, {"workers", j.Workers},
 		{"salt", j.Salt}, {"peersalt", j.PeerSalt}, {"a", uint64(j.A)}, {"b", uint64(j.B)},
 	} {
 		args = append(args, fmt.Sprintf("%s=%d", a.key, a.value))

@@ -15,6 +15,7 @@ type Row struct {
 
 	N, Warm  uint64 // operations a run, and before it, unmeasured
 	Capacity uint64 // what a ring holds, in items or bytes; 0 where there is none
+	Workers  uint64 // goroutines or threads of each side, where that is not one
 	Pace     float64
 	// Pace is the work that a producer does for each item, in nanoseconds; the runner turns it into steps of work.
 
@@ -56,12 +57,12 @@ type Reference struct {
 	Source string // the program's file below reference/, whose extension says its language
 	Kind   string // passed to the program as kind=
 	Go     Side
-	Limit  float64 // the reference's value, whatever the machine: for goals that are no ratios
+	Limits Values // the reference's values, whatever the machine: for goals that are no ratios
 }
 
 // limit is the reference of a goal that is no ratio; the row's Goal is then 1.
 func limit(value float64, what string) Reference {
-	return Reference{Name: "limit: " + what, Limit: value}
+	return Reference{Name: "limit: " + what, Limits: Values{"": value}}
 }
 
 func (r Reference) none() bool { return r.Name == "" }
@@ -100,7 +101,9 @@ type Job struct {
 	N, Warm  uint64
 	Capacity uint64
 	Steps    uint64 // of work for each item
+	Workers  uint64 // goroutines or threads of each side
 	A, B     int    // the CPUs of the two sides
+	Confined bool   // each side as a whole, to its CPU
 
 	// The word i of a payload is i+Salt where it is sent, and checked against i+PeerSalt where it is received. The
 	// two differ only in tests that want to see the check fail.
@@ -109,7 +112,8 @@ type Job struct {
 
 // rows returns every row there is, in the order in which they are measured and listed.
 func rows() []Row {
-	return slices.Concat(ringRows(), bytesRows(), mutexRows(), futexRows(), poolRows(), harnessRows(), fakes)
+	return slices.Concat(ringRows(), bytesRows(), mutexRows(), contendedRows(), semaphoreRows(), eventRows(), wakeRows(),
+		barrierRows(), crowdRows(), recoveryRows(), futexRows(), poolRows(), harnessRows(), fakes)
 }
 
 // fakes are the rows of the tests: here, since a test's child processes look their row up as well.

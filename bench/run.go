@@ -120,7 +120,8 @@ func note(all []runs, figures []Figure, v Values, err error) error {
 func (r *runner) prepare(ctx context.Context, row Row) (Job, Conditions, error) {
 	job := Job{
 		N: max(row.N/r.divide, 1), Warm: row.Warm / r.divide,
-		Capacity: min(row.Capacity, r.most), A: r.a.ID, B: r.b.ID,
+		Capacity: min(row.Capacity, r.most), Workers: max(row.Workers, 1), A: r.a.ID, B: r.b.ID,
+		Confined: row.Place == SameCPU || row.Place == OwnCPUs,
 	}
 	if row.Place == SameCPU {
 		job.B = job.A
@@ -147,8 +148,8 @@ func (r *runner) prepare(ctx context.Context, row Row) (Job, Conditions, error) 
 }
 
 func (r *runner) reference(ctx context.Context, row Row, j Job) (Values, error) {
-	if l := row.Reference.Limit; l > 0 {
-		return Values{"": l}, nil
+	if row.Reference.Limits != nil {
+		return row.Reference.Limits, nil
 	}
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()

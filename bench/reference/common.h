@@ -31,7 +31,7 @@
 // The word i of a payload is i + salt: the sender adds salt, the receiver expects peersalt. They differ only where a
 // test wants to see the checks fail.
 struct job {
-	uint64_t n, warm, salt, peersalt, capacity, steps;
+	uint64_t n, warm, salt, peersalt, capacity, steps, workers;
 	int a, b; // the CPUs of the two sides
 	const char *kind;
 };
@@ -67,6 +67,7 @@ static inline struct job job_from(int argc, char **argv) {
 	memset(&j, 0, sizeof j);
 	j.n = 1000;
 	j.capacity = 1024;
+	j.workers = 1;
 	j.kind = "";
 	for (int i = 1; i < argc; i++) {
 		char *v = strchr(argv[i], '=');
@@ -80,6 +81,7 @@ static inline struct job job_from(int argc, char **argv) {
 		else if (!strcmp(k, "peersalt")) j.peersalt = number(v);
 		else if (!strcmp(k, "capacity")) j.capacity = number(v);
 		else if (!strcmp(k, "steps")) j.steps = number(v);
+		else if (!strcmp(k, "workers")) j.workers = number(v);
 		else if (!strcmp(k, "a")) j.a = (int)number(v);
 		else if (!strcmp(k, "b")) j.b = (int)number(v);
 		else if (!strcmp(k, "kind")) j.kind = v;
@@ -110,8 +112,8 @@ static inline void *shared(size_t size) {
 	return p;
 }
 
-// start runs side b in a child, pinned to its CPU. The child dies with the parent.
-static inline pid_t start(const struct job *j, void (*side)(const struct job *, void *), void *memory) {
+// start_free runs side b in a child, which dies with the parent.
+static inline pid_t start_free(const struct job *j, void (*side)(const struct job *, void *), void *memory) {
 	pid_t parent = getpid(), child = fork();
 	if (child < 0)
 		die("fork");
@@ -120,11 +122,22 @@ static inline pid_t start(const struct job *j, void (*side)(const struct job *, 
 		prctl(PR_SET_PDEATHSIG, SIGKILL);
 		if (getppid() != parent)
 			_exit(1);
-		pin(j->b);
 		side(j, memory);
 		_exit(0);
 	}
 	other = child;
+	return child;
+}
+
+// start runs side b in a child, pinned to its CPU.
+static inline pid_t start(const struct job *j, void (*side)(const struct job *, void *), void *memory) {
+	cpu_set_t mine;
+	if (sched_getaffinity(0, sizeof mine, &mine))
+		die("sched_getaffinity");
+	pin(j->b);
+	pid_t child = start_free(j, side, memory);
+	if (sched_setaffinity(0, sizeof mine, &mine))
+		die("sched_setaffinity");
 	return child;
 }
 
