@@ -10,11 +10,12 @@ import (
 )
 
 // Barrier lets a number of parties go on when all of them have come, as often as they like. A party is a
-// goroutine of any process that calls Wait. It takes 1,104 bytes, of which 1,024 are the rows of the 64
-// processes that can be parties at the same time.
+// goroutine of any process that calls Wait. It takes 80 bytes, and 16 in the heap for the row of each process
+// that is a party.
 //
 // A row says which phase its process came to last, and how many of its goroutines did. The word phase says
-// which phase it is, whether it is broken, and, when all have come, which row's process runs the action:
+// which phase it is, whether it is broken, and, when all have come, which row's process runs the action. With
+// Leaving, the row of a dead process stays, and says how many parties have gone with it.
 //
 //	from                     to                          who
 //	n, open                  n, full, of row r           the last to come, in row r, if it has an action
@@ -24,7 +25,8 @@ import (
 type Barrier struct {
 	_ noCopy
 	place
-	state  *barrierState
+	state  *BarrierState
+	leaves bool
 	race   race.Word
 	lock   segment.Lock
 	point  *segment.Point
@@ -33,12 +35,18 @@ type Barrier struct {
 
 const (
 	phaseBroken = 1
-	actorShift  = 1 // the row of who runs the action, plus 1
-	actorMask   = 0x7f << actorShift
-	phaseShift  = 8
+	actorShift  = 1 // the row of who runs the action
+	actorMask   = (1<<20 - 1) << actorShift
+	phaseShift  = 21
+
+	// goneTag stands in a row, in the place of a phase, beside the number of parties that have left.
+	goneTag = 1<<32 - 1
 )
 
-var barrierShape = shapeOf[barrierState](segment.KindBarrier, leaving)
+// The word made: the parties, and above them the variant.
+const maxParties = 1<<31 - 1
+
+var barrierShape = shapeOf[BarrierState](segment.KindBarrier, leaving)
 
 // Leaving has a Barrier go on without the parties that die: each dead process counts for one party, or for
 // as many as have come of it. Without it they break the Barrier.
@@ -47,16 +55,18 @@ func Leaving() shm.ObjectOption { return func(s *segment.Spec) { s.Variant |= le
 // NewBarrier makes a Barrier for that many parties, 1 to 2³¹-1, in seg; Leaving is its option. It fails with
 // ErrCount, shm.ErrExist, and shm.ErrNoSpace.
 func NewBarrier(seg *shm.Segment, parties int, opts ...shm.ObjectOption) (*Barrier, error) {
-	if parties < 1 || int64(parties) > 1<<31-1 {
-		return nil, fmt.Errorf("sync: make barrier of %d parties: %w", parties, ErrCount)
+	made, err := barrierMade(parties, opts)
+	if err != nil {
+		return nil, err
 	}
-	v := variant(opts)
-	return barrierOf(barrierShape.make(seg, func(s *barrierState) {
-		s.parties.Store(uint32(parties))
-		if v&leaving != 0 {
-			s.leave = 1
-		}
-	}, opts))
+	return barrierOf(barrierShape.make(seg, func(s *BarrierState) { s.made.Store(made) }, opts))
+}
+
+func barrierMade(parties int, opts []shm.ObjectOption) (uint64, error) {
+	if parties < 1 || int64(parties) > maxParties {
+		return 0, fmt.Errorf("sync: make barrier of %d parties: %w", parties, ErrCount)
+	}
+	return isMade | uint64(variant(opts))<<variantShift | uint64(parties), nil
 }
 
 // OpenBarrier finds the Barrier of that name. It fails with shm.ErrNotExist, and with shm.ErrKind if
@@ -70,22 +80,51 @@ func BarrierFrom(seg *shm.Segment, ref shm.Ref) (*Barrier, error) {
 	return barrierOf(barrierShape.from(seg, ref))
 }
 
-func barrierOf(p place, state *barrierState, err error) (*Barrier, error) {
+// BarrierAt returns the handle of a BarrierState that lies in seg, as part of a struct of the user's own. The
+// first who asks makes it a barrier for that many parties with those options, and all others ask for the
+// same. It fails with ErrCount if somebody made another one, with ErrOption, and with shm.ErrStale if the
+// state does not lie there.
+func BarrierAt(seg *shm.Segment, state *BarrierState, parties int, opts ...shm.ObjectOption) (*Barrier, error) {
+	made, err := barrierMade(parties, opts)
 	if err != nil {
 		return nil, err
 	}
-	return &Barrier{place: p, state: state, race: race.At(p.seg.ID(), p.off),
+	p, err := barrierShape.at(seg, state, opts...)
+	if err == nil {
+		err = p.settleOn(&state.made, made)
+	}
+	return barrierOf(p, state, err)
+}
+
+func barrierOf(p place, state *BarrierState, err error) (*Barrier, error) {
+	if err != nil {
+		return nil, err
+	}
+	return &Barrier{place: p, state: state, leaves: state.leaves(), race: race.At(p.seg.ID(), p.off),
 		lock:   p.seg.LockAt(p.off + barrierLock),
 		point:  p.seg.Point(p.off+barrierEvent, segment.Shared),
-		ledger: ledgerAt(p, &state.used, &state.rows, state.settle),
+		ledger: ledgerAt(p, sideBySide, &state.rows, state.settle),
 	}, nil
 }
 
-// Ref names the Barrier.
+func (s *BarrierState) leaves() bool { return s.made.Load()>>variantShift&leaving != 0 }
+
+// parties is how many must come: as many as it was made for, without those that have left.
+func (s *BarrierState) parties(l *ledger) int {
+	n := int64(s.made.Load() & maxParties)
+	for _, r := range l.rows() {
+		if c := r.count.Load(); c>>signalBits == goneTag {
+			n -= int64(c & signalMask)
+		}
+	}
+	return int(max(n, 0))
+}
+
+// Ref names the Barrier. It is zero if the handle came from BarrierAt.
 func (b *Barrier) Ref() shm.Ref { return b.ref }
 
 // Join makes this process a party before it first waits: from now on its death breaks the Barrier. It never
-// blocks. It fails with ErrTooMany and shm.ErrClosed.
+// blocks. It fails with shm.ErrNoSpace and shm.ErrClosed.
 func (b *Barrier) Join() error {
 	_, err := b.ledger.own()
 	return b.wrap("join", err)
@@ -106,7 +145,7 @@ func (b *Barrier) Leave() error {
 // Wait comes to the barrier and blocks until all parties have come. It returns how many came before this
 // one: each of 0 to parties-1 once in a phase. It fails with ErrBroken, at once if it is broken already. When
 // ctx is over first it breaks the barrier, and its error is the context's as well. It also fails
-// with ErrTooMany and shm.ErrClosed.
+// with shm.ErrNoSpace and shm.ErrClosed.
 func (b *Barrier) Wait(ctx context.Context) (int, error) { return b.WaitAction(ctx, nil) }
 
 // WaitAction is Wait, but for the last who comes: it calls action before any of the parties goes on, and what
@@ -172,7 +211,10 @@ func (b *Barrier) come(r *row, acts bool) (a arrival, err error) {
 		return a, ErrBroken
 	}
 	before := b.arrived(p)
-	parties := int(b.state.parties.Load())
+	parties := b.Parties()
+	if parties == 0 {
+		return a, fmt.Errorf("%w: all parties have left", ErrBroken)
+	}
 	if p&actorMask != 0 || before >= parties {
 		return arrival{phase: p, full: true}, nil
 	}
@@ -192,8 +234,8 @@ func (b *Barrier) come(r *row, acts bool) (a arrival, err error) {
 	return a, nil
 }
 
-// phaseTag is what rows say of a phase: never 0, which a row has that came to none.
-func phaseTag(p uint64) uint64 { return (p>>phaseShift + 1) & signalMask }
+// phaseTag is what rows say of a phase: never 0, which a row has that came to none, and never goneTag.
+func phaseTag(p uint64) uint64 { return p>>phaseShift%(goneTag-1) + 1 }
 
 // arrived is how many have come to the phase.
 func (b *Barrier) arrived(p uint64) (n int) {
@@ -288,7 +330,7 @@ func (b *Barrier) pass(ctx context.Context, p uint64, r *row) error {
 
 // fill ends a phase that became full because a party died that had not come.
 func (b *Barrier) fill(q uint64) bool {
-	if b.state.leave == 0 || q&actorMask != 0 || b.arrived(q) < int(b.state.parties.Load()) {
+	if !b.leaves || q&actorMask != 0 || b.arrived(q) < b.Parties() {
 		return false
 	}
 	_ = b.proceed(q)
@@ -296,29 +338,39 @@ func (b *Barrier) fill(q uint64) bool {
 }
 
 // settle is the death of a party: it breaks the barrier, or leaves it.
-func (s *barrierState) settle(l *ledger, r *row) {
+func (s *BarrierState) settle(l *ledger, r *row) {
+	leaves := s.leaves()
 	for {
 		p := s.phase.Load()
 		acts := p&actorMask>>actorShift == l.index(r)
-		q := p | phaseBroken
-		if s.leave != 0 && !acts {
-			break
-		}
-		if s.phase.CompareAndSwap(p, q) {
+		if leaves && !acts || s.phase.CompareAndSwap(p, p|phaseBroken) {
 			break
 		}
 	}
-	if s.leave != 0 {
-		n := r.count.Load()
-		gone := uint32(1)
-		if came := uint32(n); n>>signalBits == phaseTag(s.phase.Load()) && came > 0 {
-			gone = came
-		}
-		for p := s.parties.Load(); !s.parties.CompareAndSwap(p, p-min(p, gone)); p = s.parties.Load() {
-		}
+	if leaves {
+		s.depart(r)
+	} else {
+		r.count.Store(0)
 	}
-	r.count.Store(0)
 	s.event.Broadcast()
+}
+
+// depart has the row say how many parties are gone with its process, by one swap: as many as have come of it
+// to the phase that is under way, or one.
+func (s *BarrierState) depart(r *row) {
+	for {
+		n := r.count.Load()
+		if n>>signalBits == goneTag {
+			return // somebody died behind that swap
+		}
+		gone := uint64(1)
+		if n>>signalBits == phaseTag(s.phase.Load()) {
+			gone = max(n&signalMask, 1)
+		}
+		if r.count.CompareAndSwap(n, goneTag<<signalBits|gone) {
+			return
+		}
+	}
 }
 
 // Abort breaks the barrier: those who wait, and those who come, get ErrBroken until somebody calls Reset. It
@@ -332,8 +384,8 @@ func (b *Barrier) Abort() error {
 	return b.wrap("abort", b.seg.Writable())
 }
 
-// Reset makes the barrier as new: those who wait get ErrBroken, and those who come later meet in a new phase.
-// Dead parties are forgotten. It waits for nobody but others at the same moment, until ctx is over. It
+// Reset makes the barrier as new: those who wait get ErrBroken, and those who come later meet in a new phase,
+// as many as the barrier was made for. It waits for nobody but others at the same moment, until ctx is over. It
 // fails with shm.ErrClosed and the context's error.
 func (b *Barrier) Reset(ctx context.Context) error {
 	b.ledger.sweep()
@@ -348,16 +400,27 @@ func (b *Barrier) Reset(ctx context.Context) error {
 			break
 		}
 	}
+	b.forget()
 	err = b.lock.Unlock()
 	b.point.Event().Broadcast()
 	return b.wrap("reset", err)
 }
 
+// forget gives back the rows of those that have left.
+func (b *Barrier) forget() {
+	for _, r := range b.ledger.rows() {
+		if r.owner.Load() == retired {
+			r.count.Store(0)
+			r.owner.CompareAndSwap(retired, 0)
+		}
+	}
+}
+
 // Broken reports whether the barrier is broken. It is out of date as soon as it returns.
 func (b *Barrier) Broken() bool { return b.state.phase.Load()&phaseBroken != 0 }
 
-// Parties is how many must come.
-func (b *Barrier) Parties() int { return int(b.state.parties.Load()) }
+// Parties is how many must come. It is out of date as soon as it returns.
+func (b *Barrier) Parties() int { return b.state.parties(b.ledger) }
 
 // Waiting is how many have come to the phase that is under way. It is out of date as soon as it returns.
 func (b *Barrier) Waiting() int {
@@ -383,7 +446,8 @@ func (i BarrierInfo) String() string {
 	return s
 }
 
-func (s *barrierState) info() BarrierInfo {
+func (s *BarrierState) info(seg *segment.Segment) BarrierInfo {
 	p := s.phase.Load()
-	return BarrierInfo{Parties: int(s.parties.Load()), Phase: p >> phaseShift, Broken: p&phaseBroken != 0}
+	l := newLedger(seg, sideBySide, &s.rows, nil)
+	return BarrierInfo{Parties: s.parties(l), Phase: p >> phaseShift, Broken: p&phaseBroken != 0}
 }

@@ -10,8 +10,8 @@ import (
 )
 
 // Cond is a condition variable for a Mutex or an RMutex: somebody waits, without the lock, until somebody
-// else says that what the lock guards has changed. It takes 1,048 bytes, of which 1,024 are the rows of the
-// 64 processes that may wait at it at the same time.
+// else says that what the lock guards has changed. It takes 32 bytes, and 16 in the heap for the row of each
+// process that waits at it.
 //
 // A row says how many goroutines of its process wait, and how many of them are signalled. Signal adds one
 // to a row that has a waiter without a signal; whoever waits there takes it. So a signal goes to
@@ -21,13 +21,13 @@ import (
 type Cond struct {
 	_ noCopy
 	place
-	state  *condState
+	state  *CondState
 	point  *segment.Point
 	ledger *ledger
 }
 
-// Lockable is a lock that Cond.Wait gives up and takes again: a *Mutex, or the *Hold of an RMutex, however
-// often it is locked.
+// Lockable is a lock that Cond.Wait gives up and takes again: a *Mutex; the *Hold of an RMutex, however
+// often it is locked; a *RWMutex that is locked for writing, or what its Reading returns.
 type Lockable interface {
 	release() error
 	regain(ctx context.Context) error
@@ -57,7 +57,7 @@ const (
 	signalMask = oneWaiter - 1
 )
 
-var condShape = shapeOf[condState](segment.KindCond, 0)
+var condShape = shapeOf[CondState](segment.KindCond, 0)
 
 // NewCond makes a Cond in seg. It fails with shm.ErrExist if the name is taken, and with shm.ErrNoSpace.
 func NewCond(seg *shm.Segment, opts ...shm.ObjectOption) (*Cond, error) {
@@ -75,23 +75,30 @@ func CondFrom(seg *shm.Segment, ref shm.Ref) (*Cond, error) {
 	return condOf(condShape.from(seg, ref))
 }
 
-func condOf(p place, state *condState, err error) (*Cond, error) {
+// CondAt returns the handle of a CondState that lies in seg, as part of a struct of the user's own. It fails
+// with shm.ErrStale if it does not lie there.
+func CondAt(seg *shm.Segment, state *CondState) (*Cond, error) {
+	p, err := condShape.at(seg, state)
+	return condOf(p, state, err)
+}
+
+func condOf(p place, state *CondState, err error) (*Cond, error) {
 	if err != nil {
 		return nil, err
 	}
 	c := &Cond{place: p, state: state, point: p.seg.Point(p.off+condEvent, segment.Shared)}
-	c.ledger = ledgerAt(p, &state.used, &state.rows, state.settle)
+	c.ledger = ledgerAt(p, sideBySide, &state.rows, state.settle)
 	return c, nil
 }
 
-// Ref names the Cond.
+// Ref names the Cond. It is zero if the handle came from CondAt.
 func (c *Cond) Ref() shm.Ref { return c.ref }
 
 // Wait unlocks l, waits for a signal or the end of ctx, and locks l again, however long that takes. Those
 // who wait use the same lock. Whatever Wait returns, l is locked, as before, but for shm.ErrClosed and
 // ErrNotRecoverable. ErrOwnerDied is that of the lock (see Mutex.Lock). A ctx that is over ends it at once,
 // with the context's error; a signal that comes at the same time wins. It also fails with ErrNotHeld if l is
-// not locked, and with ErrTooMany.
+// not locked, and with shm.ErrNoSpace if there is no room for a row.
 func (c *Cond) Wait(ctx context.Context, l Lockable) error {
 	r, err := c.ledger.own()
 	if err == nil {
@@ -199,17 +206,16 @@ func (l *ledger) signalAll() {
 }
 
 // give gives a signal to somebody who waits without one.
-func (c *condState) give(l *ledger) bool {
-	used := min(c.used.Load(), maxRows)
-	if used == 0 {
+func (c *CondState) give(l *ledger) bool {
+	rows := l.rows()
+	if len(rows) == 0 {
 		return false
 	}
-	first := c.turn.Add(1)
-	for i := range used {
-		r := &c.rows[(first+i)%used]
+	first := int(c.turn.Add(1) % uint64(len(rows)))
+	for i := range rows {
+		r := rows[(first+i)%len(rows)]
 		w := r.owner.Load()
-		o := segment.OwnerOf(w)
-		if w == 0 || w&settling != 0 || l.seg.Swept(o) {
+		if w == 0 || w&settling != 0 || l.seg.Swept(segment.OwnerOf(w)) {
 			continue
 		}
 		for n := r.count.Load(); n&signalMask < n>>signalBits; n = r.count.Load() {
@@ -225,7 +231,7 @@ func (c *condState) give(l *ledger) bool {
 const manySignals = 1000
 
 // settle gives the signals of a dead process to others. It may do so twice if it dies on the way.
-func (c *condState) settle(l *ledger, r *row) {
+func (c *CondState) settle(l *ledger, r *row) {
 	for given := uint64(0); ; {
 		n := r.count.Load()
 		signals := min(n&signalMask, n>>signalBits)
@@ -256,10 +262,9 @@ func (c CondInfo) String() string {
 	return fmt.Sprintf("%d waiting, %d signalled", c.Waiting, c.Signalled)
 }
 
-func (c *condState) info(seg *segment.Segment) (i CondInfo) {
-	for j := range min(c.used.Load(), maxRows) {
-		r := &c.rows[j]
-		if w := r.owner.Load(); w != 0 && w&settling == 0 && seg.Participant(segment.OwnerOf(w)).Alive {
+func (c *CondState) info(seg *segment.Segment) (i CondInfo) {
+	for r, dead := range newLedger(seg, sideBySide, &c.rows, nil).each {
+		if !dead && seg.Participant(segment.OwnerOf(r.owner.Load())).Alive {
 			n := r.count.Load()
 			i.Processes++
 			i.Waiting += n >> signalBits

@@ -265,28 +265,33 @@ func TestACondOfAClosedSegment(t *testing.T) {
 	require.ErrorIs(t, in.cond.Wait(bounded(t), in.mu), shm.ErrClosed)
 }
 
-// TestMoreProcessesThanRows fills the rows with attaches of this process, of which one leaves.
-func TestMoreProcessesThanRows(t *testing.T) {
+// TestRowsAreAddedAndUsedAgain has more attaches of this process wait than a block has rows. Each that leaves
+// makes its row free for another one.
+func TestRowsAreAddedAndUsedAgain(t *testing.T) {
 	s := anonymous(t)
 	c, err := sync.NewCond(s)
 	require.NoError(t, err)
 	m, err := sync.NewMutex(s)
 	require.NoError(t, err)
-	wait := func(seg *shm.Segment) error {
+	wait := func(seg *shm.Segment) {
 		mu, err := sync.MutexFrom(seg, m.Ref())
 		require.NoError(t, err)
 		cond, err := sync.CondFrom(seg, c.Ref())
 		require.NoError(t, err)
 		require.NoError(t, mu.Lock(bounded(t)))
 		defer mu.Unlock()
-		return cond.Wait(within(t, time.Millisecond), mu)
+		require.ErrorIs(t, cond.Wait(within(t, time.Millisecond), mu), context.DeadlineExceeded)
 	}
-	var first *shm.Segment
-	for range 64 {
-		first = again(t, s)
-		require.ErrorIs(t, wait(first), context.DeadlineExceeded)
+	wait(s)
+	block := sync.Rows(c)
+	for range 2 * block {
+		wait(again(t, s))
 	}
-	require.ErrorIs(t, wait(s), sync.ErrTooMany)
-	require.NoError(t, first.Close())
-	require.ErrorIs(t, wait(s), context.DeadlineExceeded)
+	require.Equal(t, 3*block, sync.Rows(c))
+	for range 2 * block {
+		seg := again(t, s)
+		wait(seg)
+		require.NoError(t, seg.Close())
+	}
+	require.Equal(t, 3*block, sync.Rows(c))
 }

@@ -7,7 +7,8 @@ import (
 )
 
 var (
-	// ErrOwnerDied: the call got the lock, from a process that died with it. It is shm.ErrOwnerDied.
+	// ErrOwnerDied: the call got the lock, from a process that died with it, or after one did whose work
+	// nobody has repaired. It is shm.ErrOwnerDied.
 	ErrOwnerDied = segment.ErrOwnerDied
 	// ErrNotRecoverable: somebody got ErrOwnerDied and unlocked without MarkConsistent.
 	ErrNotRecoverable = segment.ErrNotRecoverable
@@ -19,6 +20,4 @@ var (
 	ErrBroken = errors.New("broken")
 	// ErrOption: an option that this kind of object does not have.
 	ErrOption = errors.New("no such option for it")
-	// ErrTooMany: 64 processes use the object, and it has no room for one more.
-	ErrTooMany = errors.New("too many processes use it")
 )

@@ -14,3 +14,11 @@ func Urgent(m *Mutex) bool { return m.lock.Urgent() }
 
 // Waiting is how many goroutines of all processes wait.
 func Waiting(c *Cond) uint64 { return c.state.info(c.seg).Waiting }
+
+// Rows is how many rows a Cond has.
+func Rows(c *Cond) int { return len(c.ledger.rows()) }
+
+// RWWaiting is how many goroutines of this process wait for the lock, whatever for.
+func RWWaiting(m *RWMutex) int {
+	return m.lock.Point().Queued() + m.readers.Queued() + m.writer.Queued()
+}

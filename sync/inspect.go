@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/kindred-ipc/kindred/internal/segment"
+	"github.com/kindred-ipc/kindred/internal/word"
 )
 
 // MutexInfo is what a Mutex looks like to an observer of its segment.
@@ -50,6 +51,15 @@ func (s SemaphoreInfo) String() string {
 	return waited(fmt.Sprintf("%d free", s.Value), s.Waited)
 }
 
+func (s *SemaphoreState) info(seg *segment.Segment) SemaphoreInfo {
+	made := s.made.Load()
+	free := int64(made&maxPermits) + s.value.Load()
+	if made>>variantShift&tracked != 0 {
+		free = freeOf(int64(made&maxPermits), newLedger(seg, sideBySide, &s.rows, nil))
+	}
+	return SemaphoreInfo{Value: free, Waited: s.event.Asleep()}
+}
+
 // Inspect is for tools of this module: it describes o, an object of this package in a segment that was
 // opened for observation, and changes nothing. It fails with shm.ErrCorrupt, and with shm.ErrKind for
 // other objects.
@@ -64,7 +74,7 @@ func Inspect(o segment.Object) (fmt.Stringer, error) {
 		if err != nil {
 			return nil, err
 		}
-		return SemaphoreInfo{Value: s.value.Load(), Waited: s.event.Asleep()}, nil
+		return s.info(o.Segment()), nil
 	case segment.KindEvent:
 		s, err := eventShape.inspect(o)
 		if err != nil {
@@ -77,24 +87,25 @@ func Inspect(o segment.Object) (fmt.Stringer, error) {
 			return nil, err
 		}
 		return s.info(o.Segment()), nil
-	case segment.KindTracked:
-		s, err := trackedShape.inspect(o)
-		if err != nil {
-			return nil, err
-		}
-		return SemaphoreInfo{Value: s.free(), Waited: s.event.Asleep()}, nil
 	case segment.KindWaitGroup:
 		s, err := waitGroupShape.inspect(o)
 		if err != nil {
 			return nil, err
 		}
-		return WaitGroupInfo{Work: s.rows.sum(s.used.Load()), Died: s.died.Load() != 0, Waited: s.event.Asleep()}, nil
+		work := newLedger(o.Segment(), sideBySide, &s.rows, nil).sum()
+		return WaitGroupInfo{Work: work, Died: s.died.Load() != 0, Waited: s.event.Asleep()}, nil
 	case segment.KindBarrier:
 		s, err := barrierShape.inspect(o)
 		if err != nil {
 			return nil, err
 		}
-		return s.info(), nil
+		return s.info(o.Segment()), nil
+	case segment.KindRWMutex:
+		s, err := rwmutexShape.inspect(o)
+		if err != nil {
+			return nil, err
+		}
+		return s.info(o), nil
 	case segment.KindOnce:
 		s, err := onceShape.inspect(o)
 		if err != nil {
@@ -129,28 +140,47 @@ func Check(o segment.Object) error {
 	if err != nil {
 		return err
 	}
-	switch o.Kind() {
-	case segment.KindTracked:
-		s, _ := trackedShape.inspect(o)
-		err = s.rows.check(o.Segment(), s.used.Load())
-	case segment.KindWaitGroup:
-		s, _ := waitGroupShape.inspect(o)
-		err = s.rows.check(o.Segment(), s.used.Load())
-	case segment.KindBarrier:
-		s, _ := barrierShape.inspect(o)
-		err = s.rows.check(o.Segment(), s.used.Load())
-	case segment.KindCond:
-		s, _ := condShape.inspect(o)
-		return s.rows.check(o.Segment(), s.used.Load())
-	case segment.KindSemaphore:
-		if v := info.(SemaphoreInfo).Value; v < 0 {
-			return fmt.Errorf("%d permits: %w", v, segment.ErrCorrupt)
-		}
+	if l := ledgerIn(o); l != nil {
+		err = l.check()
 	}
-	switch o.Kind() {
-	case segment.KindMutex, segment.KindRMutex, segment.KindOnce, segment.KindTracked, segment.KindWaitGroup, segment.KindBarrier:
-		l := o.Segment().LockAt(o.Offset()) // it lies first
+	if s, ok := info.(SemaphoreInfo); ok {
+		err = cmp.Or(soundPermits(s.Value), err)
+	}
+	if off, ok := lockIn(o); ok {
+		l := o.Segment().LockAt(o.Offset() + off)
 		err = cmp.Or(l.Check(), err)
 	}
 	return err
+}
+
+// ledgerIn is the ledger of an object of this package, or nil.
+func ledgerIn(o segment.Object) *ledger {
+	f := sideBySide
+	var first *word.Uint64
+	switch o.Kind() {
+	case segment.KindSemaphore:
+		first = &bodyOf[SemaphoreState](o).rows
+	case segment.KindWaitGroup:
+		first = &bodyOf[WaitGroupState](o).rows
+	case segment.KindBarrier:
+		first = &bodyOf[BarrierState](o).rows
+	case segment.KindCond:
+		first = &bodyOf[CondState](o).rows
+	case segment.KindRWMutex:
+		f, first = lineByLine, &bodyOf[RWMutexState](o).rows
+	default:
+		return nil
+	}
+	return newLedger(o.Segment(), f, first, nil)
+}
+
+// lockIn is where an object of this package has a lock.
+func lockIn(o segment.Object) (off uint64, ok bool) {
+	switch o.Kind() {
+	case segment.KindSemaphore:
+		return semaphoreLock, true
+	case segment.KindMutex, segment.KindRMutex, segment.KindRWMutex, segment.KindOnce, segment.KindWaitGroup, segment.KindBarrier:
+		return 0, true // it lies first
+	}
+	return 0, false
 }

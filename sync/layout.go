@@ -9,62 +9,63 @@ import (
 	"github.com/kindred-ipc/kindred/internal/word"
 )
 
-// MutexState is the plain state of a Mutex: 32 bytes of shared memory whose zero is unlocked. Embed
-// it in a struct of your own that lies in a segment; MutexAt gives the handle.
+// The plain states of the package's objects. Each may be part of a struct of your own that lies in a
+// segment: its zero is ready, and MutexAt and so on give the handle.
+
+// MutexState is the plain state of a Mutex, and of an RMutex: 32 bytes of shared memory whose zero is
+// unlocked.
 type MutexState struct {
 	_    structs.HostLayout
 	lock segment.LockState
 }
 
-// semaphoreState is the body of a Semaphore.
-type semaphoreState struct {
+// RWMutexState is the plain state of an RWMutex: 80 bytes of shared memory whose zero is unlocked.
+type RWMutexState struct {
 	_ structs.HostLayout
 
-	value word.Int64  // permits that are free
-	event futex.Event // for those who wait for more
-	limit int64       // more there may not be; 0: no limit
+	lock    segment.LockState // held by a writer, from before the readers have left until it unlocks
+	suspect word.Uint64       // 1: nobody holds the lock, and its last holder died; stored under the lock
+	readers futex.Event       // for readers, until there is no writer
+	writer  futex.Event       // for the writer, until there are no readers
+	rows    word.Uint64       // of each process: how often it has locked for reading; see ledger
 }
 
-// trackedState is the body of a Semaphore that knows who has its permits.
-type trackedState struct {
+// SemaphoreState is the plain state of a Semaphore: 72 bytes of shared memory whose zero is a semaphore that
+// nobody has made yet.
+type SemaphoreState struct {
 	_ structs.HostLayout
 
-	lock  segment.LockState // held while somebody takes permits
+	made  word.Uint64       // permits that it was made with, and its variant; 0: not made yet
+	value word.Int64        // permits given back, less those taken; 0 for a tracked one
 	event futex.Event       // for those who wait for more
-	total int64             // permits that there are
-	used  word.Uint32       // rows that were ever somebody's
-	_     uint32
-	rows  rows // of each process: the permits that it has
+	lock  segment.LockState // of a tracked one: held while somebody takes permits
+	rows  word.Uint64       // of a tracked one, of each process: the permits that it has; see ledger
 }
 
-// waitGroupState is the body of a WaitGroup.
-type waitGroupState struct {
+// WaitGroupState is the plain state of a WaitGroup: 64 bytes of shared memory whose zero has no work.
+type WaitGroupState struct {
 	_ structs.HostLayout
 
 	lock  segment.LockState // held while work goes from one row to another
 	event futex.Event       // for those who wait for the end
-	died  word.Uint32       // 1: a process died with work undone, and nobody has been told
-	used  word.Uint32       // rows that were ever somebody's
-	rows  rows              // of each process: the work that it answers for
+	died  word.Uint64       // 1: a process died with work undone, and nobody has been told
+	rows  word.Uint64       // of each process: the work that it answers for; see ledger
 }
 
-// barrierState is the body of a Barrier.
-type barrierState struct {
+// BarrierState is the plain state of a Barrier: 80 bytes of shared memory whose zero is a barrier that
+// nobody has made yet.
+type BarrierState struct {
 	_ structs.HostLayout
 
 	lock    segment.LockState // held while somebody comes, and when a phase ends
 	event   futex.Event       // for those who have come
 	phase   word.Uint64       // see Barrier
 	spoiled word.Uint64       // the last phase that Reset ended, plus 1
-	parties word.Uint32
-	leave   uint32      // 1: the dead leave
-	used    word.Uint32 // rows that were ever somebody's
-	_       uint32
-	rows    rows // of each process: the last phase that it came to, and how many of it came
+	made    word.Uint64       // parties that it was made for, and its variant; 0: not made yet
+	rows    word.Uint64       // of each process: the last phase that it came to, and how many of it; see ledger
 }
 
-// EventState is the plain state of an Event: 24 bytes of shared memory whose zero is cleared. EventAt gives
-// the handle.
+// EventState is the plain state of an Event: 24 bytes of shared memory whose zero is cleared.
 type EventState struct {
 	_ structs.HostLayout
 
@@ -72,8 +73,7 @@ type EventState struct {
 	event futex.Event
 }
 
-// OnceState is the plain state of a Once: 40 bytes of shared memory whose zero is not done. OnceAt gives
-// the handle.
+// OnceState is the plain state of a Once: 40 bytes of shared memory whose zero is not done.
 type OnceState struct {
 	_ structs.HostLayout
 
@@ -81,33 +81,23 @@ type OnceState struct {
 	done word.Uint64       // 1 when it is done; stored under the lock
 }
 
-// row is what one process has at stake in an object; see ledger.
-type row struct {
-	_ structs.HostLayout
-
-	owner word.Uint64 // whose it is; 0: nobody's, and count is 0
-	count word.Uint64
-}
-
-// maxRows is how many processes may use an object with rows.
-const maxRows = 64
-
-type rows [maxRows]row
-
-// condState is the body of a Cond.
-type condState struct {
+// CondState is the plain state of a Cond: 32 bytes of shared memory whose zero has nobody waiting.
+type CondState struct {
 	_ structs.HostLayout
 
 	event futex.Event // all are woken, and whose row has a signal takes it
-	turn  word.Uint32 // where the next signal begins to look for a waiter
-	used  word.Uint32 // rows that were ever somebody's
-	rows  rows        // of each process: its waiters, above signalBits, and how many of them are signalled
+	turn  word.Uint64 // where the next signal begins to look for a waiter
+	rows  word.Uint64 // of each process: its waiters, above signalBits, and how many are signalled; see ledger
 }
 
 // The sizes that the docs state.
 var (
 	_ = [1]struct{}{}[unsafe.Sizeof(MutexState{})-32]
-	_ = [1]struct{}{}[unsafe.Sizeof(semaphoreState{})-32]
+	_ = [1]struct{}{}[unsafe.Sizeof(RWMutexState{})-80]
+	_ = [1]struct{}{}[unsafe.Sizeof(SemaphoreState{})-72]
+	_ = [1]struct{}{}[unsafe.Sizeof(WaitGroupState{})-64]
+	_ = [1]struct{}{}[unsafe.Sizeof(BarrierState{})-80]
 	_ = [1]struct{}{}[unsafe.Sizeof(EventState{})-24]
 	_ = [1]struct{}{}[unsafe.Sizeof(OnceState{})-40]
+	_ = [1]struct{}{}[unsafe.Sizeof(CondState{})-32]
 )

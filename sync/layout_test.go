@@ -8,14 +8,17 @@ import (
 )
 
 func TestTheDocumentHasTheLayout(t *testing.T) {
-	layouttest.Structs(t, "sync", reflect.TypeFor[MutexState](), reflect.TypeFor[semaphoreState](),
-		reflect.TypeFor[EventState](), reflect.TypeFor[OnceState](),
-		reflect.TypeFor[condState](), reflect.TypeFor[row](),
-		reflect.TypeFor[trackedState](), reflect.TypeFor[waitGroupState](), reflect.TypeFor[barrierState]())
+	layouttest.Structs(t, "sync", reflect.TypeFor[MutexState](), reflect.TypeFor[RWMutexState](), reflect.TypeFor[SemaphoreState](),
+		reflect.TypeFor[EventState](), reflect.TypeFor[OnceState](), reflect.TypeFor[CondState](),
+		reflect.TypeFor[WaitGroupState](), reflect.TypeFor[BarrierState](),
+		reflect.TypeFor[row](), reflect.TypeFor[packedRows](), reflect.TypeFor[linedRows](), reflect.TypeFor[line]())
 	layouttest.Constants(t, "sync", map[string]uint64{
-		"mutexLayout": mutexShape.layout(), "semaphoreLayout": semaphoreShape.layout(),
-		"eventLayout": eventShape.layout(), "onceLayout": onceShape.layout(),
-		"condLayout": condShape.layout(), "trackedLayout": trackedShape.layout(),
-		"waitGroupLayout": waitGroupShape.layout(), "barrierLayout": barrierShape.layout(), "maxRows": maxRows, "settling": settling, "signalBits": signalBits,
+		"mutexLayout": mutexShape.layout(), "rwMutexLayout": rwmutexShape.layout(), "semaphoreLayout": semaphoreShape.layout(),
+		"eventLayout": eventShape.layout(), "onceLayout": onceShape.layout(), "condLayout": condShape.layout(),
+		"waitGroupLayout": waitGroupShape.layout(), "barrierLayout": barrierShape.layout(),
+		"packedRowsLayout": sideBySide.layout(), "linedRowsLayout": lineByLine.layout(),
+		"packed": packed, "lineRows": lineRows, "settling": settling, "retired": retired, "signalBits": signalBits,
+		"goneTag": goneTag, "phaseShift": phaseShift, "actorMask": actorMask, "phaseBroken": phaseBroken,
+		"isMade": isMade, "variantShift": variantShift, "bounded": bounded, "tracked": tracked, "leaving": leaving,
 	})
 }

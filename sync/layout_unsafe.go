@@ -8,17 +8,18 @@ import (
 	"github.com/kindred-ipc/kindred/shm"
 )
 
-// Where the events lie.
+// Where events and locks lie in a state.
 const (
-	semaphoreEvent = uint64(unsafe.Offsetof(semaphoreState{}.event))
+	rwReaders      = uint64(unsafe.Offsetof(RWMutexState{}.readers))
+	rwWriter       = uint64(unsafe.Offsetof(RWMutexState{}.writer))
+	semaphoreEvent = uint64(unsafe.Offsetof(SemaphoreState{}.event))
+	semaphoreLock  = uint64(unsafe.Offsetof(SemaphoreState{}.lock))
 	eventEvent     = uint64(unsafe.Offsetof(EventState{}.event))
-	condEvent      = uint64(unsafe.Offsetof(condState{}.event))
-	trackedEvent   = uint64(unsafe.Offsetof(trackedState{}.event))
-	trackedLock    = uint64(unsafe.Offsetof(trackedState{}.lock))
-	groupEvent     = uint64(unsafe.Offsetof(waitGroupState{}.event))
-	groupLock      = uint64(unsafe.Offsetof(waitGroupState{}.lock))
-	barrierEvent   = uint64(unsafe.Offsetof(barrierState{}.event))
-	barrierLock    = uint64(unsafe.Offsetof(barrierState{}.lock))
+	condEvent      = uint64(unsafe.Offsetof(CondState{}.event))
+	groupEvent     = uint64(unsafe.Offsetof(WaitGroupState{}.event))
+	groupLock      = uint64(unsafe.Offsetof(WaitGroupState{}.lock))
+	barrierEvent   = uint64(unsafe.Offsetof(BarrierState{}.event))
+	barrierLock    = uint64(unsafe.Offsetof(BarrierState{}.lock))
 	onceLock       = uint64(unsafe.Offsetof(OnceState{}.lock))
 )
 
@@ -29,8 +30,15 @@ func sizeOf[S any]() uint64 {
 
 func bodyOf[S any](o segment.Object) *S { return (*S)(o.Pointer()) }
 
-// at finds a state that lies in seg as part of a struct of the user's own.
-func (k *shape[S]) at(seg *shm.Segment, state *S) (place, error) {
+// at finds a state that lies in seg as part of a struct of the user's own. It has no name of its own.
+func (k *shape[S]) at(seg *shm.Segment, state *S, opts ...shm.ObjectOption) (place, error) {
+	var spec segment.Spec
+	for _, o := range opts {
+		o(&spec)
+	}
+	if spec.Name != "" || spec.Variant&^k.variants != 0 {
+		return place{}, fmt.Errorf("sync: make %s in a struct in segment %s: %w", k.kind, seg.Engine(), ErrOption)
+	}
 	off, ok := seg.Engine().OffsetOf(unsafe.Pointer(state), sizeOf[S]())
 	if !ok || off%8 != 0 {
 		return place{}, fmt.Errorf("sync: %s at %p is not in segment %s: %w", k.kind, state, seg.Engine(), shm.ErrStale)

@@ -11,33 +11,106 @@ import (
 )
 
 // A ledger says what each process has at stake in an object: waiters of a Cond, permits of a Semaphore,
-// work of a WaitGroup. Each has a row of its own, so that what a dead process had is known to the last
-// unit, and is settled once.
+// work of a WaitGroup, read locks of an RWMutex. Each has a row of its own, so that what a dead process had
+// is known to the last unit, and is settled once.
+//
+// Rows come from the heap, in blocks that are linked one behind the other: the object holds the place of
+// the first, 0 while there is none, and whoever finds all rows taken adds one by a swap at the end. A block
+// that is linked stays, so that a row has its place for good.
 //
 //	owner         to           who
 //	0             owner        a process that needs a row
+//	owner         0            the same, which has nothing at stake any more
 //	owner (dead)  me|settling  whoever settles it, after proof of death
 //	me|settling   0            the same, when count is 0
+//	me|settling   retired      the same, if the count is to stay (Barrier)
+//	retired       0            whoever forgets the dead (Barrier)
 //
 // A settler that dies is settled like the one it settled: the flag stands with its name.
 type ledger struct {
-	seg  *segment.Segment
-	used *word.Uint32 // rows that were ever somebody's: they are taken from the first on
-	rows *rows
-	// settle is what the object does about a dead one's count; it leaves 0. It may be begun again.
+	seg   *segment.Segment
+	form  *form
+	known atomic.Pointer[chain]
+	// settle is what the object does about a dead one's count: it leaves 0, or what is to stay. It may be
+	// begun again.
 	settle func(l *ledger, r *row)
 
 	mu   gosync.Mutex // held while this process looks for a row
 	mine atomic.Pointer[row]
 }
 
-const settling = 1 << segment.FlagShift
+// Flags beside the owner of a row.
+const (
+	settling = 1 << segment.FlagShift
+	retired  = 2 << segment.FlagShift // and nobody's
+)
+
+// chain is the rows that this process knows, and where the next block will be linked. It is not changed.
+type chain struct {
+	rows   []*row
+	blocks []uint64 // their places
+	next   *word.Uint64
+}
+
+// maxChain is more blocks than there can be with a row for each participant, and as many for the dead.
+const maxChain = 2 << 16 / lineRows
 
 // ledgerAt is the ledger of the object at p, the same for all handles of this attach.
-func ledgerAt(p place, used *word.Uint32, all *rows, settle func(*ledger, *row)) *ledger {
-	return p.seg.Local(p.off, func() any {
-		return &ledger{seg: p.seg, used: used, rows: all, settle: settle}
-	}).(*ledger)
+func ledgerAt(p place, f *form, first *word.Uint64, settle func(*ledger, *row)) *ledger {
+	return p.seg.Local(p.off, func() any { return newLedger(p.seg, f, first, settle) }).(*ledger)
+}
+
+func newLedger(seg *segment.Segment, f *form, first *word.Uint64, settle func(*ledger, *row)) *ledger {
+	l := &ledger{seg: seg, form: f, settle: settle}
+	l.known.Store(&chain{next: first})
+	return l
+}
+
+// rows are all rows that there are. Behind a block that contradicts itself there are none.
+func (l *ledger) rows() []*row {
+	c, _ := l.chain()
+	return c.rows
+}
+
+// chain follows the blocks from where this process last came to.
+func (l *ledger) chain() (*chain, error) {
+	for {
+		c := l.known.Load()
+		place := c.next.Load()
+		if place == 0 {
+			return c, nil
+		}
+		more, err := l.follow(c, place)
+		if err != nil {
+			return c, err
+		}
+		l.known.CompareAndSwap(c, more)
+	}
+}
+
+// follow is c with the block at place.
+func (l *ledger) follow(c *chain, place uint64) (*chain, error) {
+	o, err := l.seg.Resolve(segment.RefAt(l.seg, place), segment.KindRows, l.form.layout())
+	if err == nil {
+		err = o.Holds(l.form.size)
+	}
+	if err != nil {
+		return nil, err
+	}
+	if len(c.blocks) >= maxChain {
+		return nil, fmt.Errorf("%d blocks of rows do not end: %w", maxChain, shm.ErrCorrupt)
+	}
+	for _, b := range c.blocks {
+		if b == place {
+			return nil, fmt.Errorf("blocks of rows in a circle: %w", shm.ErrCorrupt)
+		}
+	}
+	rows, next := l.form.in(o)
+	return &chain{
+		rows:   append(c.rows[:len(c.rows):len(c.rows)], rows...),
+		blocks: append(c.blocks[:len(c.blocks):len(c.blocks)], place),
+		next:   next,
+	}, nil
 }
 
 // own is this process's row.
@@ -46,11 +119,17 @@ func (l *ledger) own() (*row, error) {
 	if r := l.mine.Load(); r != nil && r.owner.Load() == self && self != 0 {
 		return r, nil
 	}
+	return l.enroll()
+}
+
+// enroll finds a row for this process, which has none.
+func (l *ledger) enroll() (*row, error) {
 	if err := l.seg.Writable(); err != nil {
 		return nil, err
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	self := uint64(l.seg.Self())
 	if r := l.mine.Load(); r != nil && r.owner.Load() == self {
 		return r, nil
 	}
@@ -59,8 +138,11 @@ func (l *ledger) own() (*row, error) {
 		l.sweep()
 		r = l.claim(self)
 	}
-	if r == nil {
-		return nil, fmt.Errorf("%d processes: %w", maxRows, ErrTooMany)
+	for r == nil {
+		if err := l.grow(); err != nil {
+			return nil, err
+		}
+		r = l.claim(self)
 	}
 	l.mine.Store(r)
 	return r, nil
@@ -68,43 +150,60 @@ func (l *ledger) own() (*row, error) {
 
 // claim takes the first row that is free.
 func (l *ledger) claim(self uint64) *row {
-	for i := range l.rows {
-		r := &l.rows[i]
-		if r.owner.Load() != 0 {
-			continue
-		}
-		// First, so that nobody overlooks the row.
-		for n := l.used.Load(); n <= uint32(i) && !l.used.CompareAndSwap(n, uint32(i)+1); n = l.used.Load() {
-		}
-		if r.owner.CompareAndSwap(0, self) {
+	for _, r := range l.rows() {
+		if r.owner.Load() == 0 && r.owner.CompareAndSwap(0, self) {
 			return r
 		}
 	}
 	return nil
 }
 
+// grow links a block of rows at the end, unless somebody else is quicker.
+func (l *ledger) grow() error {
+	c, err := l.chain()
+	if err != nil {
+		return err
+	}
+	o, err := l.seg.New(segment.Spec{
+		Kind: segment.KindRows, Layout: l.form.layout(), Size: l.form.size, Align: l.form.align,
+	})
+	if err != nil {
+		return err
+	}
+	c.next.CompareAndSwap(0, o.Ref().Place())
+	return l.seg.Writable()
+}
+
 // each yields the rows that somebody has, and whether he is known to be dead.
 func (l *ledger) each(yield func(r *row, dead bool) bool) {
-	for i := range min(l.used.Load(), maxRows) {
-		r := &l.rows[i]
-		o := r.owner.Load()
+	for _, r := range l.rows() {
+		w := r.owner.Load()
+		o := segment.OwnerOf(w)
 		if o == 0 {
 			continue
 		}
-		if !yield(r, o&settling != 0 || l.seg.Swept(segment.OwnerOf(o))) {
+		if !yield(r, w&settling != 0 || l.seg.Swept(o)) {
 			return
 		}
 	}
 }
 
 // sum is what all rows have together.
-func (l *ledger) sum() uint64 { return l.rows.sum(l.used.Load()) }
-
-func (l *rows) sum(used uint32) (n uint64) {
-	for i := range min(used, maxRows) {
-		n += l[i].count.Load()
+func (l *ledger) sum() (n uint64) {
+	for _, r := range l.rows() {
+		n += r.count.Load()
 	}
 	return n
+}
+
+// none reports whether no row has anything.
+func (l *ledger) none() bool {
+	for _, r := range l.rows() {
+		if r.count.Load() != 0 {
+			return false
+		}
+	}
+	return true
 }
 
 // sweep settles the rows of the dead. It makes a system call for each row of the living.
@@ -113,8 +212,7 @@ func (l *ledger) sweep() {
 	if self == 0 {
 		return
 	}
-	for i := range min(l.used.Load(), maxRows) {
-		r := &l.rows[i]
+	for _, r := range l.rows() {
 		w := r.owner.Load()
 		o := segment.OwnerOf(w)
 		if o == 0 || o == self || !l.seg.Gone(o) {
@@ -122,7 +220,11 @@ func (l *ledger) sweep() {
 		}
 		if r.owner.CompareAndSwap(w, uint64(self)|settling) {
 			l.settle(l, r)
-			r.owner.CompareAndSwap(uint64(self)|settling, 0)
+			left := uint64(0)
+			if r.count.Load() != 0 {
+				left = retired
+			}
+			r.owner.CompareAndSwap(uint64(self)|settling, left)
 		}
 	}
 }
@@ -138,16 +240,17 @@ func (r *row) lessen(n uint64) (was uint64) {
 }
 
 // check reports whether the rows are in a state that exists.
-func (l *rows) check(seg *segment.Segment, used uint32) error {
-	if used > maxRows {
-		return fmt.Errorf("%d rows of %d: %w", used, maxRows, shm.ErrCorrupt)
+func (l *ledger) check() error {
+	c, err := l.chain()
+	if err != nil {
+		return err
 	}
-	for i := range l {
-		o := l[i].owner.Load()
-		if o == 0 && l[i].count.Load() != 0 {
-			return fmt.Errorf("row %d is nobody's, with a count of %d: %w", i, l[i].count.Load(), shm.ErrCorrupt)
+	for i, r := range c.rows {
+		w := r.owner.Load()
+		if w == 0 && r.count.Load() != 0 && r.owner.Load() == 0 {
+			return fmt.Errorf("row %d is nobody's, with a count of %d: %w", i, r.count.Load(), shm.ErrCorrupt)
 		}
-		if err := seg.CheckOwner(segment.OwnerOf(o)); err != nil {
+		if err := l.seg.CheckOwner(segment.OwnerOf(w)); err != nil {
 			return fmt.Errorf("row %d: %w", i, err)
 		}
 	}
@@ -156,8 +259,8 @@ func (l *rows) check(seg *segment.Segment, used uint32) error {
 
 // index is the number of a row, from 1 on.
 func (l *ledger) index(r *row) uint64 {
-	for i := range l.rows {
-		if r == &l.rows[i] {
+	for i, other := range l.rows() {
+		if r == other {
 			return uint64(i) + 1
 		}
 	}

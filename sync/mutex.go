@@ -107,10 +107,12 @@ func (m *Mutex) MarkConsistent() error {
 
 // Owner is the process that holds the lock, and whether there is one. It is out of date as soon as it
 // returns.
-func (m *Mutex) Owner() (Holder, bool) {
-	o, _ := m.lock.Holder()
-	p := m.seg.Participant(o)
-	return Holder{Pid: p.Pid, Name: p.Name, Since: m.lock.Since(), text: p.String()}, o != 0
+func (m *Mutex) Owner() (Holder, bool) { return holderOf(m.seg, &m.lock) }
+
+func holderOf(seg *segment.Segment, l *segment.Lock) (Holder, bool) {
+	o, _ := l.Holder()
+	p := seg.Participant(o)
+	return Holder{Pid: p.Pid, Name: p.Name, Since: l.Since(), text: p.String()}, o != 0
 }
 
 // Holder is a process that holds a lock, or held it a moment ago.
@@ -129,8 +131,14 @@ func (h Holder) String() string { return h.text }
 // it. Where Mutex.Lock or Unlock would return an error, or repair does, they panic with it.
 func (m *Mutex) Locker(repair func() error) sync.Locker { return &locker{m, repair} }
 
+// locker is a Mutex, or an RWMutex locked for writing, as a sync.Locker.
 type locker struct {
-	m      *Mutex
+	m interface {
+		Lock(context.Context) error
+		Unlock() error
+		MarkConsistent() error
+		wrap(op string, err error) error
+	}
 	repair func() error
 }
 

@@ -3,7 +3,6 @@ package sync
 import (
 	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"runtime"
 
@@ -12,79 +11,104 @@ import (
 	"github.com/kindred-ipc/kindred/shm"
 )
 
-// Semaphore counts permits that processes take and give back. It takes 32 bytes. Permits belong to
+// Semaphore counts permits that processes take and give back. It takes 72 bytes. Permits belong to
 // nobody, and whoever releases need not have acquired, but for the option Tracked.
+//
+// The state says with how many permits it was made, and how many were given back since, less those that
+// were taken; so what was all zeros is made a semaphore by one swap, by whoever comes first.
 type Semaphore struct {
 	_ noCopy
 	place
-	state   *semaphoreState
+	state   *SemaphoreState
+	made    int64 // permits that it was made with; so few that none is free if it is tracked
+	bounded bool
 	race    race.Word
 	point   *segment.Point
 	tracked *trackedPermits // nil without Tracked
 }
 
-var semaphoreShape = shapeOf[semaphoreState](segment.KindSemaphore, bounded)
+var semaphoreShape = shapeOf[SemaphoreState](segment.KindSemaphore, bounded|tracked)
 
 // Bounded has a Semaphore refuse to have more permits free than it was made with: Release then fails with
 // ErrCount, and changes nothing.
 func Bounded() shm.ObjectOption { return func(s *segment.Spec) { s.Variant |= bounded } }
 
 // Tracked has a Semaphore know which process has which permits: those of a process that dies come back, and
-// no process can release what it has not acquired, so that it is bounded, too. Such a Semaphore takes 1,088
-// bytes, 64 processes can have permits of it at the same time, and each call takes a lock.
+// no process can release what it has not acquired, so that it is bounded, too. Acquire then takes a lock, and
+// a process that takes permits for the first time may need another half kibibyte of the segment for its row.
 func Tracked() shm.ObjectOption { return func(s *segment.Spec) { s.Variant |= tracked } }
 
-// NewSemaphore makes a Semaphore of n permits, 0 or more, in seg; Bounded and Tracked are its options. It
-// fails with ErrCount, shm.ErrExist, and shm.ErrNoSpace.
+// The word made: the permits, and above them the variant.
+const (
+	maxPermits   = 1<<48 - 1
+	variantShift = 48
+	isMade       = 1 << 63
+)
+
+// NewSemaphore makes a Semaphore of n permits, 0 to 2⁴⁸-1, in seg; Bounded and Tracked are its options, and
+// want 1 at least. It fails with ErrCount, shm.ErrExist, and shm.ErrNoSpace.
 func NewSemaphore(seg *shm.Segment, n int64, opts ...shm.ObjectOption) (*Semaphore, error) {
+	made, err := semaphoreMade(n, opts)
+	if err != nil {
+		return nil, err
+	}
+	return semaphoreOf(semaphoreShape.make(seg, func(s *SemaphoreState) { s.made.Store(made) }, opts))
+}
+
+func semaphoreMade(n int64, opts []shm.ObjectOption) (uint64, error) {
 	v := variant(opts)
-	if n < 0 || n == 0 && v != 0 {
-		return nil, fmt.Errorf("sync: make semaphore of %d permits: %w", n, ErrCount)
+	if n < 0 || n > maxPermits || n == 0 && v != 0 {
+		return 0, fmt.Errorf("sync: make semaphore of %d permits: %w", n, ErrCount)
 	}
-	if v&tracked != 0 {
-		return trackedOf(trackedShape.make(seg, func(s *trackedState) { s.total = n }, opts))
-	}
-	return semaphoreOf(semaphoreShape.make(seg, func(s *semaphoreState) {
-		s.value.Store(n)
-		if v&bounded != 0 {
-			s.limit = n
-		}
-	}, opts))
+	return isMade | uint64(v)<<variantShift | uint64(n), nil
 }
 
 // OpenSemaphore finds the Semaphore of that name. It fails with shm.ErrNotExist, and with
 // shm.ErrKind if something else has the name.
 func OpenSemaphore(seg *shm.Segment, name string) (*Semaphore, error) {
-	s, err := semaphoreOf(semaphoreShape.open(seg, name))
-	if errors.Is(err, shm.ErrKind) {
-		if t, e := trackedOf(trackedShape.open(seg, name)); e == nil {
-			return t, nil
-		}
-	}
-	return s, err
+	return semaphoreOf(semaphoreShape.open(seg, name))
 }
 
 // SemaphoreFrom returns the Semaphore that ref names. It fails with shm.ErrStale if it is not in
 // seg.
 func SemaphoreFrom(seg *shm.Segment, ref shm.Ref) (*Semaphore, error) {
-	s, err := semaphoreOf(semaphoreShape.from(seg, ref))
-	if errors.Is(err, shm.ErrKind) {
-		if t, e := trackedOf(trackedShape.from(seg, ref)); e == nil {
-			return t, nil
-		}
-	}
-	return s, err
+	return semaphoreOf(semaphoreShape.from(seg, ref))
 }
 
-func semaphoreOf(p place, state *semaphoreState, err error) (*Semaphore, error) {
+// SemaphoreAt returns the handle of a SemaphoreState that lies in seg, as part of a struct of the user's own.
+// The first who asks makes it a semaphore of n permits with those options, and all others ask for the same.
+// It fails with ErrCount if somebody made another one, with ErrOption, and with shm.ErrStale if the state
+// does not lie there.
+func SemaphoreAt(seg *shm.Segment, state *SemaphoreState, n int64, opts ...shm.ObjectOption) (*Semaphore, error) {
+	made, err := semaphoreMade(n, opts)
 	if err != nil {
 		return nil, err
 	}
-	return &Semaphore{place: p, state: state, race: race.At(p.seg.ID(), p.off),
-		point: p.seg.Point(p.off+semaphoreEvent, segment.Shared)}, nil
+	p, err := semaphoreShape.at(seg, state, opts...)
+	if err == nil {
+		err = p.settleOn(&state.made, made)
+	}
+	return semaphoreOf(p, state, err)
 }
 
-// Ref names the Semaphore.
+func semaphoreOf(p place, state *SemaphoreState, err error) (*Semaphore, error) {
+	if err != nil {
+		return nil, err
+	}
+	made := state.made.Load()
+	if made&isMade == 0 {
+		return nil, p.wrap("open", p.seg.Sound(fmt.Errorf("not made yet: %w", shm.ErrCorrupt)))
+	}
+	v := uint32(made &^ isMade >> variantShift)
+	s := &Semaphore{place: p, state: state, made: int64(made & maxPermits), bounded: v&bounded != 0,
+		race: race.At(p.seg.ID(), p.off), point: p.seg.Point(p.off+semaphoreEvent, segment.Shared)}
+	if v&tracked != 0 {
+		s.track()
+	}
+	return s, nil
+}
+
+// Ref names the Semaphore. It is zero if the handle came from SemaphoreAt.
 func (s *Semaphore) Ref() shm.Ref { return s.ref }
 
 // Acquire takes n permits, 1 or more, all at once, and blocks until it can or ctx is over. Within a
@@ -122,7 +146,7 @@ func (s *Semaphore) trySlow(n int64) (bool, error) {
 // take is the fast path. A closed segment is told by its self word.
 func (s *Semaphore) take(n int64) bool {
 	v := s.state.value.Load()
-	ok := n > 0 && v >= n && s.seg.Self() != 0 && s.state.value.CompareAndSwap(v, v-n)
+	ok := n > 0 && v+s.made >= n && s.seg.Self() != 0 && s.state.value.CompareAndSwap(v, v-n)
 	if race.Enabled && ok {
 		s.race.Acquire(0)
 	}
@@ -154,7 +178,7 @@ func (s *Semaphore) acquireSlow(ctx context.Context, n int64) error {
 // insist takes n permits if that many are free: somebody else may be quicker between take's load and
 // its swap, and enough be left all the same. It reports false, too, if the segment is closed.
 func (s *Semaphore) insist(n int64) bool {
-	for s.state.value.Load() >= n {
+	for s.state.value.Load()+s.made >= n {
 		if s.take(n) {
 			return true
 		}
@@ -167,8 +191,12 @@ func (s *Semaphore) insist(n int64) bool {
 
 // sound reports whether the count is one that a semaphore can have.
 func (s *Semaphore) sound() error {
-	if v := s.state.value.Load(); v < 0 {
-		return fmt.Errorf("%d permits: %w", v, shm.ErrCorrupt)
+	return soundPermits(s.state.value.Load() + s.made)
+}
+
+func soundPermits(free int64) error {
+	if free < 0 {
+		return fmt.Errorf("%d permits: %w", free, shm.ErrCorrupt)
 	}
 	return nil
 }
@@ -195,11 +223,12 @@ func (s *Semaphore) Release(n int64) error {
 	}
 	for {
 		v := s.state.value.Load()
-		if v < 0 {
-			return s.wrap("release", fmt.Errorf("%d permits: %w", v, shm.ErrCorrupt))
+		free := v + s.made
+		if err := soundPermits(free); err != nil {
+			return s.wrap("release", err)
 		}
-		if limit := s.state.limit; v+n < v || limit > 0 && v+n > limit {
-			return s.wrap("release", fmt.Errorf("%d permits beside %d: %w", n, v, ErrCount))
+		if free+n < free || s.bounded && v+n > 0 {
+			return s.wrap("release", fmt.Errorf("%d permits beside %d: %w", n, free, ErrCount))
 		}
 		if s.state.value.CompareAndSwap(v, v+n) { // pairs with Announce: CAS, then load of mark
 			break
@@ -217,5 +246,5 @@ func (s *Semaphore) Value() int64 {
 	if s.tracked != nil {
 		return s.tracked.free()
 	}
-	return s.state.value.Load()
+	return s.state.value.Load() + s.made
 }

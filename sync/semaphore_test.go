@@ -62,8 +62,11 @@ func TestNumbersOfPermitsThatCannotBe(t *testing.T) {
 	s := anonymous(t)
 	_, err := sync.NewSemaphore(s, -1)
 	require.ErrorIs(t, err, sync.ErrCount)
-	sem, err := sync.NewSemaphore(s, math.MaxInt64-1)
+	_, err = sync.NewSemaphore(s, 1<<48)
+	require.ErrorIs(t, err, sync.ErrCount)
+	sem, err := sync.NewSemaphore(s, 1<<48-1)
 	require.NoError(t, err)
+	require.NoError(t, sem.Release(math.MaxInt64-1<<48))
 	for _, n := range []int64{0, -1, math.MinInt64} {
 		require.ErrorIs(t, sem.Acquire(t.Context(), n), sync.ErrCount)
 		_, err := sem.TryAcquire(n)

@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"github.com/kindred-ipc/kindred/internal/segment"
+	"github.com/kindred-ipc/kindred/internal/word"
 	"github.com/kindred-ipc/kindred/shm"
 )
 
@@ -62,6 +63,20 @@ const (
 	tracked
 	leaving
 )
+
+// settleOn sees to it that the word says how the object is made: the first who comes stores it.
+func (p *place) settleOn(w *word.Uint64, made uint64) error {
+	if err := p.seg.Writable(); err != nil {
+		return p.wrap("make", err)
+	}
+	if w.CompareAndSwap(0, made) {
+		return p.wrap("make", p.seg.Writable())
+	}
+	if was := w.Load(); was != made {
+		return p.wrap("make", p.seg.Sound(fmt.Errorf("made as %#x, and not as %#x: %w", was, made, ErrCount)))
+	}
+	return nil
+}
 
 // variant is what the options say.
 func variant(opts []shm.ObjectOption) uint32 {

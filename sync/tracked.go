@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/kindred-ipc/kindred/internal/race"
 	"github.com/kindred-ipc/kindred/internal/segment"
 )
 
@@ -14,40 +13,38 @@ import (
 // and what no row has is free: so a permit is taken, given back, or comes back from the dead by one store.
 // The lock keeps two from taking the same; nobody who gives back waits for it.
 type trackedPermits struct {
-	state  *trackedState
+	total  int64
 	lock   segment.Lock
 	point  *segment.Point
 	ledger *ledger
 }
 
-var trackedShape = shapeOf[trackedState](segment.KindTracked, tracked|bounded)
+// none is how many permits a tracked one was made with, for the fast path: it finds that none is free, ever.
+const none = -1 << 62
 
-func trackedOf(p place, state *trackedState, err error) (*Semaphore, error) {
-	if err != nil {
-		return nil, err
+// track makes s one that is tracked.
+func (s *Semaphore) track() {
+	s.tracked = &trackedPermits{
+		total:  s.made,
+		lock:   s.seg.LockAt(s.off + semaphoreLock),
+		point:  s.point,
+		ledger: ledgerAt(s.place, sideBySide, &s.state.rows, s.state.settle),
 	}
-	t := &trackedPermits{
-		state:  state,
-		lock:   p.seg.LockAt(p.off + trackedLock),
-		point:  p.seg.Point(p.off+trackedEvent, segment.Shared),
-		ledger: ledgerAt(p, &state.used, &state.rows, state.settle),
-	}
-	// The fast path finds no permit, ever.
-	return &Semaphore{place: p, state: new(semaphoreState), race: race.At(p.seg.ID(), p.off), point: t.point, tracked: t}, nil
+	s.made = none
 }
 
 // settle gives the permits of a dead process back.
-func (t *trackedState) settle(_ *ledger, r *row) {
+func (s *SemaphoreState) settle(_ *ledger, r *row) {
 	r.count.Store(0)
-	t.event.Broadcast()
+	s.event.Broadcast()
 }
 
 // free is how many permits no row has.
-func (t *trackedPermits) free() int64 { return t.state.free() }
+func (t *trackedPermits) free() int64 { return freeOf(t.total, t.ledger) }
 
-func (t *trackedState) free() int64 {
-	total, taken := t.total, t.rows.sum(t.used.Load())
-	if total < 0 || taken > uint64(total) { // while others give back, or a hostile peer writes
+func freeOf(total int64, l *ledger) int64 {
+	taken := l.sum()
+	if taken > uint64(total) { // while others give back, or a hostile peer writes
 		return 0
 	}
 	return total - int64(taken)

@@ -9,8 +9,8 @@ import (
 	"github.com/kindred-ipc/kindred/shm"
 )
 
-// WaitGroup waits for work that processes do. It takes 1,080 bytes, of which 1,024 are the rows of the 64
-// processes that can answer for work at the same time.
+// WaitGroup waits for work that processes do. It takes 64 bytes, and 16 in the heap for the row
+// of each process that answers for work.
 //
 // Each unit of work has a process that answers for it: the one that called Add, or that took it over
 // with Take. When that process dies, what it answers for counts as done, and Wait says so. A worker that
@@ -23,13 +23,13 @@ import (
 type WaitGroup struct {
 	_ noCopy
 	place
-	state  *waitGroupState
+	state  *WaitGroupState
 	lock   segment.Lock
 	point  *segment.Point
 	ledger *ledger
 }
 
-var waitGroupShape = shapeOf[waitGroupState](segment.KindWaitGroup, 0)
+var waitGroupShape = shapeOf[WaitGroupState](segment.KindWaitGroup, 0)
 
 // NewWaitGroup makes a WaitGroup in seg, with no work. It fails with shm.ErrExist if the name is taken, and
 // with shm.ErrNoSpace.
@@ -48,22 +48,29 @@ func WaitGroupFrom(seg *shm.Segment, ref shm.Ref) (*WaitGroup, error) {
 	return waitGroupOf(waitGroupShape.from(seg, ref))
 }
 
-func waitGroupOf(p place, state *waitGroupState, err error) (*WaitGroup, error) {
+// WaitGroupAt returns the handle of a WaitGroupState that lies in seg, as part of a struct of the user's own.
+// It fails with shm.ErrStale if it does not lie there.
+func WaitGroupAt(seg *shm.Segment, state *WaitGroupState) (*WaitGroup, error) {
+	p, err := waitGroupShape.at(seg, state)
+	return waitGroupOf(p, state, err)
+}
+
+func waitGroupOf(p place, state *WaitGroupState, err error) (*WaitGroup, error) {
 	if err != nil {
 		return nil, err
 	}
 	return &WaitGroup{place: p, state: state,
 		lock:   p.seg.LockAt(p.off + groupLock),
 		point:  p.seg.Point(p.off+groupEvent, segment.Shared),
-		ledger: ledgerAt(p, &state.used, &state.rows, state.settle),
+		ledger: ledgerAt(p, sideBySide, &state.rows, state.settle),
 	}, nil
 }
 
-// Ref names the WaitGroup.
+// Ref names the WaitGroup. It is zero if the handle came from WaitGroupAt.
 func (g *WaitGroup) Ref() shm.Ref { return g.ref }
 
 // settle counts what a dead process answered for as done.
-func (s *waitGroupState) settle(_ *ledger, r *row) {
+func (s *WaitGroupState) settle(_ *ledger, r *row) {
 	if r.count.Load() > 0 {
 		s.died.Store(1) // first: whoever sees no work must see this
 		r.count.Store(0)
@@ -85,7 +92,7 @@ func (g *WaitGroup) enter(ctx context.Context) error {
 }
 
 // Add adds n units of work, 1 or more, for which this process answers until another one takes them. It
-// never blocks. It fails with ErrCount, ErrTooMany and shm.ErrClosed.
+// never blocks. It fails with ErrCount, shm.ErrNoSpace and shm.ErrClosed.
 func (g *WaitGroup) Add(n int) error {
 	r, err := g.ledger.own()
 	if err == nil && n <= 0 {
@@ -99,7 +106,7 @@ func (g *WaitGroup) Add(n int) error {
 
 // Take takes n units of work over from the processes that answer for them: from now on this one does. It
 // waits for others who take at the same moment, until ctx is over. It fails with ErrCount if there are not
-// that many, with ErrTooMany, shm.ErrClosed and the context's error.
+// that many, with shm.ErrNoSpace, shm.ErrClosed and the context's error.
 func (g *WaitGroup) Take(ctx context.Context, n int) error {
 	r, err := g.ledger.own()
 	if err == nil {
@@ -147,7 +154,7 @@ func (g *WaitGroup) Done() error {
 		}
 		err = errors.Join(err, g.lock.Unlock())
 	}
-	if err == nil && g.ledger.sum() == 0 {
+	if err == nil && g.ledger.none() {
 		g.point.Event().Broadcast()
 	}
 	return g.wrap("finish work of", err)
@@ -190,7 +197,7 @@ func (g *WaitGroup) await(ctx context.Context) error {
 	}
 	err := g.point.Wait(ctx, segment.Wait{
 		Try:   look,
-		Poll:  func() bool { return g.ledger.sum() == 0 && look() },
+		Poll:  func() bool { return g.ledger.none() && look() },
 		Slept: g.ledger.sweep,
 	})
 	if err != nil {
@@ -202,13 +209,13 @@ func (g *WaitGroup) await(ctx context.Context) error {
 // over looks whether there is work, under the lock: without it, work that goes from one row to another
 // might be in neither.
 func (g *WaitGroup) over(ctx context.Context) (bool, error) {
-	if g.ledger.sum() > 0 {
+	if !g.ledger.none() {
 		return false, g.seg.Writable()
 	}
 	if err := g.enter(ctx); err != nil {
 		return false, err
 	}
-	if g.ledger.sum() > 0 {
+	if !g.ledger.none() {
 		return false, g.lock.Unlock()
 	}
 	died := g.state.died.Swap(0) != 0

@@ -200,13 +200,13 @@ func (m *survey) block(off uint64, object string) (next uint64) {
 var bodies = map[segment.Kind]string{
 	segment.KindMutex:     "sync.MutexState",
 	segment.KindRMutex:    "sync.MutexState",
-	segment.KindSemaphore: "sync.semaphoreState",
-	segment.KindTracked:   "sync.trackedState",
+	segment.KindRWMutex:   "sync.RWMutexState",
+	segment.KindSemaphore: "sync.SemaphoreState",
 	segment.KindEvent:     "sync.EventState",
 	segment.KindOnce:      "sync.OnceState",
-	segment.KindCond:      "sync.condState",
-	segment.KindWaitGroup: "sync.waitGroupState",
-	segment.KindBarrier:   "sync.barrierState",
+	segment.KindCond:      "sync.CondState",
+	segment.KindWaitGroup: "sync.WaitGroupState",
+	segment.KindBarrier:   "sync.BarrierState",
 }
 
 func (m *survey) raw(off, body, next uint64, object string) (end uint64) {

@@ -52,8 +52,8 @@ const (
 	reserved       = urgent // and nobody's
 )
 
-// starving is how long one waits until it is urgent.
-const starving = time.Millisecond
+// Starving is how long one waits until it is urgent.
+const Starving = time.Millisecond
 
 // LockAt is the handle of the LockState at off, which lies in s.
 func (s *Segment) LockAt(off uint64) Lock {
@@ -89,10 +89,10 @@ func (l *Lock) LockSlow(ctx context.Context) error {
 			// A look is shared among those who poll, a swap is not.
 			return w == 0 && l.TryLock() || w == reserved && slept && l.claim()
 		},
-		Peer:  l.peer,
-		First: starving,
+		Peer:  l.Peer,
+		First: Starving,
 		Slept: func() {
-			if slept = true; word.Since(began) >= starving {
+			if slept = true; word.Since(began) >= Starving {
 				l.urge()
 			}
 		},
@@ -138,8 +138,8 @@ func (l *Lock) calm() {
 	}
 }
 
-// peer is who holds the lock, for somebody who is about to wait for it.
-func (l *Lock) peer() Owner {
+// Peer is who holds the lock, for somebody who is about to wait for it.
+func (l *Lock) Peer() Owner {
 	o := OwnerOf(l.state.owner.Load())
 	if o != 0 && l.state.since.Load() == 0 {
 		l.state.since.CompareAndSwap(0, uint64(word.Now().UnixNano()))
@@ -266,6 +266,22 @@ func (l *Lock) MarkConsistent() error {
 	}
 	return fmt.Errorf("mark consistent: %w", ErrNotHeld)
 }
+
+// Doubt takes MarkConsistent back: what the lock guards, which this process holds, is suspect after all.
+func (l *Lock) Doubt() {
+	self := l.self.Load()
+	for w := l.state.owner.Load(); self != 0 && w&^urgent == self; w = l.state.owner.Load() {
+		if l.state.owner.CompareAndSwap(w, w|inconsistent) {
+			return
+		}
+	}
+}
+
+// Open reports whether nobody holds the lock, nobody starves for it, and it can be had: one load.
+func (l *Lock) Open() bool { return l.state.owner.Load() == 0 }
+
+// Stuck is why nobody will ever get the lock, or nil.
+func (l *Lock) Stuck() error { return stuck(l.state.owner.Load()) }
 
 // Holder is who holds the lock now, 0 for nobody, and whether what it guards may be inconsistent.
 func (l *Lock) Holder() (o Owner, suspect bool) {

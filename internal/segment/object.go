@@ -17,13 +17,14 @@ const (
 	KindOnce
 	KindRMutex
 	KindCond
-	KindTracked
+	KindRWMutex
 	KindWaitGroup
 	KindBarrier
+	KindRows
 )
 
 var kindNames = [...]string{"", "name", "raw", "mutex", "semaphore", "spsc ring", "bytes ring",
-	"event", "once", "recursive mutex", "condition", "tracked semaphore", "wait group", "barrier"}
+	"event", "once", "recursive mutex", "condition", "read-write mutex", "wait group", "barrier", "rows"}
 
 // String names the kind in words.
 func (k Kind) String() string {

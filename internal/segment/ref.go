@@ -27,6 +27,12 @@ func makeRef(segment, offset uint64, generation uint32) Ref {
 	return Ref{segment: segment, place: uint64(generation)<<refOffsetBits | offset/refUnit}
 }
 
+// RefAt is the Ref of what lies at place in s, as Place gave it.
+func RefAt(s *Segment, place uint64) Ref { return Ref{segment: s.id, place: place} }
+
+// Place is r without its segment, for a word in that segment: offset and generation, never 0.
+func (r Ref) Place() uint64 { return r.place }
+
 // Segment is the id of the segment that the object is in.
 func (r Ref) Segment() uint64 { return r.segment }
 

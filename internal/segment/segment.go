@@ -213,6 +213,9 @@ func (s *Segment) unlessClosed(err error) error {
 	return err
 }
 
+// Sound is err, or ErrClosed if the segment was closed: what was found wrong may be Close's zeros.
+func (s *Segment) Sound(err error) error { return s.unlessClosed(err) }
+
 // File returns a new descriptor of the segment's file, for a child to inherit, who attaches with
 // FromFile. It has an open file description of its own, so it keeps nobody's slot.
 func (s *Segment) File() (*os.File, error) {

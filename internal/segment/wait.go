@@ -222,7 +222,7 @@ func (p *Point) lead(ctx context.Context, w Wait, me *waiter) error {
 			limit = wideNet
 		}
 		if news == doubtful || p.doubtful.Load() {
-			doubt = min(max(2*doubt, starving), net)
+			doubt = min(max(2*doubt, Starving), net)
 			limit = min(limit, doubt)
 		}
 		out := me.sleeper.Sleep(p.event.Word(), seq, limit)
