@@ -311,7 +311,11 @@ func (b *Barrier) pass(ctx context.Context, p uint64, r *row) error {
 		}
 		return true
 	}
-	err := b.point.Wait(ctx, segment.Wait{Try: look, Slept: b.ledger.sweep})
+	err := b.point.Wait(ctx, segment.Wait{
+		Try:   func() bool { b.ledger.bury(); return look() },
+		Poll:  look,
+		Slept: b.ledger.sweep,
+	})
 	if err != nil && ctx.Err() != nil && !b.seg.IsClosed() && r != nil && !b.smash(p) {
 		err = nil // the phase was over before
 		look()

@@ -113,7 +113,8 @@ func (c *Cond) Wait(ctx context.Context, l Lockable) error {
 		return c.wrap("wait for", err)
 	}
 	err = c.point.Wait(ctx, segment.Wait{
-		Try:   func() bool { return heed(r) },
+		Try:   func() bool { c.ledger.bury(); return heed(r) },
+		Poll:  func() bool { return heed(r) },
 		Slept: c.ledger.sweep,
 	})
 	if err != nil && c.forgo(r) {

@@ -12,13 +12,13 @@
 //	}
 //	defer mu.Unlock()
 //
-// Mutex is the lock that the others are made of; RMutex may be locked again by who holds it; Semaphore
-// counts permits; Cond waits for a change of what a lock guards; Event is a flag to wait for; Once does
+// Mutex is the lock that the others are made of; RMutex may be locked again by who holds it; RWMutex has
+// readers beside each other; Semaphore counts permits; Cond waits for a change of what a lock guards; Event is a flag to wait for; Once does
 // something once for all processes; WaitGroup waits for work that processes do; Barrier lets parties go on
 // when all have come.
 //
-// Mutex, RMutex, Event and Once have a plain state (MutexState and so on) that may be part of a struct of
-// the user's own in shared memory; MutexAt and the like give the handle.
+// Each kind has a plain state (MutexState and so on) that may be part of a struct of the user's own in shared
+// memory (shm.NewStruct); MutexAt and the like give the handle. States take 24 to 80 bytes.
 //
 // # Death
 //
@@ -36,8 +36,12 @@
 // Permits of a Semaphore belong to nobody: those that a dead process had are not given back, unless the
 // Semaphore was made with Tracked.
 //
-// A Semaphore with Tracked, a Cond, a WaitGroup and a Barrier have 64 rows: so many processes can have
-// something at stake in one of them at the same time.
+// An RWMutex is left in the same way by a writer; readers get it with ErrOwnerDied, too, until a writer has
+// repaired what it guards. A reader that dies is taken off.
+//
+// Where it matters what each process has at stake (the readers of an RWMutex, a Cond, a WaitGroup, a Barrier, a
+// Semaphore with Tracked), there is a row for each process, in blocks of the segment's heap that are made when
+// they are needed: so the first call of a process may fail with shm.ErrNoSpace.
 //
 // # Waiting
 //

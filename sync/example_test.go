@@ -186,3 +186,58 @@ func ExampleTracked() {
 	// free: 0
 	// acquired: <nil>
 }
+
+// stock is a struct of the user's own in shared memory, with a lock in it.
+type stock struct {
+	lock  sync.RWMutexState
+	items int64
+}
+
+var restock = proc.Func("sync_test.restock", func(ctx context.Context, ref shm.Ref) error {
+	seg := proc.Segments(ctx)[0]
+	s, err := shm.StructFrom[stock](seg, ref)
+	if err != nil {
+		return err
+	}
+	lock, err := sync.RWMutexAt(seg, &s.lock)
+	if err != nil {
+		return err
+	}
+	if err := lock.Lock(ctx); err != nil {
+		return err
+	}
+	s.items += 10
+	return lock.Unlock()
+})
+
+// Two processes share a struct: one changes it, while others read it together.
+func ExampleRWMutexAt() {
+	ctx := context.Background()
+	seg, err := shm.Anonymous(1 << 16)
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer seg.Close()
+	s, ref, err := shm.NewStruct[stock](seg)
+	if err != nil {
+		log.Fatal(err)
+	}
+	lock, err := sync.RWMutexAt(seg, &s.lock)
+	if err != nil {
+		log.Fatal(err)
+	}
+	child, err := restock.Start(ctx, ref, proc.Share(seg))
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer child.Close()
+	if err := child.Wait(ctx); err != nil {
+		log.Fatal(err)
+	}
+	if err := lock.RLock(ctx); err != nil {
+		log.Fatal(err)
+	}
+	defer lock.RUnlock()
+	fmt.Println(s.items)
+	// Output: 10
+}

@@ -207,7 +207,13 @@ func (l *ledger) none() bool {
 }
 
 // sweep settles the rows of the dead. It makes a system call for each row of the living.
-func (l *ledger) sweep() {
+func (l *ledger) sweep() { l.settleAll(l.seg.Gone) }
+
+// bury settles the rows of those who are known to be dead. It makes no system call: whoever is about to sleep
+// does it, because the news of a death may have come before it looked.
+func (l *ledger) bury() { l.settleAll(l.seg.Swept) }
+
+func (l *ledger) settleAll(gone func(segment.Owner) bool) {
 	self := l.seg.Self()
 	if self == 0 {
 		return
@@ -215,7 +221,7 @@ func (l *ledger) sweep() {
 	for _, r := range l.rows() {
 		w := r.owner.Load()
 		o := segment.OwnerOf(w)
-		if o == 0 || o == self || !l.seg.Gone(o) {
+		if o == 0 || o == self || !gone(o) {
 			continue
 		}
 		if r.owner.CompareAndSwap(w, uint64(self)|settling) {

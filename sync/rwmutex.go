@@ -147,13 +147,17 @@ func (m *RWMutex) admit(r *row) bool {
 	return true
 }
 
-// retreat takes a reader off, and wakes the writer, who may have seen it.
-func (m *RWMutex) retreat(r *row) (was uint64) {
-	was = r.lessen(1)
+// retreat takes a reader off, and wakes the writer, who may have seen it. It reports whether there was one: if
+// not, the count is below 0 for a moment, which a writer takes for a reader.
+func (m *RWMutex) retreat(r *row) bool {
+	left := int64(r.count.Add(^uint64(0)))
+	if left < 0 {
+		r.count.Add(1)
+	}
 	if !m.writer.Event().Idle() {
 		m.writer.Event().Broadcast()
 	}
-	return was
+	return left >= 0
 }
 
 // suspicion is ErrOwnerDied while nobody has repaired what a dead writer left.
@@ -256,7 +260,7 @@ func (m *RWMutex) RUnlock() error {
 	if race.Enabled {
 		m.race.Release(raceReaders)
 	}
-	if m.retreat(r) == 0 {
+	if !m.retreat(r) {
 		return m.notRead()
 	}
 	runtime.KeepAlive(m)
@@ -289,7 +293,11 @@ func (m *RWMutex) Lock(ctx context.Context) error {
 func (m *RWMutex) drain(ctx context.Context) error {
 	if !m.ledger.none() { // pairs with the addition in admit
 		m.ledger.sweep()
-		err := m.writer.Wait(ctx, segment.Wait{Try: m.ledger.none, Slept: m.ledger.sweep})
+		err := m.writer.Wait(ctx, segment.Wait{
+			Try:   func() bool { m.ledger.bury(); return m.ledger.none() },
+			Poll:  m.ledger.none,
+			Slept: m.ledger.sweep,
+		})
 		if err != nil {
 			return errors.Join(err, m.open())
 		}

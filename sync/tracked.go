@@ -87,6 +87,7 @@ func (t *trackedPermits) try(n int64) (bool, error) {
 func (t *trackedPermits) acquire(ctx context.Context, n int64) error {
 	var result error
 	look := func() bool {
+		t.ledger.bury()
 		ok, err := t.take(ctx, n)
 		result = err
 		return ok || err != nil

@@ -191,6 +191,7 @@ func (g *WaitGroup) await(ctx context.Context) error {
 	g.ledger.sweep()
 	var result error
 	look := func() bool {
+		g.ledger.bury()
 		over, err := g.over(ctx)
 		result = err
 		return over || err != nil

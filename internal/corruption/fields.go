@@ -179,6 +179,13 @@ func (m *survey) block(off uint64, object string) (next uint64) {
 		body = text + m.uint32(m.at(body, "segment.nameEntry", "length"))
 	case segment.KindRaw:
 		body = m.raw(off, body, next, object)
+	case segment.KindRows:
+		name := "sync.packedRows"
+		if lined := "sync.linedRows"; next-body >= m.end(lined) {
+			name = lined
+		}
+		m.structure(body, name, object)
+		body += m.end(name)
 	case segment.KindSPSC:
 		body = m.slots(body, object)
 	case segment.KindBytes:

@@ -49,6 +49,7 @@ var nested = map[string]string{
 	"sync.SemaphoreState.event":    event,
 	"sync.SemaphoreState.lock":     "segment.LockState",
 	"sync.EventState.event":        event,
+	"sync.line.row":                "sync.row",
 	"sync.CondState.event":         event,
 	"sync.WaitGroupState.lock":     "segment.LockState",
 	"sync.WaitGroupState.event":    event,
@@ -117,7 +118,9 @@ var rules = map[string]Rule{
 	"sync.row.owner":            Holder,
 	"sync.row.count":            Word,
 	"sync.packedRows.next":      Word,
+	"sync.packedRows.rows":      Holder, // and what he has
 	"sync.linedRows.next":       Word,
+	"sync.linedRows.rows":       Holder,
 	"sync.WaitGroupState.died":  Word,
 	"sync.WaitGroupState.rows":  Word,
 	"sync.BarrierState.phase":   Word,

@@ -47,6 +47,6 @@ func TestAccessesAreInlinedWhereTheWordsAreUsed(t *testing.T) {
 	out, err := exec.Command("go", "build", "-gcflags=-m", "github.com/kindred-ipc/kindred/sync").CombinedOutput()
 	require.NoError(t, err, "%s", out)
 	for _, method := range []string{"Load", "CompareAndSwap", "Store"} {
-		require.Contains(t, string(out), "inlining call to atomic.(*Int64)."+method)
+		require.Contains(t, string(out), "inlining call to atomic.(*Uint64)."+method)
 	}
 }

@@ -20,6 +20,7 @@ func TestEveryOperationHasACase(t *testing.T) {
 		"sync.WaitGroupInfo.String": reads, "sync.WaitGroup.Ref": reads, "sync.WaitGroup.Count": reads,
 		"sync.BarrierInfo.String": reads, "sync.Barrier.Ref": reads, "sync.Barrier.Broken": reads,
 		"sync.Barrier.Parties": reads, "sync.Barrier.Waiting": reads, "sync.Holder.String": reads,
+		"sync.RWMutexInfo.String": reads, "sync.RWMutex.Ref": reads, "sync.RWMutex.Owner": reads, "sync.RWMutex.Readers": reads,
 		"sync.Event.IsSet": reads, "sync.Event.Ref": reads, "sync.Once.Done": reads, "sync.Once.Ref": reads,
 		"sync.RMutex.Owner": reads, "sync.RMutex.Ref": reads, "sync.Hold.Depth": reads,
 		"sync.Mutex.Owner": reads, "sync.Mutex.Ref": reads, "sync.Semaphore.Ref": reads, "sync.Semaphore.Value": reads,

@@ -16,7 +16,7 @@ import (
 
 // Cases are all of them.
 func Cases() []crashlab.Case {
-	return slices.Concat(mutexCases(), rmutexCases(), semaphoreCases(), eventCases(), onceCases(), condCases(), rowsCases())
+	return slices.Concat(mutexCases(), rmutexCases(), semaphoreCases(), eventCases(), onceCases(), condCases(), rowsCases(), rwMutexCases(), atCases())
 }
 
 // door is a Mutex in a trial, as each process sees it.
@@ -147,7 +147,7 @@ func mutexCases() []crashlab.Case {
 			},
 		},
 		{
-			Name: "sync.OpenMutex", Covers: []string{"sync.OpenMutex", "sync.MutexFrom", "sync.MutexAt"},
+			Name: "sync.OpenMutex", Covers: []string{"sync.OpenMutex", "sync.MutexFrom"},
 			Play: func() crashlab.Play {
 				var d door
 				return crashlab.Play{
