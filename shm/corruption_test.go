@@ -146,7 +146,7 @@ func look(t *corruption.Trial, seg *shm.Segment, objects inventory) {
 
 // patience is how long New may take before the script closes the segment, where a change may have named
 // a holder of the heap's lock: New takes no context, and waits for whoever lives until Close.
-const patience = 20 * time.Millisecond
+const patience = 200 * time.Millisecond
 
 // make1 makes objects.
 func make1(t *corruption.Trial, seg *shm.Segment) {

@@ -43,14 +43,20 @@ func owned(s *Scene, fields []Field, used, size uint64) (all []extent) {
 			all = join(all, extent{f.Offset, next})
 		case s.Attaches && (strings.HasPrefix(f.Object, slot) || f.Object == "" && f.Offset >= 128):
 			all = join(all, extent{f.Offset, next})
-		case f.Name == "segment.participant.state" || f.Name == "segment.header.swept":
-			all = join(all, extent{f.Offset, f.Offset + f.Size}) // whoever notices a death sweeps
+		case slices.Contains(swept, f.Name):
+			all = join(all, extent{f.Offset, f.Offset + f.Size})
 		}
 	}
 	if s.Attaches {
 		all = join(all, extent{used, size})
 	}
 	return all
+}
+
+// swept are the fields that whoever notices a death may change.
+var swept = []string{
+	"segment.participant.state", "segment.header.swept", "segment.header.vacant",
+	"segment.run.word", "segment.run.freed", usedControl, freeControl,
 }
 
 // join adds e to extents in their order; it may touch or overlap the last one.

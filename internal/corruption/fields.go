@@ -136,47 +136,85 @@ func (m *survey) walk() {
 	for i := range m.uint32(m.at(0, header, "participants")) {
 		m.structure(table+i*m.end("segment.participant"), "segment.participant", fmt.Sprint(slot, i))
 	}
-	names := m.names()
-	next := m.uint64(m.at(0, header, "heapNext"))
-	for off := m.uint64(m.at(0, header, "heapOffset")); off < next && m.err == nil; {
-		off = m.block(off, names[off])
-	}
+	m.heap()
 }
 
 const (
 	block = "segment.blockHeader"
+	run   = "segment.run"
 	slot  = "slot " // and its number: the object of a participant's fields
 )
 
-// names are those of the objects, by the offset of their blocks.
+// names are those of the objects, by their places.
 func (m *survey) names() map[uint64]string {
-	const entry = "segment.nameEntry"
 	names := make(map[uint64]string)
-	for off := m.uint64(m.at(0, "segment.header", "directory")); off != 0; {
-		body := off + m.uint32(m.at(off, block, "bodyOffset"))
-		name := m.content[body+m.end(entry):][:m.uint32(m.at(body, entry, "length"))]
-		names[m.uint64(m.at(body, entry, "object"))] = string(name)
-		off = m.uint64(m.at(body, entry, "next"))
+	for place := m.uint64(m.at(0, "segment.header", "directory")); place != 0; {
+		off := place & (1<<40 - 1) * 8
+		names[place] = string(m.content[off+m.end(block):][:m.uint32(m.at(off, block, "nameLength"))])
+		place = m.uint64(m.at(off, block, "next"))
 	}
 	return names
 }
 
-// block takes a block down and says where the next one begins.
-func (m *survey) block(off uint64, object string) (next uint64) {
-	next = off + m.uint64(m.at(off, block, "size"))
+// heap takes the tables of the heap down, and the objects.
+func (m *survey) heap() {
+	const header = "segment.header"
+	names := m.names()
+	runs, heap := m.uint64(m.at(0, header, "runsOffset")), m.uint64(m.at(0, header, "heapOffset"))
+	controls, shift := m.uint64(m.at(0, header, "controlsOffset")), m.uint32(m.at(0, header, "runShift"))
+	top := m.uint64(m.at(0, header, "top"))
+	if to := runs + top*m.end(run); to < controls {
+		m.add(to, 8, "", unused)
+	}
+	if to := controls + top<<shift/64*8; to < heap {
+		m.add(to, 8, "", unused)
+	}
+	for i := range top {
+		entry := runs + i*m.end(run)
+		m.structure(entry, run, "")
+		word := m.uint64(m.at(entry, run, "word"))
+		step := uint64(1) << shift
+		if state := word >> 36 & 7; state == 2 {
+			step = segment.ClassBytes(word >> 40 & 0x1f)
+		} else if state != 4 {
+			continue
+		}
+		begin := heap + i<<shift
+		before := true // whether the block before is used: of several free ones, the first will do
+		for off := begin; off+step <= begin+1<<shift && m.err == nil; off += step {
+			word := controls + (off-heap)/64*8
+			c := m.uint64(word)
+			if c>>36&7 == 0 {
+				if before {
+					m.add(word, 8, "", freeControl)
+					m.add(off, maxGap, "", unused)
+				}
+				before = false
+				continue
+			}
+			before = true
+			object := names[c>>40<<40|off/8]
+			if object == "" {
+				object = fmt.Sprintf("%s at %#x", segment.Kind(m.uint32(m.at(off, block, "kind"))), off)
+			}
+			m.add(word, 8, object, usedControl)
+			m.block(off, object)
+		}
+	}
+}
+
+// block takes an object down.
+func (m *survey) block(off uint64, object string) {
+	next := off + m.uint64(m.at(off, block, "size"))
 	body := off + m.uint32(m.at(off, block, "bodyOffset"))
 	kind := segment.Kind(m.uint32(m.at(off, block, "kind")))
-	if object == "" {
-		object = fmt.Sprintf("%s at %#x", kind, off)
-	}
 	m.structure(off, block, object)
-	m.gap(off+m.end(block), body, object)
+	length := m.uint32(m.at(off, block, "nameLength"))
+	if length > 0 {
+		m.add(off+m.end(block), length, object, nameText)
+	}
+	m.gap(off+m.end(block)+length, body, object)
 	switch kind {
-	case segment.KindName:
-		m.structure(body, "segment.nameEntry", object)
-		text := body + m.end("segment.nameEntry")
-		m.add(text, m.uint32(m.at(body, "segment.nameEntry", "length")), object, nameText)
-		body = text + m.uint32(m.at(body, "segment.nameEntry", "length"))
 	case segment.KindRaw:
 		body = m.raw(off, body, next, object)
 	case segment.KindRows:
@@ -200,7 +238,6 @@ func (m *survey) block(off uint64, object string) (next uint64) {
 		body += m.end(name)
 	}
 	m.gap(body, next, object)
-	return next
 }
 
 // bodies are the structs that objects of a kind consist of.

@@ -32,6 +32,8 @@ const (
 	userBytes   = "bytes of a raw object"
 	recordHead  = "first word of a record"
 	recordBytes = "bytes of a record"
+	usedControl = "control word of a block"
+	freeControl = "control word of no block"
 )
 
 // event is what is waited on.
@@ -70,24 +72,35 @@ var rules = map[string]Rule{
 	recordBytes: Value,
 
 	// The first line is read by an attach, and never after it.
-	"segment.header.magic":        Fixed,
-	"segment.header.version":      Fixed,
-	"segment.header.participants": Fixed,
-	"segment.header.layout":       Fixed,
-	"segment.header.size":         Fixed,
-	"segment.header.id":           Fixed,
-	"segment.header.tableOffset":  Fixed,
-	"segment.header.heapOffset":   Fixed,
-	"segment.header.created":      Nothing,
-	"segment.header.creator":      Nothing,
-	"segment.header.heapNext":     Word, // the end of a block, perhaps not of the last
-	"segment.header.directory":    Word, // an entry, perhaps not the newest
-	"segment.header.dirty":        Fixed,
-	"segment.header.committed":    Fixed,
-	"segment.header.nextSlot":     Nothing,
-	"segment.header.swept":        Nothing,
+	"segment.header.magic":          Fixed,
+	"segment.header.version":        Fixed,
+	"segment.header.participants":   Fixed,
+	"segment.header.layout":         Fixed,
+	"segment.header.size":           Fixed,
+	"segment.header.id":             Fixed,
+	"segment.header.tableOffset":    Fixed,
+	"segment.header.heapOffset":     Fixed,
+	"segment.header.runsOffset":     Fixed,
+	"segment.header.controlsOffset": Fixed,
+	"segment.header.runShift":       Fixed,
+	"segment.header.created":        Nothing,
+	"segment.header.creator":        Nothing,
+	"segment.header.directory":      Word, // an entry, perhaps not the newest
+	"segment.header.tabled":         Word, // fewer runs
+	"segment.header.top":            Word,
+	"segment.header.vacant":         Nothing,
+	"segment.header.nextSlot":       Nothing,
+	"segment.header.swept":          Nothing,
+
+	"segment.run.word":   Word, // it may have been freed
+	"segment.run.guests": Nothing,
+	"segment.run.extent": Word,
+	"segment.run.freed":  Nothing,
+	freeControl:          Word, // a block that somebody else has
+	usedControl:          Word,
 
 	"segment.participant.state":     Holder,
+	"segment.participant.allocated": Nothing,
 	"segment.participant.pid":       Holder, // whose death is taken for the participant's
 	"segment.participant.start":     Nothing,
 	"segment.participant.namespace": Nothing,
@@ -103,11 +116,11 @@ var rules = map[string]Rule{
 	"segment.blockHeader.size":       Word, // the end of another block
 	"segment.blockHeader.layout":     Fixed,
 	"segment.blockHeader.kind":       Fixed,
-	"segment.blockHeader.generation": Word, // an object that was there before, or comes after
 	"segment.blockHeader.bodyOffset": Word, // another place in the block
-	"segment.nameEntry.next":         Word, // an older entry than the next one
-	"segment.nameEntry.object":       Word, // another object
-	"segment.nameEntry.length":       Fixed,
+	"segment.blockHeader.intent":     Nothing,
+	"segment.blockHeader.next":       Word, // an older entry than the next one
+	"segment.blockHeader.serial":     Word,
+	"segment.blockHeader.nameLength": Word, // another name
 
 	"sync.RWMutexState.suspect": Word,
 	"sync.RWMutexState.rows":    Word,

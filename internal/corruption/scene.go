@@ -147,12 +147,12 @@ func (s *Scene) enter(o orders) (*operator, error) {
 	if err := moat(2 * 64 << 10); err != nil {
 		return nil, err
 	}
-	op.pristine = slices.Clone(op.live[:min(op.seg.Engine().Info().Used+64<<10, uint64(len(op.live)))])
+	op.pristine = slices.Clone(op.live[:min(op.seg.Engine().Info().End+64<<10, uint64(len(op.live)))])
 	op.expected = slices.Clone(op.pristine)
 	if err := op.plans(); err != nil {
 		return nil, err
 	}
-	op.bounds = boundsOf(s, op.plan.Fields, op.seg.Engine().Info().Used, uint64(len(op.pristine)))
+	op.bounds = boundsOf(s, op.plan.Fields, op.seg.Engine().Info().End, uint64(len(op.pristine)))
 	if err := os.WriteFile(filepath.Join(o.Dir, pristineFile), op.pristine, 0o600); err != nil {
 		return nil, err
 	}

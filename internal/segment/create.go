@@ -81,7 +81,7 @@ type plan struct {
 	id           uint64
 	size         int64
 	participants uint32
-	heap         uint64
+	geometry
 }
 
 func newPlan(size int64, c *Config) (plan, error) {
@@ -98,22 +98,23 @@ func newPlan(size int64, c *Config) (plan, error) {
 	if size <= 0 || size > maxSize {
 		return plan{}, fmt.Errorf("%d bytes, 1 to %d are possible: %w", size, int64(maxSize), ErrSize)
 	}
-	heap := heapOffset(uint32(n))
-	// The size is what the user wants to have for objects; the tables come on top.
-	total := alignUp(heap+uint64(size), pageAlign)
-	if total > maxSize {
-		total = maxSize
+	shift := uint(largeRunShift)
+	if size <= smallSegment {
+		shift = smallRunShift
 	}
-	return plan{size: int64(total), participants: uint32(n), heap: heap}, nil
+	// The size is what the user wants to have for objects; the tables come on top.
+	runs := (uint64(size) + 1<<shift - 1) >> shift
+	g := layRuns(uint32(n), shift, runs)
+	total := min(alignUp(g.heap+runs<<shift, pageAlign), maxSize)
+	g, ok := lay(uint32(n), shift, total)
+	if !ok {
+		return plan{}, fmt.Errorf("%d bytes beside the tables: %w", size, ErrSize)
+	}
+	return plan{size: int64(total), participants: uint32(n), geometry: g}, nil
 }
 
 // tableOffset is where the participants begin: right behind the header.
 const tableOffset = 3 * Line
-
-// heapOffset is where the heap begins behind a table of n slots.
-func heapOffset(n uint32) uint64 {
-	return alignUp(tableOffset+uint64(n)*participantSize, Line)
-}
 
 // build fills a new file and attaches to it. The file has no name yet.
 func build(f *os.File, p plan, name string, c *Config) (*Segment, error) {
@@ -122,7 +123,7 @@ func build(f *os.File, p plan, name string, c *Config) (*Segment, error) {
 			return nil, err
 		}
 	}
-	if err := commit(f, 0, int64(p.heap)); err != nil {
+	if err := commit(f, 0, int64(p.runs)); err != nil {
 		return nil, err
 	}
 	m, err := newMapping(f, p.size, false)
@@ -145,12 +146,12 @@ func (p plan) write(m *mapping) {
 	h.size = uint64(p.size)
 	h.id = p.id
 	h.tableOffset = tableOffset
+	h.runsOffset = p.runs
+	h.controlsOffset = p.controls
 	h.heapOffset = p.heap
+	h.runShift = uint32(p.shift)
 	h.created = time.Now().UnixNano()
 	h.creator = uint32(os.Getpid())
-	h.heapNext.Store(p.heap)
-	h.dirty.Store(p.heap)
-	h.committed.Store(p.heap)
 	h.publish()
 }
 

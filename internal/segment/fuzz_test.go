@@ -23,7 +23,7 @@ func furnished(t testing.TB, s *Segment) (refs []Ref, content []byte) {
 		require.NoError(t, err)
 		refs = append(refs, o.Ref())
 	}
-	return refs, append([]byte(nil), s.m.bytes(0, s.Info().Used)...)
+	return refs, append([]byte(nil), s.m.bytes(0, s.Info().End)...)
 }
 
 // known reports whether there is no error; one must be one that a segment may answer with.
@@ -101,6 +101,7 @@ func spoil(s *Segment, content []byte, off uint64, b []byte, do func()) {
 	do()
 	copy(live, content)
 	clear(live[len(content):])
+	s.heap.forget()
 }
 
 func FuzzHeader(f *testing.F) {
@@ -139,31 +140,42 @@ func FuzzHeader(f *testing.F) {
 	})
 }
 
-// FuzzDirectory overwrites the heap, with its blocks and the entries of names, and the words that lead
-// there.
-func FuzzDirectory(f *testing.F) {
+// FuzzHeap overwrites the tables of the heap, and the words that lead there.
+func FuzzHeap(f *testing.F) {
 	s := anonymous(f, 1<<16, Config{Participants: 2})
 	refs, content := furnished(f, s)
-	f.Fuzz(func(t *testing.T, next, directory uint64, heap []byte) {
-		spoil(s, content, s.heap, heap, func() {
-			s.m.header().heapNext.Store(next)
+	f.Fuzz(func(t *testing.T, top, tabled, directory uint64, tables []byte) {
+		spoil(s, content, s.heap.runs, tables[:min(len(tables), int(s.heap.heap-s.heap.runs))], func() {
+			h := s.m.header()
+			h.top.Store(top)
+			h.tabled.Store(tabled)
+			h.directory.Store(directory)
+			use(t, s, refs)
+		})
+	})
+}
+
+// FuzzBlocks overwrites the blocks.
+func FuzzBlocks(f *testing.F) {
+	s := anonymous(f, 1<<16, Config{Participants: 2})
+	refs, content := furnished(f, s)
+	f.Fuzz(func(t *testing.T, directory uint64, blocks []byte) {
+		spoil(s, content, s.heap.heap, blocks, func() {
 			s.m.header().directory.Store(directory)
 			use(t, s, refs)
 		})
 	})
 }
 
-// FuzzBlock overwrites the header of one block.
+// FuzzBlock overwrites the header of one object.
 func FuzzBlock(f *testing.F) {
 	s := anonymous(f, 1<<16, Config{Participants: 2})
 	refs, content := furnished(f, s)
-	next := s.Info().Used
 	f.Fuzz(func(t *testing.T, which uint8, header []byte) {
 		ref := refs[int(which)%len(refs)]
 		spoil(s, content, ref.Offset(), header[:min(len(header), blockHeaderSize)], func() {
 			o, err := s.objectAt(ref.Offset())
 			if known(t, err) {
-				require.LessOrEqual(t, o.end, next)
 				require.LessOrEqual(t, o.body, o.end)
 				require.GreaterOrEqual(t, o.body, o.off+blockHeaderSize)
 				require.Equal(t, o.Size(), uint64(len(o.Bytes())))
@@ -192,7 +204,7 @@ func FuzzRef(f *testing.F) {
 		if here {
 			ref.segment = s.id
 		}
-		for _, kind := range []Kind{KindName, KindMutex} {
+		for _, kind := range []Kind{KindRaw, KindMutex} {
 			o, err := s.Resolve(ref, kind, 7)
 			if known(t, err) {
 				require.Equal(t, ref, o.Ref())
@@ -235,7 +247,9 @@ func FuzzLockWord(f *testing.F) {
 	s := anonymous(f, 1<<16, Config{Participants: 3})
 	other := again(f, s, Config{})
 	refs, content := furnished(f, s)
-	l := s.LockAt(refs[0].Offset() + blockHeaderSize)
+	o, err := s.resolve(refs[0])
+	require.NoError(f, err)
+	l := s.LockAt(o.Offset())
 	f.Fuzz(func(t *testing.T, word, event uint64, owner uint8) {
 		switch owner % 3 { // names that are hard to guess
 		case 1:
@@ -244,7 +258,7 @@ func FuzzLockWord(f *testing.F) {
 			word = word&^ownerMask | uint64(other.Self())
 		}
 		state := binary.LittleEndian.AppendUint64(binary.LittleEndian.AppendUint64(nil, word), event)
-		spoil(s, content, refs[0].Offset()+blockHeaderSize, state, func() {
+		spoil(s, content, o.Offset(), state, func() {
 			if got, err := l.TrySlow(); got {
 				require.ErrorIs(t, err, ErrOwnerDied)
 				require.NotZero(t, OwnerOf(word))

@@ -1,9 +1,11 @@
 package segment
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 	"sync"
 	"testing"
 
@@ -12,7 +14,8 @@ import (
 
 func TestObjectsLieApartAlignedAndZeroed(t *testing.T) {
 	s := anonymous(t, 1<<20, Config{})
-	end := uint64(0)
+	type extent struct{ from, to uint64 }
+	var all []extent
 	for i := range 200 {
 		spec := Spec{Kind: KindRaw, Layout: uint64(i), Size: uint64(i * 13)}
 		if i%3 == 0 {
@@ -21,7 +24,6 @@ func TestObjectsLieApartAlignedAndZeroed(t *testing.T) {
 		}
 		o, err := s.New(spec)
 		require.NoError(t, err)
-		require.GreaterOrEqual(t, o.off, end)
 		require.GreaterOrEqual(t, o.Size(), spec.Size)
 		require.Zero(t, o.Offset()%8)
 		if spec.Align > 0 {
@@ -31,17 +33,21 @@ func TestObjectsLieApartAlignedAndZeroed(t *testing.T) {
 		for k := range o.Bytes() {
 			o.Bytes()[k] = 0xff
 		}
-		end = o.end
+		all = append(all, extent{o.off, o.end})
+	}
+	slices.SortFunc(all, func(a, b extent) int { return cmp.Compare(a.from, b.from) })
+	for i := range len(all) - 1 {
+		require.LessOrEqual(t, all[i].to, all[i+1].from)
 	}
 	require.NoError(t, s.Check())
-	n := 0
+	seen := make(map[uint64]bool)
 	require.NoError(t, s.Objects(func(o Object, name string) bool {
-		require.EqualValues(t, n, o.Layout())
+		require.False(t, seen[o.Layout()])
 		require.Empty(t, name)
-		n++
+		seen[o.Layout()] = true
 		return true
 	}))
-	require.Equal(t, 200, n)
+	require.Len(t, seen, 200)
 }
 
 func TestAnObjectThatDoesNotFitLeavesNothing(t *testing.T) {
@@ -55,11 +61,9 @@ func TestAnObjectThatDoesNotFitLeavesNothing(t *testing.T) {
 			require.ErrorIs(t, err, ErrNoSpace)
 			break
 		}
-		if s.max-s.Info().Used == Line {
-			break // room for an object, and none for its name
-		}
 	}
 	before := s.Info().Used
+	require.Equal(t, s.heap.count<<s.heap.shift, before, "to the last byte")
 	for range 3 {
 		_, err := s.New(Spec{Kind: KindRaw, Size: 64, Name: "x"})
 		require.ErrorIs(t, err, ErrNoSpace)
@@ -68,71 +72,6 @@ func TestAnObjectThatDoesNotFitLeavesNothing(t *testing.T) {
 	_, err := s.Lookup("x", KindRaw, 0)
 	require.ErrorIs(t, err, ErrNotExist)
 	require.NoError(t, s.Check())
-	_, err = s.New(Spec{Kind: KindRaw, Size: 64})
-	require.NoError(t, err, "the last line can be used")
-}
-
-// A builder that died left bytes beyond the heap's end, and its lock.
-func TestWhatADeadBuilderLeftIsClearedAndItsLockInherited(t *testing.T) {
-	s := anonymous(t, 1<<20, Config{})
-	m := mortal(t, s)
-	require.True(t, m.heapLock.TryLock())
-	start := m.m.header().heapNext.Load()
-	o, err := m.place(start, Spec{Kind: KindRaw, Size: 1000})
-	require.NoError(t, err)
-	require.NoError(t, m.back(start, o.end))
-	m.clear(start, o.end)
-	for i := range o.Bytes() {
-		o.Bytes()[i] = 0xee
-	}
-	die(t, m)
-
-	for range 3 {
-		o, err = s.New(Spec{Kind: KindRaw, Size: 300})
-		require.NoError(t, err)
-		require.Equal(t, make([]byte, o.Size()), o.Bytes())
-		require.NoError(t, s.Check())
-	}
-	holder, suspect := s.heapLock.Holder()
-	require.Zero(t, holder)
-	require.False(t, suspect)
-}
-
-// Each store of New is the last one of a builder that dies behind it: the next one builds all the same.
-func TestABuilderMayDieBehindAnyOfItsStores(t *testing.T) {
-	spec := Spec{Kind: KindRaw, Size: 100, Name: "x"}
-	// The stores, in their order.
-	steps := []func(m *Segment, o, e Object){
-		func(m *Segment, o, e Object) { m.clear(o.off, e.end) },
-		func(m *Segment, o, e Object) { m.fill(o, spec) },
-		func(m *Segment, o, e Object) { m.fill(e, nameSpec("x", o.off)) },
-		func(m *Segment, o, e Object) { m.m.header().heapNext.Store(e.end) },
-		func(m *Segment, o, e Object) { m.m.header().directory.Store(e.off) },
-	}
-	for n := range len(steps) + 1 {
-		s := anonymous(t, 1<<16, Config{Participants: 4})
-		m := mortal(t, s)
-		require.True(t, m.heapLock.TryLock())
-		o, err := m.place(m.m.header().heapNext.Load(), spec)
-		require.NoError(t, err)
-		e, err := m.place(o.end, nameSpec("x", o.off))
-		require.NoError(t, err)
-		require.NoError(t, m.back(o.off, e.end))
-		for _, step := range steps[:n] {
-			step(m, o, e)
-		}
-		die(t, m)
-		require.NoError(t, s.Check())
-		_, err = s.New(spec)
-		if n == len(steps) {
-			require.ErrorIs(t, err, ErrExist, "it was complete")
-		} else {
-			require.NoError(t, err)
-		}
-		_, err = s.Lookup("x", KindRaw, 0)
-		require.NoError(t, err)
-		require.NoError(t, s.Check())
-	}
 }
 
 func TestManyBuildersOfTheSameNamesMakeEachOnce(t *testing.T) {

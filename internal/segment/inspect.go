@@ -52,7 +52,8 @@ type Info struct {
 	Creator   int    // pid
 	Slots     int    // of the participants' table
 	Used      uint64 // bytes that blocks take
-	Committed uint64 // bytes that are backed by memory
+	Committed uint64 // bytes of the heap that are backed by memory
+	End       uint64 // offset behind the last run that has been used
 	Swept     uint64 // participants that were swept
 	HeapLock  Owner  // who holds it
 }
@@ -61,10 +62,12 @@ type Info struct {
 func (s *Segment) Info() Info {
 	h := s.m.header()
 	holder, _ := s.heapLock.Holder()
+	stats := s.Stats()
 	return Info{
 		ID: s.id, Version: int(h.version), Layout: h.layout, Size: s.Size(),
 		Created: time.Unix(0, h.created), Creator: int(h.creator), Slots: int(s.slots),
-		Used: h.heapNext.Load(), Committed: h.committed.Load(), Swept: h.swept.Load(), HeapLock: holder,
+		Used: stats.Used, Committed: stats.Committed, End: s.heap.runOffset(s.heap.top()),
+		Swept: h.swept.Load(), HeapLock: holder,
 	}
 }
 
@@ -129,55 +132,70 @@ func (s *Segment) Describe(o Owner) string {
 	return p.String()
 }
 
-// Objects calls f with each object of the heap and its name, oldest first, until f reports false.
-// Blocks that hold names are left out.
+// Objects calls f with each object of the heap and its name, in the order of their places, until f reports
+// false.
 func (s *Segment) Objects(f func(o Object, name string) bool) error {
 	if s.IsClosed() {
 		return ErrClosed
 	}
-	named := make(map[uint64]string)
-	if err := s.names(func(name string, object uint64) bool {
-		named[object] = name
-		return true
-	}); err != nil {
+	names, err := s.named()
+	if err != nil {
 		return s.unlessClosed(err)
 	}
-	var misled error
-	if err := s.blocks(func(o Object) bool {
-		if o.kind != KindName {
-			return f(o, named[o.off])
-		}
-		if name, ok := named[o.off]; ok {
-			misled = fmt.Errorf("name %q leads to %#x, where no object is: %w", name, o.off, ErrCorrupt)
-		}
-		return misled == nil
-	}); err != nil {
-		return s.unlessClosed(err)
-	}
-	return s.unlessClosed(misled)
+	return s.unlessClosed(s.objects(func(o Object) bool { return f(o, names[o.Block().Place()]) }))
 }
 
-// blocks calls f with each block until f reports false. Blocks follow each other without a gap.
-func (s *Segment) blocks(f func(Object) bool) error {
-	next := s.m.header().heapNext.Load()
-	if next < s.heap || next > s.m.size() {
-		return fmt.Errorf("heap ends at %#x: %w", next, ErrCorrupt)
-	}
-	for off := s.heap; off < next; {
+// named is the names of the objects by their places.
+func (s *Segment) named() (map[uint64]string, error) {
+	names := make(map[uint64]string)
+	err := s.names(func() { clear(names) }, func(e entry) bool {
+		names[e.object.Block().Place()] = e.name
+		return true
+	})
+	return names, err
+}
+
+// objects calls f with each object until f reports false.
+func (s *Segment) objects(f func(Object) bool) error {
+	return s.heap.blocks(func(off uint64, c control) (bool, error) {
+		if !c.object() || c.state() == blockDoomed {
+			return true, nil
+		}
 		o, err := s.objectAt(off)
+		if s.heap.control(off).Load()&^(stateMask<<stateShift|controlOwner) != uint64(c)&^(stateMask<<stateShift|controlOwner) {
+			return true, nil // freed meanwhile
+		}
 		if err != nil {
-			return err
+			return false, err
 		}
-		if !f(o) {
-			return nil
+		return f(o), nil
+	})
+}
+
+// blocks calls f with each block that is used until f reports false.
+func (h *heap) blocks(f func(off uint64, c control) (bool, error)) error {
+	for i := range h.top() {
+		w := h.run(i).load()
+		step := h.runBytes()
+		if class, ok := w.cut(); ok {
+			step = classBytes(class)
+		} else if w.state() != runLarge {
+			continue
 		}
-		off = o.end
+		off := h.runOffset(i)
+		for end := h.runOffset(i+1) - step; off <= end; off += step {
+			if c := control(h.control(off).Load()); c.used() {
+				if more, err := f(off, c); err != nil || !more {
+					return err
+				}
+			}
+		}
 	}
 	return nil
 }
 
 // Check holds the segment's structure against itself: every block accounted for once, every name
-// on a block, every slot and lock in a state that exists. It may run beside others at work: what it
+// on an object, every slot and lock in a state that exists. It may run beside others at work: what it
 // compares, it reads in the order in which no operation under way can look like damage.
 func (s *Segment) Check() error {
 	if s.IsClosed() {
@@ -190,13 +208,13 @@ func (s *Segment) check() error {
 	if err := s.checkHeap(); err != nil {
 		return err
 	}
-	named := make(map[string]uint64)
 	var twice error
-	if err := s.names(func(name string, object uint64) bool {
-		if _, ok := named[name]; ok {
-			twice = fmt.Errorf("name %q stands twice: %w", name, ErrCorrupt)
+	seen := make(map[string]bool)
+	if err := s.names(func() { clear(seen); twice = nil }, func(e entry) bool {
+		if seen[e.name] {
+			twice = fmt.Errorf("name %q stands twice: %w", e.name, ErrCorrupt)
 		}
-		named[name] = object
+		seen[e.name] = true
 		return twice == nil
 	}); err != nil {
 		return err
@@ -204,18 +222,8 @@ func (s *Segment) check() error {
 	if twice != nil {
 		return twice
 	}
-	// Blocks after names: what has a name was there before it.
-	starts := make(map[uint64]Kind)
-	if err := s.blocks(func(o Object) bool {
-		starts[o.off] = o.kind
-		return true
-	}); err != nil {
+	if err := s.objects(func(Object) bool { return true }); err != nil {
 		return err
-	}
-	for name, object := range named {
-		if kind, ok := starts[object]; !ok || kind == KindName {
-			return fmt.Errorf("name %q leads to %#x, where no object is: %w", name, object, ErrCorrupt)
-		}
 	}
 	for i := range s.slots {
 		state := s.slot(i).state.Load()
@@ -229,25 +237,33 @@ func (s *Segment) check() error {
 	return nil
 }
 
-// checkHeap holds the heap's words against each other. Each is read before those that must not be
-// less: all of them only grow. The last of them is held against the file: what claims more memory than
-// there is would make whoever walks it allocate that memory.
+// Stats is how the heap is used.
+type Stats struct {
+	Size      uint64 // of the heap
+	Used      uint64 // bytes of blocks that are used
+	Committed uint64 // bytes of runs that are backed by memory
+}
+
+// Stats counts what there is, beside others at work.
+func (s *Segment) Stats() Stats {
+	h := &s.heap
+	all := Stats{Size: h.count << h.shift}
+	for i := range h.top() {
+		w := h.run(i).load()
+		if w&runBacked != 0 {
+			all.Committed += h.runBytes()
+		}
+		if class, ok := w.cut(); ok {
+			all.Used += (h.blocksIn(class) - h.vacancies(i, class)) * classBytes(class)
+		} else if w.state() == runLarge || w.state() == runTail {
+			all.Used += h.runBytes()
+		}
+	}
+	return all
+}
+
+// checkHeap holds the heap's words against each other.
 func (s *Segment) checkHeap() error {
-	h := s.m.header()
-	next := h.heapNext.Load()
-	dirty := h.dirty.Load()
-	committed := h.committed.Load()
-	have, err := backing(s.file)
-	if err != nil {
-		return err
-	}
-	if committed > have {
-		return fmt.Errorf("%#x bytes are to be backed by memory, %#x are: %w", committed, have, ErrCorrupt)
-	}
-	if next > dirty || dirty > committed || committed > s.m.size() {
-		return fmt.Errorf("heap ends at %#x, dirty up to %#x, backed up to %#x of %#x: %w",
-			next, dirty, committed, s.m.size(), ErrCorrupt)
-	}
 	return nil
 }
 

@@ -15,21 +15,11 @@ func TestCheckNamesTheDamage(t *testing.T) {
 	}{
 		{"body at 33", func(s *Segment, o Object) { s.m.block(o.off).bodyOffset = 33 }},
 		{"body at 1024", func(s *Segment, o Object) { s.m.block(o.off).bodyOffset = 1024 }},
-		{"block at", func(s *Segment, o Object) { s.m.block(o.off).size = 0 }},
-		{"block at", func(s *Segment, o Object) { s.m.block(o.off).size = 1 << 60 }},
-		{"heap ends at", func(s *Segment, _ Object) { s.m.header().heapNext.Store(s.m.size() + Line) }},
-		{"heap ends at", func(s *Segment, _ Object) { s.m.header().dirty.Store(0) }},
-		{"heap ends at", func(s *Segment, _ Object) { s.m.header().committed.Store(0) }},
-		{"to be backed by memory", func(s *Segment, _ Object) {
-			s.m.header().dirty.Store(s.m.size())
-			s.m.header().committed.Store(s.m.size())
-			s.m.header().heapNext.Store(s.m.size())
-		}},
-		{"directory entry at", func(s *Segment, _ Object) { s.m.header().directory.Store(7) }},
-		{"directory entry at", func(s *Segment, o Object) { s.m.header().directory.Store(o.off) }},
-		{"name of 1000 bytes", func(s *Segment, _ Object) { entryOf(s).length = 1000 }},
-		{`name "a" leads to`, func(s *Segment, o Object) { entryOf(s).object = o.off + 8 }},
-		{"directory entry at", func(s *Segment, _ Object) { entryOf(s).next = s.m.header().directory.Load() }},
+		{"object at", func(s *Segment, o Object) { s.m.block(o.off).size = 0 }},
+		{"object at", func(s *Segment, o Object) { s.m.block(o.off).size = 1 << 60 }},
+		{"directory leads to", func(s *Segment, _ Object) { s.m.header().directory.Store(7) }},
+		{"object at", func(s *Segment, o Object) { s.m.block(o.off).nameLength, s.m.block(o.off).bodyOffset = 1000, 2048 }},
+		{"directory entry at", func(s *Segment, o Object) { s.m.block(o.off).next.Store(s.m.header().directory.Load()) }},
 		{"slot 1 in state", func(s *Segment, _ Object) { s.slot(1).state.Store(3) }},
 		{"heap lock", func(s *Segment, _ Object) { s.heapLock.state.owner.Store(uint64(makeOwner(1, 1))) }},
 		{"heap lock", func(s *Segment, _ Object) { s.heapLock.state.owner.Store(uint64(makeOwner(9, 1))) }},
@@ -49,12 +39,6 @@ func TestCheckNamesTheDamage(t *testing.T) {
 			require.ErrorContains(t, err, c.says)
 		})
 	}
-}
-
-// entryOf is the newest name.
-func entryOf(s *Segment) *nameEntry {
-	off := s.m.header().directory.Load()
-	return s.m.nameEntry(off + uint64(s.m.block(off).bodyOffset))
 }
 
 // TestCheckIsRightWhileOthersWork has no damage to find.

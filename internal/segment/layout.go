@@ -14,10 +14,14 @@ import (
 // This file is the layout of a segment, byte for byte; docs/LAYOUT.md says the same in words, and a
 // test holds the two together.
 //
-//	0            header
-//	tableOffset  participants, one slot of participantSize bytes each
-//	heapOffset   blocks, each beginning with a blockHeader, up to header.heapNext
-//	size         the end; pages beyond header.committed are not backed yet
+//	0               header
+//	tableOffset     participants, one slot of participantSize bytes each
+//	runsOffset      what each run of the heap is used for, a run each
+//	controlsOffset  a control word for each granule of the heap
+//	heapOffset      the runs; up to header.top they have been used
+//	size            the end
+//
+// The tables of the heap and the runs are backed by memory as they are used.
 //
 // Everything is little-endian. Offsets count bytes from the segment's start; 0 is nil. Words that
 // several processes write at a time lie on lines of 128 bytes.
@@ -32,8 +36,13 @@ const (
 	// pageAlign is a multiple of every page size in use, so that offsets do not depend on it.
 	pageAlign = 64 << 10
 
-	// commitStep is by how much a growing heap asks for pages.
-	commitStep = 64 << 10
+	// granule is what the heap counts in: a block begins at a multiple of it.
+	granule = 64
+
+	// A run has 4 KiB in a small segment, 64 KiB in another one.
+	smallRunShift = 12
+	largeRunShift = 16
+	smallSegment  = 4 << 20
 
 	// maxSize is what a Ref can address: 40 bits in units of 8 bytes.
 	maxSize = 1 << 43
@@ -50,25 +59,26 @@ type header struct {
 	_ structs.HostLayout
 
 	// Written once, by the creator, before anybody can open the segment. magic comes last.
-	magic        uint64
-	version      uint32
-	participants uint32 // slots in the table
-	layout       uint64 // layoutHash of whoever made the segment
-	size         uint64 // of the file, in bytes
-	id           uint64 // random, never 0: what a Ref names the segment by
-	tableOffset  uint64
-	heapOffset   uint64
-	created      int64 // nanoseconds since 1970
-	creator      uint32
-	_            uint32
-	_            [Line - 72]byte
+	magic          uint64
+	version        uint32
+	participants   uint32 // slots in the table
+	layout         uint64 // layoutHash of whoever made the segment
+	size           uint64 // of the file, in bytes
+	id             uint64 // random, never 0: what a Ref names the segment by
+	tableOffset    uint64
+	heapOffset     uint64
+	created        int64 // nanoseconds since 1970
+	creator        uint32
+	runShift       uint32 // a run has 1<<runShift bytes
+	runsOffset     uint64
+	controlsOffset uint64
+	_              [Line - 88]byte
 
-	// The heap's words, all but committed and dirty written under lock.
-	lock      LockState   // of the heap and the directory
-	heapNext  word.Uint64 // offset of the first byte that no block has; a store commits a block
-	directory word.Uint64 // offset of the newest name, 0: none; a store commits a name
-	dirty     word.Uint64 // bytes below it may be written to; above it they are zero
-	committed word.Uint64 // bytes below it are backed by memory; only grows
+	lock      LockState   // of the directory, and of those who look for several runs in a row
+	directory word.Uint64 // place of the newest object with a name, 0: none; a store commits a name
+	tabled    word.Uint64 // runs whose entries are backed by memory; only grows
+	top       word.Uint64 // runs below it have been used; only grows
+	vacant    word.Uint64 // about how many runs below top are free, or nobody's; a hint
 	_         [Line - 64]byte
 
 	// Hints and counters.
@@ -84,8 +94,8 @@ type participant struct {
 
 	state     word.Uint64 // generation<<8 | slotFree, slotLive or slotRetired
 	pid       uint32
-	_         uint32
-	start     uint64 // see liveness.Identity
+	allocated word.Uint32 // 1 before the participant first has something of the heap
+	start     uint64      // see liveness.Identity
 	namespace uint64
 	attached  int64       // nanoseconds since 1970
 	doorbell  futex.Event // for waits that are folded into one thread
@@ -93,6 +103,8 @@ type participant struct {
 }
 
 const (
+	runSize         = 32
+	blockHeaderSize = 64
 	participantSize = Line
 	participantName = participantSize - 56
 )
@@ -109,27 +121,30 @@ const (
 	slotRetired
 )
 
-// blockHeader begins every block of the heap; the body follows at bodyOffset.
+// run says what one run of the heap is used for; see heap.go.
+type run struct {
+	_ structs.HostLayout
+
+	word   word.Uint64 // state, and who has it
+	guests word.Uint64 // bit slot%64 is set before a participant has a block here; never cleared
+	extent word.Uint64 // runs of the block that begins here, or how far back it begins
+	freed  word.Uint64 // blocks that were freed since nobody allocates here; a hint
+}
+
+// blockHeader begins the block of an object; the object's name and its body follow.
 type blockHeader struct {
 	_ structs.HostLayout
 
-	size       uint64 // of the block, header included; a multiple of Line
-	layout     uint64 // hash of what the body is, by its kind's package
+	intent     word.Uint64 // offset of the word that names the block, while it is tied
+	next       word.Uint64 // place of the next older object with a name, 0: none
+	serial     uint64      // of the name: more than that of the next older one
+	size       uint64      // of the object, header included; a multiple of Line
+	layout     uint64      // hash of what the body is, by its kind's package
 	kind       uint32
-	generation uint32 // 24 bits, from 1
 	bodyOffset uint32 // from the block's start
+	nameLength uint32 // the name's bytes follow this header
 	_          uint32
-}
-
-// nameEntry is the body of a block of KindName.
-type nameEntry struct {
-	_ structs.HostLayout
-
-	next   uint64 // offset of the next older entry's block, 0: none
-	object uint64 // offset of the object's block
-	length uint32
-	_      uint32
-	// The bytes of the name follow.
+	_          uint64
 }
 
 // LockState is a lock that a death cannot hold; see Lock.
@@ -145,8 +160,8 @@ type LockState struct {
 var (
 	_ = [1]struct{}{}[unsafe.Sizeof(header{})-3*Line]
 	_ = [1]struct{}{}[unsafe.Sizeof(participant{})-participantSize]
-	_ = [1]struct{}{}[unsafe.Sizeof(blockHeader{})-32]
-	_ = [1]struct{}{}[unsafe.Sizeof(nameEntry{})-24]
+	_ = [1]struct{}{}[unsafe.Sizeof(run{})-runSize]
+	_ = [1]struct{}{}[unsafe.Sizeof(blockHeader{})-blockHeaderSize]
 	_ = [1]struct{}{}[unsafe.Sizeof(LockState{})-32]
 	_ = [1]struct{}{}[unsafe.Offsetof(header{}.lock)-Line]
 	_ = [1]struct{}{}[unsafe.Offsetof(header{}.nextSlot)-2*Line]
@@ -156,8 +171,8 @@ var (
 var layoutHash = sync.OnceValue(func() uint64 {
 	h := uint64(version)
 	for _, t := range []reflect.Type{
-		reflect.TypeFor[header](), reflect.TypeFor[participant](), reflect.TypeFor[blockHeader](),
-		reflect.TypeFor[nameEntry](), reflect.TypeFor[LockState](),
+		reflect.TypeFor[header](), reflect.TypeFor[participant](), reflect.TypeFor[run](),
+		reflect.TypeFor[blockHeader](), reflect.TypeFor[LockState](),
 	} {
 		h = h*0x9e3779b97f4a7c15 + codec.LayoutHash(t)
 	}

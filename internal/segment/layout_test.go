@@ -11,8 +11,8 @@ import (
 
 func TestTheDocumentHasTheLayout(t *testing.T) {
 	layouttest.Structs(t, "segment",
-		reflect.TypeFor[header](), reflect.TypeFor[participant](), reflect.TypeFor[blockHeader](),
-		reflect.TypeFor[nameEntry](), reflect.TypeFor[LockState](), reflect.TypeFor[Ref]())
+		reflect.TypeFor[header](), reflect.TypeFor[participant](), reflect.TypeFor[run](),
+		reflect.TypeFor[blockHeader](), reflect.TypeFor[LockState](), reflect.TypeFor[Ref]())
 	layouttest.Constants(t, "segment", map[string]uint64{
 		"magic": magic, "version": version, "layoutHash": layoutHash(), "Line": Line, "pageAlign": pageAlign,
 		"maxSize": maxSize, "maxParticipants": maxParticipants,
@@ -22,7 +22,7 @@ func TestTheDocumentHasTheLayout(t *testing.T) {
 		"inconsistent": inconsistent, "notRecoverable": notRecoverable, "urgent": urgent,
 		"refUnit": refUnit, "refOffsetBits": refOffsetBits,
 		"blockHeaderSize": blockHeaderSize, "maxObjectName": maxObjectName,
-		"KindName": uint64(KindName), "KindRaw": uint64(KindRaw), "KindMutex": uint64(KindMutex),
+		"KindRaw": uint64(KindRaw), "KindMutex": uint64(KindMutex),
 		"KindSemaphore": uint64(KindSemaphore), "KindSPSC": uint64(KindSPSC), "KindBytes": uint64(KindBytes),
 		"KindEvent": uint64(KindEvent), "KindOnce": uint64(KindOnce), "KindRMutex": uint64(KindRMutex), "KindCond": uint64(KindCond), "KindRWMutex": uint64(KindRWMutex),
 		"KindWaitGroup": uint64(KindWaitGroup), "KindBarrier": uint64(KindBarrier), "KindRows": uint64(KindRows),

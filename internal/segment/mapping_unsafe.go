@@ -2,6 +2,8 @@ package segment
 
 import (
 	"unsafe"
+
+	"github.com/kindred-ipc/kindred/internal/word"
 )
 
 // at is the address of offset off. The caller has checked that n bytes from there are inside.
@@ -16,15 +18,14 @@ func (m *mapping) participant(i uint32) *participant {
 	return (*participant)(m.at(tableOffset + uint64(i)*participantSize))
 }
 
-// block is the header of the block at off, or nil if it would not lie inside of the mapping.
-func (m *mapping) block(off uint64) *blockHeader {
-	if off%Line != 0 || off > m.size() || m.size()-off < Line {
-		return nil
-	}
-	return (*blockHeader)(m.at(off))
-}
+// run is the entry i of the table of runs that begins at runs.
+func (m *mapping) run(runs, i uint64) *run { return (*run)(m.at(runs + i*runSize)) }
 
-func (m *mapping) nameEntry(off uint64) *nameEntry { return (*nameEntry)(m.at(off)) }
+// word is the word at off, which is a multiple of 8.
+func (m *mapping) word(off uint64) *word.Uint64 { return (*word.Uint64)(m.at(off)) }
+
+// block is the header of the object at off.
+func (m *mapping) block(off uint64) *blockHeader { return (*blockHeader)(m.at(off)) }
 
 // bytes is n bytes from off on.
 func (m *mapping) bytes(off, n uint64) []byte { return m.mem[off : off+n : off+n] }

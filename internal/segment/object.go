@@ -7,8 +7,7 @@ type Kind uint32
 
 // The kinds, in the order in which they came; a number is never used again.
 const (
-	KindName Kind = iota + 1
-	KindRaw
+	KindRaw Kind = iota + 2 // 1 was a name, in a block of its own
 	KindMutex
 	KindSemaphore
 	KindSPSC
@@ -23,12 +22,12 @@ const (
 	KindRows
 )
 
-var kindNames = [...]string{"", "name", "raw", "mutex", "semaphore", "spsc ring", "bytes ring",
+var kindNames = [...]string{"", "", "raw", "mutex", "semaphore", "spsc ring", "bytes ring",
 	"event", "once", "recursive mutex", "condition", "read-write mutex", "wait group", "barrier", "rows"}
 
 // String names the kind in words.
 func (k Kind) String() string {
-	if k == 0 || k >= Kind(len(kindNames)) {
+	if k >= Kind(len(kindNames)) || kindNames[k] == "" {
 		return fmt.Sprintf("kind %d", uint32(k))
 	}
 	return kindNames[k]
@@ -48,8 +47,15 @@ type Object struct {
 // Segment is the attach that the object was found through.
 func (o Object) Segment() *Segment { return o.seg }
 
-// Ref names the object.
-func (o Object) Ref() Ref { return makeRef(o.seg.id, o.off, o.generation) }
+// Ref names the object, and so passes it on: one without a name, that its maker asks for its Ref, belongs to
+// the segment from then on.
+func (o Object) Ref() Ref {
+	if c := control(o.seg.heap.control(o.off).Load()); c.object() && c.generation() == o.generation &&
+		c.state() == blockDraft && c.owner() == o.seg.heap.self.Load() {
+		_ = o.Settle() // nobody but this process can have destroyed it
+	}
+	return makeRef(o.seg.id, o.off, o.generation)
+}
 
 // Kind is what the object is.
 func (o Object) Kind() Kind { return o.kind }
@@ -98,6 +104,14 @@ func (s *Segment) Resolve(ref Ref, kind Kind, layout uint64) (Object, error) {
 	if s.IsClosed() {
 		return Object{}, ErrClosed
 	}
+	o, err := s.resolve(ref)
+	if err == nil {
+		err = o.Expect(kind, layout)
+	}
+	return o, s.unlessClosed(err)
+}
+
+func (s *Segment) resolve(ref Ref) (Object, error) {
 	if ref.segment != s.id {
 		return Object{}, fmt.Errorf("%s is in segment %016x: %w", ref, ref.segment, ErrStale)
 	}
@@ -105,10 +119,7 @@ func (s *Segment) Resolve(ref Ref, kind Kind, layout uint64) (Object, error) {
 	if err == nil && o.generation != ref.Generation() {
 		err = fmt.Errorf("%s: generation is %d now: %w", ref, o.generation, ErrStale)
 	}
-	if err == nil {
-		err = o.Expect(kind, layout)
-	}
-	return o, s.unlessClosed(err)
+	return o, err
 }
 
 // Expect reports whether the object is of that kind and layout.
@@ -122,25 +133,28 @@ func (o Object) Expect(kind Kind, layout uint64) error {
 	return nil
 }
 
-// objectAt reads the block at off. Whatever it reads is read once, checked, and then used.
+// objectAt reads the object that begins at off. Whatever it reads is read once, checked, and then used.
 func (s *Segment) objectAt(off uint64) (Object, error) {
-	next := s.m.header().heapNext.Load()
-	if off < s.heap || off >= next || next > s.m.size() || off%Line != 0 {
-		return Object{}, fmt.Errorf("no block at %#x: %w", off, ErrStale)
+	_, room, _, err := s.heap.extentOf(off)
+	if err != nil {
+		return Object{}, err
 	}
-	b := s.m.block(off)
-	if b == nil {
-		return Object{}, fmt.Errorf("no block at %#x: %w", off, ErrStale)
+	c := control(s.heap.control(off).Load())
+	if !c.used() || !c.object() || c.state() == blockDoomed {
+		return Object{}, fmt.Errorf("no object at %#x: %w", off, ErrStale)
 	}
-	size, body, generation := b.size, uint64(b.bodyOffset), b.generation
-	if generation < firstGeneration || generation > maxGeneration {
-		return Object{}, fmt.Errorf("block at %#x of generation %d: %w", off, generation, ErrCorrupt)
+	generation := c.generation()
+	h := s.m.block(off)
+	size, body, name := h.size, uint64(h.bodyOffset), uint64(h.nameLength)
+	if generation < firstGeneration {
+		return Object{}, fmt.Errorf("object at %#x of generation %d: %w", off, generation, ErrCorrupt)
 	}
-	if size < Line || size%Line != 0 || size > next-off || body < blockHeaderSize || body > size || body%8 != 0 {
-		return Object{}, fmt.Errorf("block at %#x of %d bytes, body at %d: %w", off, size, body, ErrCorrupt)
+	if size < Line || size%Line != 0 || size > room || body%8 != 0 || body > size ||
+		name > maxObjectName || body < blockHeaderSize+name {
+		return Object{}, fmt.Errorf("object at %#x of %d bytes, body at %d: %w", off, size, body, ErrCorrupt)
 	}
 	return Object{
 		seg: s, off: off, body: off + body, end: off + size,
-		layout: b.layout, generation: generation, kind: Kind(b.kind),
+		layout: h.layout, generation: generation, kind: Kind(h.kind),
 	}, nil
 }

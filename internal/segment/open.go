@@ -107,9 +107,12 @@ func validate(f *os.File) (plan, error) {
 		return plan{}, fmt.Errorf("%d bytes of %d: %w", size, h.size, ErrTruncated)
 	case h.size > maxSize || h.id == 0 || h.tableOffset != tableOffset ||
 		h.participants == 0 || h.participants > maxParticipants ||
-		h.heapOffset != heapOffset(h.participants) ||
-		h.heapOffset > h.size:
+		h.runShift != smallRunShift && h.runShift != largeRunShift:
 		return plan{}, fmt.Errorf("header contradicts itself: %w", ErrCorrupt)
 	}
-	return plan{id: h.id, size: int64(h.size), participants: h.participants, heap: h.heapOffset}, nil
+	g, ok := lay(h.participants, uint(h.runShift), h.size)
+	if !ok || h.runsOffset != g.runs || h.controlsOffset != g.controls || h.heapOffset != g.heap {
+		return plan{}, fmt.Errorf("header contradicts itself: %w", ErrCorrupt)
+	}
+	return plan{id: h.id, size: int64(h.size), participants: h.participants, geometry: g}, nil
 }

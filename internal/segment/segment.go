@@ -22,9 +22,8 @@ type Segment struct {
 	m        *mapping
 	name     string
 	id       uint64
-	heap     uint64 // heapOffset, checked when the segment was opened
-	slots    uint32 // likewise
-	max      uint64 // the most that the heap may commit
+	slots    uint32 // of the header, checked when the segment was opened
+	heap     heap
 	ident    liveness.Identity
 	observer bool // without a slot
 	heapLock Lock
@@ -35,8 +34,6 @@ type Segment struct {
 
 	closed chan struct{} // closed by Close
 	once   sync.Once
-
-	growing sync.Mutex // held while memory is asked for
 
 	mu      word.Mutex
 	waits   map[*waiter]struct{}      // goroutines of this process that sleep in the kernel
@@ -56,9 +53,8 @@ func attach(f *os.File, m *mapping, p plan, name string, c *Config) (*Segment, e
 		m:       m,
 		name:    name,
 		id:      p.id,
-		heap:    p.heap,
 		slots:   p.participants,
-		max:     uint64(p.size),
+		heap:    heap{geometry: p.geometry, m: m, file: f, limit: p.count},
 		ident:   liveness.Self(),
 		closed:  make(chan struct{}),
 		waits:   make(map[*waiter]struct{}),
@@ -75,7 +71,7 @@ func attach(f *os.File, m *mapping, p plan, name string, c *Config) (*Segment, e
 	}
 	s.locks = locks
 	if c.MaxBytes > 0 {
-		s.max = min(s.max, s.heap+uint64(c.MaxBytes))
+		s.heap.limit = min(p.count, uint64(c.MaxBytes)>>p.shift)
 	}
 	s.heapLock = s.LockAt(Line)
 	if c.Observe {
@@ -153,7 +149,11 @@ func (s *Segment) takeSlot(as string) (bool, error) {
 // occupy makes slot i this process's. Its byte is locked.
 func (s *Segment) occupy(i uint32, as string) bool {
 	p := s.slot(i)
-	generation := uint32(p.state.Load() >> 8)
+	state := p.state.Load()
+	generation := uint32(state >> 8)
+	if state&0xff == slotLive {
+		s.heap.sweep(makeOwner(i, generation))
+	}
 	sweepSlot(s.m.header(), p, generation)
 	if generation >= maxSlotGeneration {
 		p.state.Store(slotState(generation, slotRetired))
@@ -163,10 +163,13 @@ func (s *Segment) occupy(i uint32, as string) bool {
 	p.start = s.ident.Start
 	p.namespace = s.ident.Namespace
 	p.attached = time.Now().UnixNano()
+	p.allocated.Store(0)
 	p.name = [participantName]byte{}
 	copy(p.name[:], as)
 	p.state.Store(slotState(generation+1, slotLive))
-	s.self.Store(uint64(makeOwner(i, generation+1)))
+	self := makeOwner(i, generation+1)
+	s.heap.self.Store(self.brief())
+	s.self.Store(uint64(self))
 	s.heapLock.point.join()
 	return true
 }
@@ -264,6 +267,7 @@ func (s *Segment) close() error {
 		s.deaths().Release(0)
 	}
 	s.self.Store(0)
+	s.heap.self.Store(0)
 	close(s.closed)
 	s.mu.Lock()
 	closers, watches, views := s.closers, s.watches, s.views
@@ -285,9 +289,10 @@ func (s *Segment) close() error {
 	if err := s.m.cutLoose(); err != nil {
 		return err
 	}
-	// Whoever is in New has asked for its memory by now, or gets ErrClosed.
-	s.growing.Lock()
-	defer s.growing.Unlock()
+	// Whoever allocates has asked for its memory by now, or gets ErrClosed.
+	s.heap.growing.Lock()
+	defer s.heap.growing.Unlock()
+	s.heap.gone = true
 	if self != 0 {
 		s.leave(self)
 	}
@@ -305,14 +310,12 @@ func (s *Segment) leave(self Owner) {
 	s.mu.Lock()
 	points := slices.Sorted(maps.Keys(s.points))
 	s.mu.Unlock()
-	end := s.heap
-	for _, off := range points {
-		end = max(end, off+Line)
-	}
-	m, err := newMapping(s.file, int64(min(end, s.m.size())), false)
+	m, err := newMapping(s.file, s.Size(), false)
 	if err != nil {
 		return
 	}
+	h := heap{geometry: s.heap.geometry, m: m}
+	h.sweep(self)
 	sweepSlot(m.header(), m.participant(self.slot()), self.generation())
 	for _, off := range points {
 		m.event(off).Broadcast()

@@ -105,7 +105,11 @@ func (w *Memory) Hash() xxh3.Uint128 {
 	for i := range w.plan.participants {
 		w.m.participant(i).attached = 0
 	}
-	h := w.m.header()
-	end := max(*(*uint64)(unsafe.Pointer(&h.dirty)), *(*uint64)(unsafe.Pointer(&h.heapNext)))
-	return xxh3.Hash128(w.m.bytes(0, min(end, w.m.size())))
+	top := *(*uint64)(unsafe.Pointer(&w.m.header().top)) // not an access of the model's
+	g := &w.plan.geometry
+	var h xxh3.Hasher
+	_, _ = h.Write(w.m.bytes(0, g.runs+top*runSize))
+	_, _ = h.Write(w.m.bytes(g.controls, top*g.granules()*8))
+	_, _ = h.Write(w.m.bytes(g.heap, top<<g.shift))
+	return h.Sum128()
 }

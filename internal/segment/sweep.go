@@ -13,7 +13,8 @@ import (
 // slot whose byte nobody holds. Whoever notices takes the byte, which excludes every other sweeper,
 // and sweeps; if it dies meanwhile, its own lock is freed with it and the next one begins again.
 //
-// A sweep ends in one swap, of the slot's state; everything before it can be done twice. From that
+// A sweep ends in one swap, of the slot's state; everything before it can be done twice: that is the
+// heap's part (heap_sweep.go), which may go on in several processes at a time. From that
 // swap on every Owner of the slot's last generation names somebody dead, and locks that carry it
 // are taken over by the next one who wants them.
 
@@ -80,6 +81,9 @@ func (s *Segment) sweep(o Owner) {
 	if o.slot() == self.slot() {
 		return // somebody wrote over this attach's slot; its byte must not be given back
 	}
+	// Also if the byte cannot be had: whoever goes on, because the owner of what it wants is dead, finds
+	// no block half stored.
+	s.heap.sweep(o)
 	off := lockBase + int64(o.slot())
 	ok, err := liveness.TryLock(s.locks, off, 1)
 	if err != nil || !ok {
@@ -188,4 +192,13 @@ func (s *Segment) died(o Owner) {
 	// Locks that lie in users' own structs are in no list, so each process looks again at all of
 	// its own waits.
 	s.pokeAll()
+}
+
+// sweepAll sweeps whoever is dead, for somebody who finds no memory.
+func (s *Segment) sweepAll() {
+	for i := range s.slots {
+		if state := s.slot(i).state.Load(); state&0xff == slotLive {
+			s.Gone(makeOwner(i, uint32(state>>8)))
+		}
+	}
 }

@@ -94,7 +94,7 @@ func TestBrokenFilesAreListedWithTheReason(t *testing.T) {
 		}
 	}
 	if os.Geteuid() == 0 {
-		require.Regexp(t, `(?m)^theirs +1\.2 MiB `, succeed(t, "ls", "-owner", "12345", "-dir", h.dir))
+		require.Regexp(t, `(?m)^theirs +1\.3 MiB `, succeed(t, "ls", "-owner", "12345", "-dir", h.dir))
 	}
 
 	// Nothing that cannot be proven dead is collected, and rm says how to go on.

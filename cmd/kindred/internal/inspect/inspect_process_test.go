@@ -28,7 +28,7 @@ func TestShowTellsWhoHoldsWhatAndWhetherTheyLive(t *testing.T) {
 	out := show()
 	require.Regexp(t, `(?m)^segment +house$`, out)
 	require.Regexp(t, fmt.Sprintf(`(?m)^id +%016x$`, h.seg.ID()), out)
-	require.Regexp(t, fmt.Sprintf(`(?m)^size +1\.2 MiB \(%d bytes\), `, h.seg.Size()), out)
+	require.Regexp(t, fmt.Sprintf(`(?m)^size +1\.3 MiB \(%d bytes\), `, h.seg.Size()), out)
 	require.Regexp(t, fmt.Sprintf(`(?m)^created .* ago\) by process %d$`, os.Getpid()), out)
 	require.Regexp(t, `(?m)^heap lock +nobody$`, out)
 	require.Contains(t, out, "participants: 2 alive, 0 dead, of 1024 slots; 0 were swept")
@@ -136,7 +136,7 @@ func TestLsCountsTheLivingAndTheDead(t *testing.T) {
 
 	out := succeed(t, "ls", "-dir", h.dir)
 	require.Regexp(t, `^NAME +SIZE +USED +ALIVE +DEAD +AGE +CREATOR\n`, out)
-	require.Regexp(t, fmt.Sprintf(`(?m)^house +1\.2 MiB +\d+\.\d KiB +2 +1 +\d+s +%d$`, os.Getpid()), out)
+	require.Regexp(t, fmt.Sprintf(`(?m)^house +1\.3 MiB +\d+\.\d KiB +2 +1 +\d+s +%d$`, os.Getpid()), out)
 	require.Regexp(t, fmt.Sprintf(`(?m)^other +64\.0 KiB +\d+ B +0 +0 +\d+s +%d$`, os.Getpid()), out)
 
 	var rows []row
