@@ -3,6 +3,7 @@ package shm
 import (
 	"fmt"
 	"reflect"
+	"slices"
 
 	"github.com/kindred-ipc/kindred/internal/codec"
 	"github.com/kindred-ipc/kindred/internal/segment"
@@ -43,6 +44,19 @@ func OpenStruct[T any](s *Segment, name string) (*T, Ref, error) {
 	}
 	o, err := s.engine.Lookup(name, segment.KindRaw, layout)
 	return structOf[T](s, o, "open", name, err)
+}
+
+// OpenOrNewStruct finds the T of that name, or makes it, whoever else does the same. For its errors see OpenStruct
+// and NewStruct.
+func OpenOrNewStruct[T any](s *Segment, name string, opts ...ObjectOption) (v *T, ref Ref, err error) {
+	_, err = segment.OrNew(func() (_ struct{}, err error) {
+		v, ref, err = OpenStruct[T](s, name)
+		return struct{}{}, err
+	}, func() (_ struct{}, err error) {
+		v, ref, err = NewStruct[T](s, append(slices.Clip(opts), Named(name))...)
+		return struct{}{}, err
+	})
+	return v, ref, err
 }
 
 // StructFrom returns the T that ref names. It fails with ErrStale if it is not in s, and else as OpenStruct does.

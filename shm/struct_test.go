@@ -39,6 +39,13 @@ func TestAStructIsSharedByNameAndByRef(t *testing.T) {
 	require.EqualValues(t, 42, byName.Entries[2].Count)
 	byRef.Done = true
 	require.True(t, mine.Done)
+	for range 2 {
+		_, next, err := shm.OpenOrNewStruct[ledger](other, "second")
+		require.NoError(t, err)
+		_, first, err := shm.OpenOrNewStruct[ledger](s, "second")
+		require.NoError(t, err)
+		require.Equal(t, first, next)
+	}
 	require.NoError(t, s.Check())
 
 	_, _, err = shm.NewStruct[ledger](s, shm.Named("ledger"))

@@ -3,6 +3,7 @@ package sync
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"github.com/kindred-ipc/kindred/internal/race"
 	"github.com/kindred-ipc/kindred/internal/segment"
@@ -73,6 +74,15 @@ func barrierMade(parties int, opts []shm.ObjectOption) (uint64, error) {
 // something else has the name.
 func OpenBarrier(seg *shm.Segment, name string) (*Barrier, error) {
 	return barrierOf(barrierShape.open(seg, name))
+}
+
+// OpenOrNewBarrier opens the Barrier of that name, or makes it, whoever else does the same. What it was made with counts, if it is there. For its errors see
+// OpenBarrier and NewBarrier.
+func OpenOrNewBarrier(seg *shm.Segment, name string, parties int, opts ...shm.ObjectOption) (*Barrier, error) {
+	return segment.OrNew(func() (*Barrier, error) { return OpenBarrier(seg, name) },
+		func() (*Barrier, error) {
+			return NewBarrier(seg, parties, append(slices.Clip(opts), shm.Named(name))...)
+		})
 }
 
 // BarrierFrom returns the Barrier that ref names. It fails with shm.ErrStale if it is not in seg.

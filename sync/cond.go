@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/kindred-ipc/kindred/internal/segment"
 	"github.com/kindred-ipc/kindred/shm"
@@ -68,6 +69,13 @@ func NewCond(seg *shm.Segment, opts ...shm.ObjectOption) (*Cond, error) {
 // else has the name.
 func OpenCond(seg *shm.Segment, name string) (*Cond, error) {
 	return condOf(condShape.open(seg, name))
+}
+
+// OpenOrNewCond opens the Cond of that name, or makes it, whoever else does the same. For its errors see
+// OpenCond and NewCond.
+func OpenOrNewCond(seg *shm.Segment, name string, opts ...shm.ObjectOption) (*Cond, error) {
+	return segment.OrNew(func() (*Cond, error) { return OpenCond(seg, name) },
+		func() (*Cond, error) { return NewCond(seg, append(slices.Clip(opts), shm.Named(name))...) })
 }
 
 // CondFrom returns the Cond that ref names. It fails with shm.ErrStale if it is not in seg.

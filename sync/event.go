@@ -2,6 +2,7 @@ package sync
 
 import (
 	"context"
+	"slices"
 
 	"github.com/kindred-ipc/kindred/internal/race"
 	"github.com/kindred-ipc/kindred/internal/segment"
@@ -40,6 +41,13 @@ func NewEvent(seg *shm.Segment, opts ...shm.ObjectOption) (*Event, error) {
 // something else has the name.
 func OpenEvent(seg *shm.Segment, name string) (*Event, error) {
 	return eventOf(eventShape.open(seg, name))
+}
+
+// OpenOrNewEvent opens the Event of that name, or makes it, whoever else does the same. For its errors see
+// OpenEvent and NewEvent.
+func OpenOrNewEvent(seg *shm.Segment, name string, opts ...shm.ObjectOption) (*Event, error) {
+	return segment.OrNew(func() (*Event, error) { return OpenEvent(seg, name) },
+		func() (*Event, error) { return NewEvent(seg, append(slices.Clip(opts), shm.Named(name))...) })
 }
 
 // EventFrom returns the Event that ref names. It fails with shm.ErrStale if it is not in seg.

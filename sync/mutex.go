@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"runtime"
+	"slices"
 	"sync"
 	"time"
 
@@ -31,6 +32,13 @@ func NewMutex(seg *shm.Segment, opts ...shm.ObjectOption) (*Mutex, error) {
 // something else has the name.
 func OpenMutex(seg *shm.Segment, name string) (*Mutex, error) {
 	return mutexOf(mutexShape.open(seg, name))
+}
+
+// OpenOrNewMutex opens the Mutex of that name, or makes it, whoever else does the same. For its errors see
+// OpenMutex and NewMutex.
+func OpenOrNewMutex(seg *shm.Segment, name string, opts ...shm.ObjectOption) (*Mutex, error) {
+	return segment.OrNew(func() (*Mutex, error) { return OpenMutex(seg, name) },
+		func() (*Mutex, error) { return NewMutex(seg, append(slices.Clip(opts), shm.Named(name))...) })
 }
 
 // MutexFrom returns the Mutex that ref names. It fails with shm.ErrStale if it is not in seg.

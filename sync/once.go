@@ -3,6 +3,7 @@ package sync
 import (
 	"context"
 	"errors"
+	"slices"
 
 	"github.com/kindred-ipc/kindred/internal/race"
 	"github.com/kindred-ipc/kindred/internal/segment"
@@ -31,6 +32,13 @@ func NewOnce(seg *shm.Segment, opts ...shm.ObjectOption) (*Once, error) {
 // something else has the name.
 func OpenOnce(seg *shm.Segment, name string) (*Once, error) {
 	return onceOf(onceShape.open(seg, name))
+}
+
+// OpenOrNewOnce opens the Once of that name, or makes it, whoever else does the same. For its errors see
+// OpenOnce and NewOnce.
+func OpenOrNewOnce(seg *shm.Segment, name string, opts ...shm.ObjectOption) (*Once, error) {
+	return segment.OrNew(func() (*Once, error) { return OpenOnce(seg, name) },
+		func() (*Once, error) { return NewOnce(seg, append(slices.Clip(opts), shm.Named(name))...) })
 }
 
 // OnceFrom returns the Once that ref names. It fails with shm.ErrStale if it is not in seg.

@@ -3,6 +3,7 @@ package sync
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"github.com/kindred-ipc/kindred/internal/segment"
 	"github.com/kindred-ipc/kindred/shm"
@@ -27,6 +28,13 @@ func NewRMutex(seg *shm.Segment, opts ...shm.ObjectOption) (*RMutex, error) {
 // something else has the name.
 func OpenRMutex(seg *shm.Segment, name string) (*RMutex, error) {
 	return rmutexOf(rmutexShape.open(seg, name))
+}
+
+// OpenOrNewRMutex opens the RMutex of that name, or makes it, whoever else does the same. For its errors see
+// OpenRMutex and NewRMutex.
+func OpenOrNewRMutex(seg *shm.Segment, name string, opts ...shm.ObjectOption) (*RMutex, error) {
+	return segment.OrNew(func() (*RMutex, error) { return OpenRMutex(seg, name) },
+		func() (*RMutex, error) { return NewRMutex(seg, append(slices.Clip(opts), shm.Named(name))...) })
 }
 
 // RMutexFrom returns the RMutex that ref names. It fails with shm.ErrStale if it is not in seg.

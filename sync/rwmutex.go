@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"runtime"
+	"slices"
 	"sync"
 
 	"github.com/kindred-ipc/kindred/internal/race"
@@ -62,6 +63,13 @@ func NewRWMutex(seg *shm.Segment, opts ...shm.ObjectOption) (*RWMutex, error) {
 // something else has the name.
 func OpenRWMutex(seg *shm.Segment, name string) (*RWMutex, error) {
 	return rwmutexOf(rwmutexShape.open(seg, name))
+}
+
+// OpenOrNewRWMutex opens the RWMutex of that name, or makes it, whoever else does the same. For its errors see
+// OpenRWMutex and NewRWMutex.
+func OpenOrNewRWMutex(seg *shm.Segment, name string, opts ...shm.ObjectOption) (*RWMutex, error) {
+	return segment.OrNew(func() (*RWMutex, error) { return OpenRWMutex(seg, name) },
+		func() (*RWMutex, error) { return NewRWMutex(seg, append(slices.Clip(opts), shm.Named(name))...) })
 }
 
 // RWMutexFrom returns the RWMutex that ref names. It fails with shm.ErrStale if it is not in seg.

@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"runtime"
+	"slices"
 
 	"github.com/kindred-ipc/kindred/internal/race"
 	"github.com/kindred-ipc/kindred/internal/segment"
@@ -67,6 +68,13 @@ func semaphoreMade(n int64, opts []shm.ObjectOption) (uint64, error) {
 // shm.ErrKind if something else has the name.
 func OpenSemaphore(seg *shm.Segment, name string) (*Semaphore, error) {
 	return semaphoreOf(semaphoreShape.open(seg, name))
+}
+
+// OpenOrNewSemaphore opens the Semaphore of that name, or makes it, whoever else does the same. What it was made with counts, if it is there. For its errors see
+// OpenSemaphore and NewSemaphore.
+func OpenOrNewSemaphore(seg *shm.Segment, name string, n int64, opts ...shm.ObjectOption) (*Semaphore, error) {
+	return segment.OrNew(func() (*Semaphore, error) { return OpenSemaphore(seg, name) },
+		func() (*Semaphore, error) { return NewSemaphore(seg, n, append(slices.Clip(opts), shm.Named(name))...) })
 }
 
 // SemaphoreFrom returns the Semaphore that ref names. It fails with shm.ErrStale if it is not in

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/kindred-ipc/kindred/internal/segment"
 	"github.com/kindred-ipc/kindred/shm"
@@ -41,6 +42,13 @@ func NewWaitGroup(seg *shm.Segment, opts ...shm.ObjectOption) (*WaitGroup, error
 // something else has the name.
 func OpenWaitGroup(seg *shm.Segment, name string) (*WaitGroup, error) {
 	return waitGroupOf(waitGroupShape.open(seg, name))
+}
+
+// OpenOrNewWaitGroup opens the WaitGroup of that name, or makes it, whoever else does the same. For its errors see
+// OpenWaitGroup and NewWaitGroup.
+func OpenOrNewWaitGroup(seg *shm.Segment, name string, opts ...shm.ObjectOption) (*WaitGroup, error) {
+	return segment.OrNew(func() (*WaitGroup, error) { return OpenWaitGroup(seg, name) },
+		func() (*WaitGroup, error) { return NewWaitGroup(seg, append(slices.Clip(opts), shm.Named(name))...) })
 }
 
 // WaitGroupFrom returns the WaitGroup that ref names. It fails with shm.ErrStale if it is not in seg.

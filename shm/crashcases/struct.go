@@ -53,7 +53,7 @@ func unless(err, answer error) error {
 func structCases() []crashlab.Case {
 	return []crashlab.Case{
 		{
-			Name: "shm.NewStruct", Covers: []string{"shm.NewStruct"},
+			Name: "shm.NewStruct", Covers: []string{"shm.NewStruct", "shm.OpenOrNewStruct"},
 			Play: func() crashlab.Play { return crashlab.Play{Victim: makePlot, Recover: havePlot} },
 		},
 		{

@@ -76,8 +76,23 @@ func (t *tools) try(a *crashlab.Actor) error {
 	return err
 }
 
+func openOrNew(a *crashlab.Actor) error {
+	_, err := sync.OpenOrNewMutex(a.Segment, "mutex")
+	return err
+}
+
 func atCases() []crashlab.Case {
 	return []crashlab.Case{{
+		Name: "sync.OpenOrNewMutex", Covers: []string{"sync.OpenOrNewMutex"},
+		Play: func() crashlab.Play {
+			return crashlab.Play{Victim: openOrNew, Recover: func(a *crashlab.Actor) error {
+				if a.Paused { // the victim may hold the heap's lock, for which making waits without a context
+					return nil
+				}
+				return openOrNew(a)
+			}}
+		},
+	}, {
 		Name: "sync.SemaphoreAt, BarrierAt and the like",
 		Covers: []string{"sync.MutexAt", "sync.RMutexAt", "sync.RWMutexAt", "sync.SemaphoreAt", "sync.CondAt",
 			"sync.EventAt", "sync.OnceAt", "sync.WaitGroupAt", "sync.BarrierAt"},
