@@ -1,6 +1,7 @@
 package sync
 
 import (
+	"errors"
 	"fmt"
 	gosync "sync"
 	"sync/atomic"
@@ -158,7 +159,8 @@ func (l *ledger) claim(self uint64) *row {
 	return nil
 }
 
-// grow links a block of rows at the end, unless somebody else is quicker.
+// grow links a block of rows at the end, unless somebody else is quicker. A death before the swap frees the
+// block, one behind it leaves it where it is.
 func (l *ledger) grow() error {
 	c, err := l.chain()
 	if err != nil {
@@ -170,8 +172,13 @@ func (l *ledger) grow() error {
 	if err != nil {
 		return err
 	}
-	c.next.CompareAndSwap(0, o.Ref().Place())
-	return l.seg.Writable()
+	if err := o.Block().Tie(offsetOf(l.seg, c.next)); err != nil {
+		return errors.Join(err, o.Free())
+	}
+	if !c.next.CompareAndSwap(0, o.Block().Place()) {
+		return o.Free()
+	}
+	return o.Settle()
 }
 
 // each yields the rows that somebody has, and whether he is known to be dead.

@@ -46,6 +46,12 @@ const (
 	lineRows = 14 // and two kibibytes
 )
 
+// offsetOf is where a word lies in the segment.
+func offsetOf(seg *segment.Segment, w *word.Uint64) uint64 {
+	off, _ := seg.OffsetOf(unsafe.Pointer(w), 8)
+	return off
+}
+
 // form is how rows lie in a block.
 type form struct {
 	layout      func() uint64

@@ -116,6 +116,10 @@ func (o Object) Block() Block {
 	return Block{seg: o.seg, off: o.off, size: o.end - o.off, generation: o.generation}
 }
 
+// Free gives an object back that has no name, and that nothing leads to. Its maker may call it, and of one that is
+// settled anybody, once: then it fails with ErrStale.
+func (o Object) Free() error { return o.Block().free(objectFlag) }
+
 // Settle hands an object without a name over to the segment: the death of its maker changes nothing from
 // here on. It fails with ErrStale if it was destroyed.
 func (o Object) Settle() error { return o.Block().Settle() }
