@@ -45,6 +45,14 @@ var valuesUnderAttack = corruption.Register(corruption.Scene{
 		t.Moment()
 		if w != nil {
 			t.Pass("push", func(ctx context.Context) (any, error) { return nil, w.Push(ctx, 9) })
+			t.Do("reserve", func() (any, error) {
+				run, err := w.TryReserve(2)
+				if run.Len() == 2 {
+					*run.At(0), *run.At(1) = 7, 8
+					w.Commit(1)
+				}
+				return run.Len(), err
+			})
 			t.Do("try push", func() (any, error) { return w.TryPush(10) })
 			t.Between("length", 0, w.Len(), w.Cap())
 			t.Block("push to full", corruption.Ticks, func(ctx context.Context) (any, error) { return nil, w.Push(ctx, 11) })
@@ -55,6 +63,15 @@ var valuesUnderAttack = corruption.Register(corruption.Scene{
 			t.Do("try pop", func() (any, error) { v, ok, err := in.TryPop(); return []any{v, ok}, err })
 			vs := make([]uint64, 3)
 			t.Pass("pop 3", func(ctx context.Context) (any, error) { n, err := in.PopN(ctx, vs); return vs[:n], err })
+			t.Do("peek", func() (any, error) {
+				run, err := in.TryPeek(corruption.Slots)
+				var sum uint64
+				for i := range run.Len() {
+					sum += *run.At(i)
+				}
+				in.Release(run.Len())
+				return sum, err
+			})
 			t.Block("pop of none", corruption.Ticks, func(ctx context.Context) (any, error) { return in.Pop(ctx) })
 		}
 		if w != nil && in != nil {

@@ -171,6 +171,19 @@ func never(int) bool { return false }
 
 func (r *routine) calls(i int) bool { return r.code[i].Op == x86asm.CALL }
 
+// callee is the name of the function that a call is of, if that stands in the instruction.
+func (r *routine) callee(i int) string {
+	in := &r.code[i]
+	to, ok := in.Args[0].(x86asm.Rel)
+	if !ok || in.Op != x86asm.CALL {
+		return ""
+	}
+	return runtime.FuncForPC(uintptr(in.pc + uint64(in.Len) + uint64(int64(to)))).Name()
+}
+
+// panics reports whether the instruction calls a function that does not come back.
+func (r *routine) panics(i int) bool { return strings.HasPrefix(r.callee(i), "runtime.panic") }
+
 // all are the instructions for which is reports true.
 func (r *routine) all(is func(in *instruction) bool) (list []int) {
 	for i := range r.code {

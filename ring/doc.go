@@ -15,6 +15,10 @@
 // SPSC carries values of one plain type (no pointers, checked once when the ring is made or opened).
 // Bytes carries records of any length, written and read in place.
 //
+// Many values at a time cost less: PushN and PopN copy them, Reserve and Commit write them where they
+// stay, Peek and Release read them there. A Run of slots is good until it is committed or released, or
+// until the next call of its end that takes it back; it must not be used after that, nor after Close.
+//
 // The handles of the ends are not safe for concurrent use: one goroutine at a time.
 //
 // # Speed
@@ -26,7 +30,8 @@
 // # Death and closing
 //
 // Either side may die between any two instructions. What was pushed is there, once; what was not
-// is not. What the reader had taken is gone with it. A blocked call drains what there is, then
+// is not; of a batch, the first values may be there and the others not. What the reader had taken is gone
+// with it; what it looked at by Peek and did not release is there for the next one. A blocked call drains what there is, then
 // returns ErrPeerDied once; called again it waits for a successor. A successor takes the end that
 // the dead one had, and goes on exactly where that one stopped; if it is there before the other side
 // has noticed the death, the stream just goes on.

@@ -71,3 +71,67 @@ func ExampleBytes() {
 	// memory
 	// the ring is closed: true <nil>
 }
+
+// sample pushes the squares from 1 on, ten at a time, written where they stay.
+var sample = proc.Func("sample", func(ctx context.Context, squares shm.Ref) error {
+	seg, err := proc.Segment(ctx, squares)
+	if err != nil {
+		return err
+	}
+	r, err := ring.SPSCFrom[int](seg, squares)
+	if err != nil {
+		return err
+	}
+	w, err := r.Writer()
+	if err != nil {
+		return err
+	}
+	for first := 1; first < 100; first += 10 {
+		run, err := w.Reserve(ctx, 10)
+		if err != nil {
+			return err
+		}
+		for i := range run.Len() {
+			*run.At(i) = (first + i) * (first + i)
+		}
+		w.Commit(run.Len())
+	}
+	return w.Close()
+})
+
+// A child writes runs of values in place, and this process adds them up in place, until the child closes
+// the ring.
+func ExampleWriter_Reserve() {
+	ctx := context.Background()
+	seg, err := shm.Anonymous(1 << 20)
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer seg.Close()
+	squares, err := ring.NewSPSC[int](seg, 64)
+	if err != nil {
+		log.Fatal(err)
+	}
+	child, err := sample.Start(ctx, squares.Ref(), proc.Share(seg))
+	if err != nil {
+		log.Fatal(err)
+	}
+	in, err := squares.Reader()
+	if err != nil {
+		log.Fatal(err)
+	}
+	sum := 0
+	for {
+		run, err := in.Peek(ctx, 64)
+		if err != nil {
+			fmt.Println(sum, errors.Is(err, ring.ErrClosed), child.Wait(ctx))
+			break
+		}
+		for i := range run.Len() {
+			sum += *run.At(i)
+		}
+		in.Release(run.Len())
+	}
+	// Output:
+	// 338350 true <nil>
+}

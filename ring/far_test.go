@@ -55,6 +55,50 @@ func TestARingGoesOnBeyondPositionsOf32Bits(t *testing.T) {
 	}
 }
 
+func TestBatchesAndRunsGoOnBeyondPositionsOf32Bits(t *testing.T) {
+	seg, err := shm.Anonymous(8 << 20)
+	require.NoError(t, err)
+	defer seg.Close()
+	for _, start := range []uint64{1<<32 - 100, 1<<63 - 100} {
+		for _, capacity := range []int{1, 3, 64} {
+			r, err := NewSPSC[uint64](seg, capacity)
+			require.NoError(t, err)
+			r.far(start)
+			w, err := r.Writer()
+			require.NoError(t, err)
+			in, err := r.Reader()
+			require.NoError(t, err)
+			pushed, popped := start, start
+			batch := make([]uint64, capacity)
+			for i := range 300 {
+				n := i%capacity + 1
+				run, err := w.Reserve(over(), n)
+				require.NoError(t, err)
+				for k := range n {
+					*run.At(k) = pushed
+					pushed++
+				}
+				w.Commit(n)
+				for popped < pushed-uint64(n)/2 {
+					got, err := in.PopN(over(), batch[:1])
+					require.NoError(t, err)
+					require.Equal(t, popped, batch[0])
+					popped += uint64(got)
+				}
+				seen, err := in.TryPeek(capacity)
+				require.NoError(t, err)
+				require.EqualValues(t, pushed-popped, seen.Len())
+				for k := range seen.Len() {
+					require.Equal(t, popped+uint64(k), *seen.At(k))
+				}
+				in.Release(seen.Len())
+				popped = pushed
+				require.NoError(t, Check(r.object))
+			}
+		}
+	}
+}
+
 func TestARingOfBytesGoesOnBeyondPositionsOf32Bits(t *testing.T) {
 	seg, err := shm.Anonymous(8 << 20)
 	require.NoError(t, err)

@@ -20,6 +20,7 @@ type task struct {
 	Policy ring.Policy
 	OneCPU bool // confine the process to CPU 0
 	Pauses bool // at random moments, for random times
+	Runs   bool // in batches and runs of slots of all sizes, instead of one by one
 }
 
 // open finds the task's ring in the child.

@@ -38,20 +38,29 @@ var shapes = map[string][]any{
 	"[struct {}]":                        ringOf[struct{}](),
 }
 
-func ringOf[T any]() []any { return []any{(*ring.Writer[T]).Push, (*ring.Reader[T]).Pop} }
+func ringOf[T any]() []any {
+	return []any{
+		(*ring.Writer[T]).Push, (*ring.Writer[T]).PushN, (*ring.Writer[T]).Commit,
+		(*ring.Reader[T]).Pop, (*ring.Reader[T]).PopN, (*ring.Reader[T]).Release,
+	}
+}
 
 // site is a function that publishes.
 type site struct {
 	publishes int    // plain stores by futex.Publish; the last is the commit
 	seldom    int    // fences behind it, which most calls do not come to
 	file      string // where the payload is moved, if that is here: what has to do with s.value
+	loop      bool   // each publish is in a loop, for one slot after the other
 }
 
 var sites = map[string]site{
-	"Writer.Push":         {1, 0, "spsc_writer.go"},
-	"Reader.Pop":          {1, 0, "spsc_reader.go"},
-	"BytesWriter.Commit":  {2, 0, ""}, // the 0 behind the record, and its header
-	"BytesReader.Release": {1, 1, ""}, // once a quarter of the ring it gives back what it read
+	"Writer.Push":         {publishes: 1, file: "spsc_writer.go"},
+	"Writer.put":          {publishes: 1, file: "spsc_writer.go", loop: true}, // PushN
+	"Writer.Commit":       {publishes: 2, loop: true},                         // up to the end of the slots, and from their begin
+	"Reader.Pop":          {publishes: 1, file: "spsc_reader.go"},
+	"Reader.taken":        {publishes: 1},            // PopN and Release
+	"BytesWriter.Commit":  {publishes: 2},            // the 0 behind the record, and its header
+	"BytesReader.Release": {publishes: 1, seldom: 1}, // once a quarter of the ring it gives back what it read
 }
 
 func TestPublishesArePlainStoresBehindThePayloadAndBeforeTheLookAtTheMark(t *testing.T) {
@@ -61,6 +70,10 @@ func TestPublishesArePlainStoresBehindThePayloadAndBeforeTheLookAtTheMark(t *tes
 	}
 	seen := make(map[string]bool)
 	for _, r := range routines(t, func(name string) bool { return strings.Contains(name, "/kindred/") }) {
+		if strings.HasSuffix(r.name, looker) {
+			r.requireLook(t)
+			seen[looker] = true
+		}
 		found := r.all(func(in *instruction) bool {
 			_, ok := in.stores()
 			return ok && in.of("futex.Publish")
@@ -69,6 +82,11 @@ func TestPublishesArePlainStoresBehindThePayloadAndBeforeTheLookAtTheMark(t *tes
 			continue
 		}
 		name, shape := r.method()
+		if control, ok := controls[name]; ok {
+			require.Equal(t, control.holds, holds(func(t require.TestingT) { r.requireOrder(t, found[0], control.site, true) }), r.name)
+			seen[name] = true
+			continue
+		}
 		s, ok := sites[name]
 		require.True(t, ok, "%s publishes, too: it belongs into the list", r.name)
 		seen[name+shape] = true
@@ -77,6 +95,10 @@ func TestPublishesArePlainStoresBehindThePayloadAndBeforeTheLookAtTheMark(t *tes
 			require.Len(t, found, s.publishes)
 			r.requireOrder(t, found[len(found)-1], s, shape != "[struct {}]")
 		})
+	}
+	require.True(t, seen[looker])
+	for name, run := range controls {
+		require.True(t, seen[name], "%s, like %p", name, run.code)
 	}
 	for name := range sites {
 		if strings.HasPrefix(name, "Bytes") {
@@ -103,7 +125,7 @@ func (r *routine) method() (name, shape string) {
 
 // requireOrder looks at every way through the function that makes no call, which is what a push that
 // finds room and nobody asleep executes.
-func (r *routine) requireOrder(t *testing.T, commit int, s site, carries bool) {
+func (r *routine) requireOrder(t require.TestingT, commit int, s site, carries bool) {
 	require.Equal(t, x86asm.MOV, r.code[commit].Op, r.show(commit))
 	require.Equal(t, 8, r.code[commit].MemBytes, "in one piece: %s", r.show(commit))
 
@@ -113,15 +135,17 @@ func (r *routine) requireOrder(t *testing.T, commit int, s site, carries bool) {
 			require.True(t, behind[i], "before a plain store: %s", r.show(i))
 			fences++
 		}
-		require.True(t, i == commit || !r.overlap(i, commit), "%s, and once more: %s", r.show(commit), r.show(i))
+		again := r.overlap(i, commit) && !(s.loop && r.code[i].of("futex.Publish")) // of the next slot, or the other loop
+		require.True(t, i == commit || !again, "%s, and once more: %s", r.show(commit), r.show(i))
 	}
 	require.Equal(t, s.seldom, fences, "fences behind %s", r.show(commit))
 
 	// The mark is looked at behind the commit, on every way out and before any call.
 	looks := r.looks()
 	require.NotEmpty(t, looks, r.name)
-	for i := range r.reach(commit, func(i int) bool { return looks[i] }) {
-		require.False(t, r.calls(i) || r.code[i].Op == x86asm.RET, "%s: no look at the mark before %s", r.show(commit), r.show(i))
+	for i := range r.reach(commit, func(i int) bool { return looks[i] || r.panics(i) }) {
+		leaves := r.calls(i) && !r.panics(i) || r.code[i].Op == x86asm.RET
+		require.False(t, leaves && !looks[i], "%s: no look at the mark before %s", r.show(commit), r.show(i))
 	}
 	for i := range looks {
 		require.False(t, r.reach(i, never)[commit], "%s: the mark was looked at before, by %s", r.show(commit), r.show(i))
@@ -137,16 +161,54 @@ func (r *routine) requireOrder(t *testing.T, commit int, s site, carries bool) {
 		return lines[in.source.Line] && filepath.Base(in.source.File) == s.file && (stores || in.loads())
 	})
 	require.Equal(t, carries, len(moves) > 0, "%s: the payload: %d instructions", r.name, len(moves))
+	if s.loop {
+		behind = r.onward(commit) // in the same turn
+	}
 	for _, i := range moves {
 		require.False(t, behind[i], "%s: behind it the payload, %s", r.show(commit), r.show(i))
 		require.True(t, r.reach(i, never)[commit], "%s leads to no commit", r.show(i))
 	}
 }
 
-// looks are the loads of the mark. The compiler says of the comparison that it is of Idle, and the
-// load before it is by the package atomic.
+// looker is the function that looks at the mark behind the publishes of a batch, and fences before that
+// if it must.
+const looker = "]).committed"
+
+// requireLook looks at looker itself.
+func (r *routine) requireLook(t *testing.T) {
+	looks := r.looks()
+	require.NotEmpty(t, looks, r.name)
+	for i := range r.reach(0, func(i int) bool { return looks[i] }) {
+		callee := r.callee(i)
+		leaves := r.calls(i) && !strings.HasSuffix(callee, ".fence") && !strings.HasPrefix(callee, "runtime.morestack")
+		require.False(t, leaves || r.code[i].Op == x86asm.RET, "no look at the mark before %s", r.show(i))
+		require.False(t, r.code[i].fences(), "a fence for those who need none: %s", r.show(i))
+	}
+}
+
+// onward is reach without the jumps back, which begin the next turn of a loop.
+func (r *routine) onward(from int) map[int]bool {
+	set := map[int]bool{from: true}
+	for i := from; i < len(r.code); i++ {
+		for _, n := range r.code[i].next {
+			if set[i] && n > i {
+				set[n] = true
+			}
+		}
+	}
+	delete(set, from)
+	return set
+}
+
+// looks are the loads of the mark, and calls of the function that does it for several sites. The
+// compiler says of the comparison that it is of Idle, and the load before it is by the package atomic.
 func (r *routine) looks() map[int]bool {
 	set := make(map[int]bool)
+	for i := range r.code {
+		if strings.HasSuffix(r.callee(i), looker) {
+			set[i] = true
+		}
+	}
 	for _, i := range r.all(func(in *instruction) bool { return in.of("futex.(*Event).Idle") }) {
 		in := &r.code[i]
 		if in.loads() {
@@ -183,17 +245,24 @@ func (r *routine) fast(i int) map[int]bool {
 	return set
 }
 
-// overlap reports whether both instructions store to the same word, as far as their operands tell.
+// overlap reports whether both instructions store to the same word, as far as their operands tell: one
+// follows the other, and nothing in between puts something else into the base register.
 func (r *routine) overlap(i, k int) bool {
 	a, ok := r.code[i].stores()
 	b, _ := r.code[k].stores()
-	return ok && a.Base == b.Base && a.Index == b.Index && a.Scale == b.Scale &&
-		a.Disp < b.Disp+8 && b.Disp < a.Disp+int64(max(r.code[i].MemBytes, 1))
+	if !ok || a.Base != b.Base || a.Index != b.Index || a.Scale != b.Scale ||
+		a.Disp >= b.Disp+8 || b.Disp >= a.Disp+int64(max(r.code[i].MemBytes, 1)) {
+		return false
+	}
+	other := func(n int) bool {
+		in := &r.code[n]
+		return in.Args[0] == x86asm.Arg(a.Base) && in.Op != x86asm.CMP && in.Op != x86asm.TEST
+	}
+	return r.reach(i, other)[k] || r.reach(k, other)[i]
 }
 
 // linesOf are the lines of the file that have the text in them.
-func linesOf(t *testing.T, file, text string) map[int]bool {
-	t.Helper()
+func linesOf(t require.TestingT, file, text string) map[int]bool {
 	source, err := os.ReadFile(file)
 	require.NoError(t, err)
 	lines := make(map[int]bool)

@@ -5,9 +5,13 @@ package ring
 // Remembers is all that an end keeps from one operation to the next. Package interleave, which these are
 // for, takes it for a part of the state.
 
-func (w *Writer[T]) Remembers() []uint64 { return []uint64{w.pos, w.index, w.limit.Load()} }
+func (w *Writer[T]) Remembers() []uint64 {
+	return []uint64{w.pos, w.lap, w.limit.Load(), w.room, w.reserved, w.from}
+}
 
-func (r *Reader[T]) Remembers() []uint64 { return []uint64{r.pos, r.index, r.next.Load()} }
+func (r *Reader[T]) Remembers() []uint64 {
+	return []uint64{r.pos, r.lap, r.next.Load(), r.shown, r.from}
+}
 
 func (w *BytesWriter) Remembers() []uint64 { return []uint64{w.pos, w.at, w.free, w.reserved} }
 

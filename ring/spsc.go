@@ -125,6 +125,16 @@ func (r *SPSC[T]) Len() int {
 	return int(r.written(position) - position)
 }
 
+// Empty reports whether there was no value in the ring, and Full whether there was room for no more.
+// Both look at one slot.
+func (r *SPSC[T]) Empty() bool { return !r.there(r.control.position.Load()) }
+
+// Full is Empty's counterpart.
+func (r *SPSC[T]) Full() bool { return r.there(r.control.position.Load() + r.capacity - 1) }
+
+// there reports whether the value at position p is in its slot.
+func (r *SPSC[T]) there(p uint64) bool { return r.slots[p%r.capacity].sequence.Load() == p+1 }
+
 // written is the position behind the last value that was pushed.
 func (r *SPSC[T]) written(position uint64) uint64 {
 	return written(position, r.capacity, func(i uint64) uint64 { return r.slots[i].sequence.Load() })

@@ -16,12 +16,15 @@ import (
 type Reader[T any] struct {
 	slots []slot[T]
 	pos   uint64 // of the next value
-	index uint64 // pos modulo the capacity, but the capacity itself right before a wrap
+	lap   uint64 // position of the first slot in this lap: the next value's slot is pos-lap, or behind the last
 
 	// next is up to where pop needs no look at anything but the slot: where slots are given back
 	// next, or the end of the slots. It stays at pos as long as every pop must fence, and is 0 after
 	// Close of the segment.
 	next atomic.Uint64
+
+	shown uint64 // values that Peek showed and Release has not taken; 0: none
+	from  uint64 // pos of what was shown, which is taken back if pos has moved on
 
 	position *word.Uint64
 	end      end
@@ -42,7 +45,7 @@ func (r *SPSC[T]) Reader(opts ...EndOption) (*Reader[T], error) {
 		return nil, in.end.wrap("take reading end of", err)
 	}
 	in.pos = in.position.Load()
-	in.index = in.pos % r.capacity
+	in.lap = in.pos - in.pos%r.capacity
 	in.off = r.seg.OnClose(func() { in.next.Store(0) })
 	return in, nil
 }
@@ -54,36 +57,39 @@ func (r *Reader[T]) Pop(ctx context.Context) (T, error) {
 	if r.pos >= r.next.Load() {
 		return r.popSlow(ctx)
 	}
-	s := &r.slots[r.index]
+	i := r.pos - r.lap
+	s := &r.slots[i]
 	if s.sequence.Load() != r.pos+1 { // pairs with the publish in (*Writer).Push
 		return r.popSlow(ctx)
 	}
 	if race.Enabled {
-		r.end.race.Acquire(raceItems + r.index)
+		r.end.race.Acquire(raceItems + i)
 		r.end.race.Release(racePosition)
 	}
 	v := s.value
-	r.pos++
-	r.index++
-	futex.Publish(r.position, r.pos) // commits the pop
+	next := r.pos + 1
+	futex.Publish(r.position, next) // commits the pop
+	quiet := r.end.peer.Idle() && !r.end.cut()
+	r.pos = next // behind the last look at the segment, whose mapping r keeps until here
+	if !quiet {
+		return r.popped(v)
+	}
+	return v, nil
+}
+
+// popped is what is left to do for a pop of v when the writer may sleep or the segment may be closed:
+// then the value may be Close's zeros.
+func (r *Reader[T]) popped(v T) (T, error) {
 	if !r.end.peer.Idle() {
 		r.signal()
 	}
 	if r.end.cut() {
-		return v, r.lost(&v)
+		if err := r.end.usable(); err != nil {
+			var none T
+			return none, r.end.wrap("pop from", err)
+		}
 	}
-	runtime.KeepAlive(r)
 	return v, nil
-}
-
-// lost reports that the segment was closed under a pop, whose value may be Close's zeros.
-func (r *Reader[T]) lost(v *T) error {
-	err := r.end.usable()
-	if err != nil {
-		var none T
-		*v = none
-	}
-	return r.end.wrap("pop from", err)
 }
 
 // signal wakes the writer; see (*Writer).signal.
@@ -95,42 +101,194 @@ func (r *Reader[T]) signal() {
 
 // TryPop takes the oldest value if there is one, and reports whether there was. It never blocks.
 func (r *Reader[T]) TryPop() (T, bool, error) {
-	ok, err := r.ready()
+	ok, err := r.try()
 	if !ok {
 		var none T
-		if err == nil && r.end.peerClosed() {
-			// The writer's last value may have come before it closed and after the look at it.
-			if ok, err = r.ready(); !ok && err == nil {
-				err = ErrClosed
-			}
-		}
-		if !ok {
-			return none, false, r.end.wrap("pop from", err)
-		}
+		return none, false, r.end.wrap("pop from", err)
 	}
 	v, err := r.load()
 	return v, err == nil, err
 }
 
+// try reports whether there is a value, and whether there will be none.
+func (r *Reader[T]) try() (bool, error) {
+	ok, err := r.ready()
+	if !ok && err == nil && r.end.peerClosed() {
+		// The writer's last value may have come before it closed and after the look at it.
+		if ok, err = r.ready(); !ok && err == nil {
+			err = ErrClosed
+		}
+	}
+	return ok, err
+}
+
 // PopN takes up to len(vs) values, at least one: it blocks while the ring is empty, and not for
-// more. It returns how many it took.
+// more. It returns how many it took. The errors are those of Pop, and there is none if it took any. A
+// reader that is killed has taken none of them, or the first few, or all.
 func (r *Reader[T]) PopN(ctx context.Context, vs []T) (int, error) {
 	if len(vs) == 0 {
 		return 0, nil
 	}
-	v, err := r.Pop(ctx)
-	if err != nil {
-		return 0, err
-	}
-	vs[0] = v
-	for n := 1; n < len(vs); n++ {
-		v, ok, err := r.TryPop()
-		if !ok || err != nil {
-			return n, nil // what was taken is taken; the next call says what is wrong
+	if r.pos >= r.next.Load() || r.slots[r.pos-r.lap].sequence.Load() != r.pos+1 {
+		if err := r.await(ctx); err != nil {
+			return 0, r.end.wrap("pop from", err)
 		}
-		vs[n] = v
 	}
-	return len(vs), nil
+	n := 0
+	for {
+		k := r.take(vs[n:])
+		if k == 0 {
+			break
+		}
+		if r.end.cut() {
+			// These may be Close's zeros. What was taken before is taken; the next call says what is wrong.
+			clear(vs[n : n+k])
+			if n > 0 {
+				return n, nil
+			}
+			return 0, r.end.wrap("pop from", r.end.usable())
+		}
+		if n += k; n == len(vs) || r.pos < r.next.Load() {
+			break
+		}
+		// The end of the slots, or where some are given back: there may be more behind it.
+		if ok, err := r.ready(); !ok || err != nil {
+			break
+		}
+	}
+	runtime.KeepAlive(r)
+	return n, nil
+}
+
+// take takes values from index on: those that are there, up to len(vs), up to the end of the slots. It
+// returns how many.
+func (r *Reader[T]) take(vs []T) int {
+	index, next := r.pos-r.lap, r.pos+1
+	slots := r.slots[index:]
+	slots = slots[:min(len(slots), len(vs))]
+	n := 0
+	for ; n < len(slots); n++ {
+		s := &slots[n]
+		if s.sequence.Load() != next+uint64(n) { // pairs with the publishes of the writer
+			break
+		}
+		if race.Enabled {
+			r.end.race.Acquire(raceItems + index + uint64(n))
+		}
+		vs[n] = s.value
+	}
+	if n > 0 {
+		r.taken(uint64(n))
+	}
+	return n
+}
+
+// taken commits that n values were read, and wakes the writer.
+func (r *Reader[T]) taken(n uint64) {
+	if race.Enabled {
+		r.end.race.Release(racePosition)
+	}
+	fences := r.pos >= r.next.Load()
+	r.pos += n
+	if fences {
+		r.position.Store(r.pos)
+	} else {
+		futex.Publish(r.position, r.pos) // pairs with the load in (*Writer).ready
+	}
+	if !r.end.peer.Idle() {
+		r.signal()
+	}
+}
+
+// await blocks until there is a value.
+func (r *Reader[T]) await(ctx context.Context) error {
+	if r.pos < r.next.Load() && r.glance() {
+		return nil
+	}
+	ok, err := r.ready()
+	if !ok && err == nil {
+		err = r.end.wait(ctx, func(bool) (bool, error) { return r.ready() })
+	}
+	return err
+}
+
+// Peek returns up to n values to read in place, without taking them, and blocks while there is none; it
+// does not wait for more. They are good until Release, or until the next Pop, TryPop or PopN, and until
+// Close; a writer that breaks the rules may change them meanwhile, so who does not trust it copies
+// before checking. n is from 1 to Cap. Errors: ErrTooLarge, and those of Pop.
+func (r *Reader[T]) Peek(ctx context.Context, n int) (Run[T], error) {
+	err := r.showable(n)
+	if err == nil && (r.pos >= r.next.Load() || r.slots[r.pos-r.lap].sequence.Load() != r.pos+1) {
+		err = r.await(ctx)
+	}
+	if err != nil {
+		return Run[T]{}, r.end.wrap("peek at", err)
+	}
+	return r.show(n), nil
+}
+
+// TryPeek is Peek for those who do not wait: without a value it returns an empty run and no error.
+func (r *Reader[T]) TryPeek(n int) (Run[T], error) {
+	err := r.showable(n)
+	ok := false
+	if err == nil {
+		ok, err = r.try()
+	}
+	if !ok {
+		return Run[T]{}, r.end.wrap("peek at", err)
+	}
+	return r.show(n), nil
+}
+
+// showable takes back what is shown, and reports whether n values may be.
+func (r *Reader[T]) showable(n int) error {
+	r.shown = 0
+	if n < 1 || uint64(n) > r.ring.capacity {
+		return fmt.Errorf("%d slots of %d: %w", n, r.ring.capacity, ErrTooLarge)
+	}
+	return nil
+}
+
+// show is the values from pos on that are there, up to n.
+func (r *Reader[T]) show(n int) Run[T] {
+	index := r.pos - r.lap
+	head := r.slots[index:]
+	head = head[:min(len(head), n)]
+	k := r.seen(head, r.pos, index)
+	if k == len(head) && k < n {
+		k += r.seen(r.slots[:n-k], r.pos+uint64(k), 0)
+	}
+	r.shown, r.from = uint64(k), r.pos
+	return Run[T]{slots: r.slots, first: index, n: uint64(k)}
+}
+
+// seen is how many of these slots have their values, of which the first has that position and index.
+func (r *Reader[T]) seen(slots []slot[T], pos, index uint64) int {
+	for i := range slots {
+		if slots[i].sequence.Load() != pos+1+uint64(i) { // pairs with the publishes of the writer
+			return i
+		}
+		if race.Enabled {
+			r.end.race.Acquire(raceItems + index + uint64(i))
+		}
+	}
+	return len(slots)
+}
+
+// Release takes the first m values of what Peek showed out of the ring. It never blocks. It panics if m
+// is not from 0 to how many were shown.
+func (r *Reader[T]) Release(m int) {
+	if r.from != r.pos {
+		r.shown = 0
+	}
+	if m < 0 || uint64(m) > r.shown {
+		panic(fmt.Sprintf("ring: release of %d values, %d are shown", m, r.shown))
+	}
+	r.shown = 0
+	if m > 0 {
+		r.taken(uint64(m))
+	}
+	runtime.KeepAlive(r)
 }
 
 // All yields values as they come, until the writer closed and all is read. Any other error (see Pop)
@@ -153,11 +311,7 @@ func (r *Reader[T]) popSlow(ctx context.Context) (T, error) {
 	if r.pos < r.next.Load() && r.glance() {
 		return r.Pop(ctx)
 	}
-	ok, err := r.ready()
-	if !ok && err == nil {
-		err = r.end.wait(ctx, func(bool) (bool, error) { return r.ready() })
-	}
-	if err != nil {
+	if err := r.await(ctx); err != nil {
 		var none T
 		return none, r.end.wrap("pop from", err)
 	}
@@ -169,7 +323,7 @@ func (r *Reader[T]) glance() bool {
 	if !r.end.polls {
 		return false
 	}
-	sequence := &r.slots[r.index].sequence
+	sequence := &r.slots[r.pos-r.lap].sequence
 	for i := range glances {
 		if sequence.Load() == r.pos+1 {
 			return true
@@ -182,34 +336,29 @@ func (r *Reader[T]) glance() bool {
 }
 
 // load takes the value at pos, which is there, and fences, whatever next says.
-func (r *Reader[T]) load() (v T, err error) {
+func (r *Reader[T]) load() (T, error) {
+	i := r.pos - r.lap
 	if race.Enabled {
-		r.end.race.Acquire(raceItems + r.index)
+		r.end.race.Acquire(raceItems + i)
 		r.end.race.Release(racePosition)
 	}
-	v = r.slots[r.index].value
+	v := r.slots[i].value
 	r.pos++
-	r.index++
 	r.position.Store(r.pos)
-	if !r.end.peer.Idle() {
-		r.signal()
-	}
-	if r.end.cut() {
-		err = r.lost(&v)
-	}
-	return v, err
+	return r.popped(v)
 }
 
-// ready sets index and next anew, gives back what was read, and reports whether there is a value.
+// ready sets lap and next anew, gives back what was read, and reports whether there is a value.
 func (r *Reader[T]) ready() (bool, error) {
 	if err := r.end.usable(); err != nil {
 		return false, err
 	}
 	capacity := r.ring.capacity
-	r.index = r.pos % capacity
-	sequence := r.slots[r.index].sequence.Load()
+	index := r.pos % capacity
+	r.lap = r.pos - index
+	sequence := r.slots[index].sequence.Load()
 	if sequence == r.pos+1 {
-		r.plan(capacity)
+		r.plan(capacity - index)
 		return true, nil
 	}
 	before := uint64(0) // of the value that was there a lap ago
@@ -217,22 +366,22 @@ func (r *Reader[T]) ready() (bool, error) {
 		before = r.pos + 1 - capacity
 	}
 	if sequence != before {
-		return false, fmt.Errorf("slot %d has sequence %d at position %d: %w", r.index, sequence, r.pos, ErrCorrupt)
+		return false, fmt.Errorf("slot %d has sequence %d at position %d: %w", index, sequence, r.pos, ErrCorrupt)
 	}
 	r.give()
 	return false, nil
 }
 
-// plan sets next.
-func (r *Reader[T]) plan(capacity uint64) {
-	part := max(capacity/giveBack, 1)
+// plan sets next: there are that many slots to the end.
+func (r *Reader[T]) plan(ahead uint64) {
+	part := max(r.ring.capacity/giveBack, 1)
 	given := r.ring.control.given.Load()
 	if r.pos-given >= part {
 		r.give()
 		given = r.pos
 	}
 	if r.end.plain() {
-		r.next.Store(min(given+part, r.pos+capacity-r.index))
+		r.next.Store(min(given+part, r.pos+ahead))
 		if r.end.seg.IsClosed() {
 			r.next.Store(0)
 		}
@@ -251,6 +400,12 @@ func (r *Reader[T]) Len() int { return int(r.ring.written(r.pos) - r.pos) }
 
 // Cap is how many values the ring holds.
 func (r *Reader[T]) Cap() int { return r.ring.Cap() }
+
+// Empty reports whether there is nothing to read, and Full whether the writer has no room.
+func (r *Reader[T]) Empty() bool { return !r.ring.there(r.pos) }
+
+// Full is Empty's counterpart.
+func (r *Reader[T]) Full() bool { return r.ring.there(r.pos + r.ring.capacity - 1) }
 
 // Close closes the ring from the reading side: the writer's calls return ErrClosed, and what was not
 // read is lost. It fails with ErrClosed if this end is closed.

@@ -14,12 +14,16 @@ import (
 type Writer[T any] struct {
 	slots []slot[T]
 	pos   uint64 // of the next value
-	index uint64 // pos modulo the capacity, but the capacity itself right before a wrap
+	lap   uint64 // position of the first slot in this lap: the next value's slot is pos-lap, or behind the last
 
 	// limit is up to where push needs no look at anything else: the end of the room that was seen,
 	// or of the slots. It stays at pos as long as every push must fence, and is 0 after Close of the
 	// segment, which happens on another goroutine.
 	limit atomic.Uint64
+
+	room     uint64 // up to where ready found room for a batch, whether or not it must fence
+	reserved uint64 // slots that Reserve gave out and Commit has not taken; 0: none
+	from     uint64 // pos of the reservation, which is taken back if pos has moved on
 
 	end  end
 	ring *SPSC[T]
@@ -34,7 +38,7 @@ func (r *SPSC[T]) Writer(opts ...EndOption) (*Writer[T], error) {
 		return nil, w.end.wrap("take writing end of", err)
 	}
 	w.pos = r.written(r.control.position.Load())
-	w.index = w.pos % r.capacity
+	w.lap = w.pos - w.pos%r.capacity
 	w.off = r.seg.OnClose(func() { w.limit.Store(0) })
 	return w, nil
 }
@@ -45,21 +49,30 @@ func (w *Writer[T]) Push(ctx context.Context, v T) error {
 	if w.pos >= w.limit.Load() {
 		return w.pushSlow(ctx, v)
 	}
-	s := &w.slots[w.index]
+	i := w.pos - w.lap
+	s := &w.slots[i]
 	s.value = v
 	if race.Enabled {
-		w.end.race.Release(raceItems + w.index)
+		w.end.race.Release(raceItems + i)
 	}
-	futex.Publish(&s.sequence, w.pos+1) // pairs with the load in (*Reader).Pop
-	w.pos++
-	w.index++
+	next := w.pos + 1
+	futex.Publish(&s.sequence, next) // pairs with the load in (*Reader).Pop
+	quiet := w.end.peer.Idle() && !w.end.cut()
+	w.pos = next // behind the last look at the segment, whose mapping w keeps until here
+	if !quiet {
+		return w.pushed()
+	}
+	return nil
+}
+
+// pushed is what is left to do for a push when the reader may sleep or the segment may be closed.
+func (w *Writer[T]) pushed() error {
 	if !w.end.peer.Idle() {
 		w.signal()
 	}
 	if w.end.cut() {
 		return w.lost()
 	}
-	runtime.KeepAlive(w)
 	return nil
 }
 
@@ -77,7 +90,7 @@ func (w *Writer[T]) signal() {
 // TryPush appends v if there is room, and reports whether it did. It never blocks.
 func (w *Writer[T]) TryPush(v T) (bool, error) {
 	if w.pos >= w.limit.Load() {
-		if ok, err := w.ready(true); !ok {
+		if ok, err := w.ready(1, true); !ok {
 			return false, w.end.wrap("push to", err)
 		}
 		err := w.store(v)
@@ -88,22 +101,72 @@ func (w *Writer[T]) TryPush(v T) (bool, error) {
 }
 
 // PushN appends the values in their order, and blocks while there is no room for the next. It
-// returns how many it pushed, which is all unless there is an error.
+// returns how many it pushed, which is all unless there is an error. The values become visible one
+// after the other: a writer that is killed has pushed the first few of them, or none, or all.
 func (w *Writer[T]) PushN(ctx context.Context, vs []T) (int, error) {
-	for i, v := range vs {
-		if err := w.Push(ctx, v); err != nil {
-			return i, err
+	n := 0
+	for n < len(vs) {
+		if w.pos >= w.limit.Load() {
+			if err := w.await(ctx, 1); err != nil {
+				return n, w.end.wrap("push to", err)
+			}
 		}
+		k := int(min(uint64(len(vs)-n), w.room-w.pos))
+		w.put(vs[n : n+k])
+		if w.end.cut() {
+			return n, w.lost()
+		}
+		n += k
 	}
-	return len(vs), nil
+	runtime.KeepAlive(w)
+	return n, nil
+}
+
+// put puts vs into the slots from pos on, for which there is room, and publishes each behind its
+// value.
+func (w *Writer[T]) put(vs []T) {
+	index, next := w.pos-w.lap, w.pos+1
+	slots := w.slots[index:][:len(vs)]
+	for i := range slots {
+		s := &slots[i]
+		s.value = vs[i]
+		if race.Enabled {
+			w.end.race.Release(raceItems + index + uint64(i))
+		}
+		futex.Publish(&s.sequence, next+uint64(i)) // pairs with the loads in (*Reader).Pop and take
+	}
+	w.committed(uint64(len(vs)))
+}
+
+// committed goes on behind n slots whose sequences are stored, at least one, and wakes the reader.
+func (w *Writer[T]) committed(n uint64) {
+	if w.pos >= w.limit.Load() {
+		w.fence(n)
+	}
+	w.pos += n
+	if !w.end.peer.Idle() {
+		w.signal()
+	}
+}
+
+// fence stores the last of n sequences once more, as an exchange.
+//
+//go:noinline
+func (w *Writer[T]) fence(n uint64) {
+	w.slots[(w.pos+n-1)%w.ring.capacity].sequence.Store(w.pos + n)
+}
+
+// await blocks until there is room for need values.
+func (w *Writer[T]) await(ctx context.Context, need uint64) error {
+	ok, err := w.ready(need, true)
+	if !ok && err == nil {
+		err = w.end.wait(ctx, func(exact bool) (bool, error) { return w.ready(need, exact) })
+	}
+	return err
 }
 
 func (w *Writer[T]) pushSlow(ctx context.Context, v T) error {
-	ok, err := w.ready(true)
-	if !ok && err == nil {
-		err = w.end.wait(ctx, w.ready)
-	}
-	if err != nil {
+	if err := w.await(ctx, 1); err != nil {
 		return w.end.wrap("push to", err)
 	}
 	return w.store(v)
@@ -111,26 +174,100 @@ func (w *Writer[T]) pushSlow(ctx context.Context, v T) error {
 
 // store puts v into a slot that is free and fences, whatever limit says.
 func (w *Writer[T]) store(v T) error {
-	s := &w.slots[w.index]
+	i := w.pos - w.lap
+	s := &w.slots[i]
 	s.value = v
 	if race.Enabled {
-		w.end.race.Release(raceItems + w.index)
+		w.end.race.Release(raceItems + i)
 	}
-	s.sequence.Store(w.pos + 1)
 	w.pos++
-	w.index++
-	if !w.end.peer.Idle() {
-		w.signal()
+	s.sequence.Store(w.pos)
+	return w.pushed()
+}
+
+// Reserve waits until n slots are free, and returns them to write values into, in place. They are the
+// caller's until Commit, or until the next Reserve, TryReserve, Push, TryPush or PushN, which take them
+// back; what stands in them before they are written is undefined. n is from 1 to Cap. Errors:
+// ErrTooLarge, ErrClosed, ErrPeerDied (once for each reader that died while there was no room),
+// ErrCorrupt, and the context's.
+func (w *Writer[T]) Reserve(ctx context.Context, n int) (Run[T], error) {
+	err := w.reservable(n)
+	if err == nil {
+		err = w.await(ctx, uint64(n))
 	}
-	if w.end.cut() {
-		return w.lost()
+	if err != nil {
+		return Run[T]{}, w.end.wrap("reserve in", err)
+	}
+	return w.reserve(n), nil
+}
+
+// TryReserve is Reserve for those who do not wait: without room it returns an empty run and no error.
+func (w *Writer[T]) TryReserve(n int) (Run[T], error) {
+	err := w.reservable(n)
+	ok := false
+	if err == nil {
+		ok, err = w.ready(uint64(n), true)
+	}
+	if !ok {
+		return Run[T]{}, w.end.wrap("reserve in", err)
+	}
+	return w.reserve(n), nil
+}
+
+// reservable takes back what is reserved, and reports whether n slots may be.
+func (w *Writer[T]) reservable(n int) error {
+	w.reserved = 0
+	if n < 1 || uint64(n) > w.ring.capacity {
+		return fmt.Errorf("%d slots of %d: %w", n, w.ring.capacity, ErrTooLarge)
 	}
 	return nil
 }
 
-// ready sets index and limit anew, and reports whether there is room for one value. The reader's
-// exact position is looked at only if asked, because it changes with every value read.
-func (w *Writer[T]) ready(exact bool) (bool, error) {
+// reserve is the next n slots, which are free.
+func (w *Writer[T]) reserve(n int) Run[T] {
+	w.reserved, w.from = uint64(n), w.pos
+	return Run[T]{slots: w.slots, first: w.pos - w.lap, n: uint64(n)}
+}
+
+// Commit publishes the first m values of what Reserve returned, and gives up the others. It never
+// blocks. The values become visible one after the other, as those of PushN do; after Close of the
+// segment, none. It panics if m is not from 0 to what was reserved.
+func (w *Writer[T]) Commit(m int) {
+	if w.from != w.pos {
+		w.reserved = 0
+	}
+	if m < 0 || uint64(m) > w.reserved {
+		panic(fmt.Sprintf("ring: commit of %d values, %d are reserved", m, w.reserved))
+	}
+	w.reserved = 0
+	if m == 0 {
+		return
+	}
+	index, next := w.pos-w.lap, w.pos+1
+	head := w.slots[index:]
+	head = head[:min(len(head), m)]
+	w.publish(head, next, index)
+	if m > len(head) {
+		w.publish(w.slots[:m-len(head)], next+uint64(len(head)), 0)
+	}
+	w.committed(uint64(m))
+	runtime.KeepAlive(w)
+}
+
+// publish stores the sequences of slots whose values are written, from next on; the first of them has
+// that index.
+func (w *Writer[T]) publish(slots []slot[T], next, index uint64) {
+	for i := range slots {
+		if race.Enabled {
+			w.end.race.Release(raceItems + index + uint64(i))
+		}
+		futex.Publish(&slots[i].sequence, next+uint64(i)) // pairs with the loads in (*Reader).Pop and seen
+	}
+}
+
+// ready sets lap, room and limit anew, and reports whether there is room for need values. The
+// reader's exact position is looked at only if asked, because it changes with every value read.
+func (w *Writer[T]) ready(need uint64, exact bool) (bool, error) {
 	if err := w.end.usable(); err != nil {
 		return false, err
 	}
@@ -140,7 +277,7 @@ func (w *Writer[T]) ready(exact bool) (bool, error) {
 	c := w.ring.control
 	capacity := w.ring.capacity
 	used := w.pos - c.given.Load()
-	if used >= capacity {
+	if used > capacity || capacity-used < need {
 		// given may lie further back than what was seen of the exact position before.
 		if !exact {
 			return false, nil
@@ -149,16 +286,18 @@ func (w *Writer[T]) ready(exact bool) (bool, error) {
 		if used = w.pos - read; used > capacity {
 			return false, fmt.Errorf("reader at %d, writer at %d: %w", read, w.pos, ErrCorrupt)
 		}
-		if used == capacity {
+		if capacity-used < need {
 			return false, nil
 		}
 	}
 	if race.Enabled {
 		w.end.race.Acquire(racePosition)
 	}
-	w.index = w.pos % capacity
+	index := w.pos % capacity
+	w.lap = w.pos - index
+	w.room = w.pos + min(capacity-used, capacity-index)
 	if w.end.plain() {
-		w.limit.Store(w.pos + min(capacity-used, capacity-w.index))
+		w.limit.Store(w.room)
 		if w.end.seg.IsClosed() {
 			w.limit.Store(0)
 		}
@@ -173,6 +312,12 @@ func (w *Writer[T]) Len() int {
 
 // Cap is how many values the ring holds.
 func (w *Writer[T]) Cap() int { return w.ring.Cap() }
+
+// Empty reports whether the reader has taken all values, and Full whether there is room for none.
+func (w *Writer[T]) Empty() bool { return w.Len() == 0 }
+
+// Full is Empty's counterpart.
+func (w *Writer[T]) Full() bool { return w.Len() == w.Cap() }
 
 // Close ends the stream: the reader drains what there is and then gets ErrClosed. The ring cannot be
 // written to any more. It fails with ErrClosed if this end is closed.

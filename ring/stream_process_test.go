@@ -29,6 +29,9 @@ var counter = child("counter", func(ctx context.Context, k task) error {
 	if err != nil {
 		return err
 	}
+	if k.Runs {
+		return k.countInRuns(ctx, w)
+	}
 	for i := k.From; k.N == 0 || i < k.From+k.N; i++ {
 		if err := w.Push(ctx, i); err != nil {
 			return err
@@ -37,6 +40,77 @@ var counter = child("counter", func(ctx context.Context, k task) error {
 	}
 	return w.Close()
 })
+
+// countInRuns pushes by PushN and by Reserve in turn.
+func (k task) countInRuns(ctx context.Context, w *ring.Writer[uint64]) error {
+	most := w.Cap() + w.Cap()/2
+	batch := make([]uint64, 0, most)
+	for i := k.From; k.N == 0 || i < k.From+k.N; k.pause() {
+		n := 1 + rand.IntN(most)
+		if k.N != 0 {
+			n = min(n, int(k.From+k.N-i))
+		}
+		if n > w.Cap() || n%2 == 0 {
+			batch = batch[:0]
+			for range n {
+				batch = append(batch, i)
+				i++
+			}
+			if _, err := w.PushN(ctx, batch); err != nil {
+				return err
+			}
+			continue
+		}
+		run, err := w.Reserve(ctx, n)
+		if err != nil {
+			return err
+		}
+		for m := range run.Len() {
+			*run.At(m) = i
+			i++
+		}
+		w.Commit(run.Len())
+	}
+	return w.Close()
+}
+
+// checkInRuns pops by PopN and by Peek in turn until there is an error, which it returns, and holds what
+// comes against the numbers from next on.
+func checkInRuns(ctx context.Context, in *ring.Reader[uint64], next *uint64) error {
+	batch := make([]uint64, in.Cap()+in.Cap()/2)
+	check := func(v uint64) error {
+		if v != *next {
+			return fmt.Errorf("%d instead of %d", v, *next)
+		}
+		*next++
+		return nil
+	}
+	for {
+		n := 1 + rand.IntN(len(batch))
+		if n > in.Cap() || n%2 == 0 {
+			got, err := in.PopN(ctx, batch[:n])
+			for _, v := range batch[:got] {
+				if err := check(v); err != nil {
+					return err
+				}
+			}
+			if err != nil {
+				return err
+			}
+			continue
+		}
+		run, err := in.Peek(ctx, n)
+		if err != nil {
+			return err
+		}
+		for m := range run.Len() {
+			if err := check(*run.At(m)); err != nil {
+				return err
+			}
+		}
+		in.Release(run.Len())
+	}
+}
 
 // pause lets some time pass, now and then.
 func (k task) pause() {
@@ -64,6 +138,11 @@ var checker = child("checker", func(ctx context.Context, k task) error {
 		return err
 	}
 	next := k.From
+	if k.Runs {
+		if err := checkInRuns(ctx, in, &next); !errors.Is(err, ring.ErrClosed) {
+			return err
+		}
+	}
 	for v, err := range in.All(ctx) {
 		if err != nil || v != next {
 			return fmt.Errorf("%d instead of %d: %w", v, next, err)
@@ -95,6 +174,51 @@ func TestAStreamBetweenTwoProcesses(t *testing.T) {
 				require.NoError(t, reader.Wait(ctx))
 			})
 		}
+	}
+}
+
+func TestAStreamOfRunsBetweenTwoProcesses(t *testing.T) {
+	for name, policy := range policies {
+		for _, capacity := range []int{1, 3, 64} {
+			t.Run(fmt.Sprint(name, " ", capacity), func(t *testing.T) {
+				ctx := bounded(t)
+				seg := segmentOf(t)
+				r, err := ring.NewSPSC[uint64](seg, capacity)
+				require.NoError(t, err)
+				k := task{Ring: r.Ref(), N: 2000, Policy: policy, Runs: true}
+				if capacity > 3 {
+					k.N = 50000
+				}
+				reader := start(t, checker, seg, k)
+				writer := start(t, counter, seg, k)
+				require.NoError(t, writer.Wait(ctx))
+				require.NoError(t, reader.Wait(ctx))
+			})
+		}
+	}
+}
+
+// As with single pushes, the numbers are continuous whatever the moment was.
+func TestWritersOfRunsThatAreKilledAndTheirSuccessorsMakeOneStream(t *testing.T) {
+	ctx := bounded(t)
+	seg := segmentOf(t)
+	r, err := ring.NewSPSC[uint64](seg, 50)
+	require.NoError(t, err)
+	in, err := r.Reader()
+	require.NoError(t, err)
+	next := uint64(0)
+	for range 10 {
+		p := start(t, counter, seg, task{Ring: r.Ref(), From: next, Runs: true})
+		for range 1 + rand.IntN(3000) { // one at least, so that the writer has its end
+			v, err := in.Pop(ctx)
+			require.NoError(t, err)
+			require.Equal(t, next, v)
+			next++
+		}
+		require.NoError(t, p.Kill())
+		require.ErrorIs(t, checkInRuns(ctx, in, &next), ring.ErrPeerDied)
+		require.True(t, r.Empty())
+		<-p.Done()
 	}
 }
 

@@ -51,6 +51,33 @@ func popAll(l *line, a *crashlab.Actor) error {
 	return counted(l.does)(n, nil)
 }
 
+// peekRun reads items in place, and takes those that it is to take.
+func peekRun(l *line, a *crashlab.Actor) error {
+	r := l.in.(valueReader).Reader
+	run, err := r.Peek(a.Ctx, l.does+1)
+	if err == nil && run.Len() >= l.does {
+		r.Release(l.does)
+		return nil
+	}
+	return counted(l.does)(run.Len(), err)
+}
+
+func tryPeekRun(l *line, _ *crashlab.Actor) error {
+	r := l.in.(valueReader).Reader
+	run, err := r.TryPeek(l.does)
+	if err == nil && run.Len() == l.does {
+		r.Release(l.does)
+	}
+	return counted(l.does)(run.Len(), err)
+}
+
+func takeAndPeek(l *line, a *crashlab.Actor) error {
+	if err := l.take(); err != nil {
+		return late(err)
+	}
+	return peekRun(l, a)
+}
+
 func takeAndPop(l *line, a *crashlab.Actor) error {
 	if err := l.take(); err != nil {
 		return late(err)
@@ -78,6 +105,9 @@ func readCases() []crashlab.Case {
 	full := scene{kind: ofValues, reads: true, lead: 11, left: 8, does: 1}
 	batch := scene{kind: ofValues, reads: true, lead: 12, left: 7, first: 1, does: 3}
 	empty := scene{kind: ofValues, reads: true, lead: 8, left: 0, does: 1}
+	run := []string{"ring.Reader.Peek", "ring.Reader.Release"}
+	fullRun := full
+	fullRun.does = 3
 	bytes := scene{kind: ofRecords(nil), reads: true, lead: 6, left: 4, first: 1, does: 1}
 	bytesTold := scene{kind: ofRecords(fullOfRecords), reads: true, lead: 2, left: 2, does: 1, told: true}
 	return cases("popped", []operation{
@@ -93,6 +123,14 @@ func readCases() []crashlab.Case {
 		{name: "ring.Reader.TryPop, the writer sleeps", covers: []string{"ring.Reader.TryPop"}, scene: full, op: tryPop, waits: true},
 		{name: "ring.Reader.PopN, across the end", covers: []string{"ring.Reader.PopN"}, scene: batch, op: popN},
 		{name: "ring.Reader.All, across the end", covers: []string{"ring.Reader.All"}, scene: batch, op: popAll},
+		{name: "ring.Reader.Release, across the end", covers: run, scene: batch, op: peekRun},
+		{name: "ring.Reader.Release, the writer sleeps", covers: run, scene: fullRun, op: peekRun, waits: true},
+		{name: "ring.Reader.Peek, blocked", covers: run, scene: empty, op: peekRun, blocks: true},
+		{
+			name: "ring.Reader.Release, not registered", covers: run,
+			scene: scene{kind: ofValues, reads: true, lead: 8, left: 4, takes: true, does: 2}, op: takeAndPeek,
+		},
+		{name: "ring.Reader.TryPeek", covers: []string{"ring.Reader.TryPeek"}, scene: batch, op: tryPeekRun},
 		{name: "ring.BytesReader.Release", covers: peek, scene: bytes, op: release},
 		{name: "ring.BytesReader.Release, the writer is told", covers: peek, scene: bytesTold, op: release},
 		{

@@ -2,6 +2,7 @@ package crashcases
 
 import (
 	"github.com/kindred-ipc/kindred/internal/crashlab"
+	"github.com/kindred-ipc/kindred/ring"
 )
 
 // operation is one of the victim's, at an end that it has.
@@ -57,6 +58,44 @@ func tryPush(l *line, _ *crashlab.Actor) error {
 
 func pushN(l *line, a *crashlab.Actor) error {
 	return counted(l.does)(l.out.(valueWriter).PushN(a.Ctx, l.pushes(l.does)))
+}
+
+// reserveRun writes items in place. One reservation is given up before.
+func reserveRun(l *line, a *crashlab.Actor) error {
+	w := l.out.(valueWriter).Writer
+	run, err := w.Reserve(a.Ctx, l.does)
+	if err != nil {
+		return err
+	}
+	*run.At(0) = item{Number: 99, By: byVictim}
+	if run, err = w.Reserve(a.Ctx, l.does); err != nil {
+		return err
+	}
+	return l.commit(run)
+}
+
+func tryReserveRun(l *line, _ *crashlab.Actor) error {
+	run, err := l.out.(valueWriter).TryReserve(l.does)
+	if err := must(run.Len() > 0, err); err != nil {
+		return err
+	}
+	return l.commit(run)
+}
+
+// commit fills a run with the victim's items, and publishes them.
+func (l *line) commit(run ring.Run[item]) error {
+	for i, it := range l.pushes(run.Len()) {
+		*run.At(i) = it
+	}
+	l.out.(valueWriter).Commit(run.Len())
+	return nil
+}
+
+func takeAndReserve(l *line, a *crashlab.Actor) error {
+	if err := l.take(); err != nil {
+		return late(err)
+	}
+	return reserveRun(l, a)
 }
 
 func takeAndPush(l *line, a *crashlab.Actor) error {
@@ -115,6 +154,8 @@ func writeCases() []crashlab.Case {
 	bytesSleep := bytes
 	bytesSleep.left, bytesSleep.first = 0, 0
 	sleep := slow
+	runSleep := scene{kind: ofValues, lead: 8, does: 2}
+	run := []string{"ring.Writer.Reserve", "ring.Writer.Commit"}
 	unregistered := scene{kind: ofValues, lead: 8, left: 1, takes: true, does: 1}
 	bytesUnregistered := scene{kind: ofRecords(nil), lead: 4, left: 1, takes: true, does: 1}
 	return cases("pushed", []operation{
@@ -132,6 +173,18 @@ func writeCases() []crashlab.Case {
 			name: "ring.Writer.PushN, blocked in the middle", covers: []string{"ring.Writer.PushN"},
 			scene: scene{kind: ofValues, lead: 11, left: 6, does: 3}, op: pushN, blocks: true,
 		},
+		{name: "ring.Writer.Commit", covers: run, scene: batch, op: reserveRun},
+		{name: "ring.Writer.Commit, the reader sleeps", covers: run, scene: runSleep, op: reserveRun, waits: true},
+		{name: "ring.Writer.Commit, across the end", covers: run, scene: wrap, op: reserveRun},
+		{
+			name: "ring.Writer.Commit, not registered", covers: run,
+			scene: scene{kind: ofValues, lead: 8, left: 1, takes: true, does: 2}, op: takeAndReserve,
+		},
+		{
+			name: "ring.Writer.Reserve, blocked", covers: run,
+			scene: scene{kind: ofValues, lead: 11, left: 6, does: 3}, op: reserveRun, blocks: true,
+		},
+		{name: "ring.Writer.TryReserve", covers: []string{"ring.Writer.TryReserve"}, scene: batch, op: tryReserveRun},
 		{name: "ring.BytesWriter.Commit", covers: commit, scene: bytes, op: reserve},
 		{name: "ring.BytesWriter.Commit, the reader is told", covers: commit, scene: bytesTold, op: reserve},
 		{name: "ring.BytesWriter.Commit, the reader sleeps", covers: commit, scene: bytesSleep, op: reserve, waits: true},
