@@ -25,7 +25,7 @@ func bytesRows() []Row {
 
 // measureBytes is measureStream for records: their first word counts, the others follow from it.
 func measureBytes(ctx context.Context, j Job) (float64, error) {
-	p, err := newPair(j, int64(j.Capacity)+1<<17)
+	p, err := newPair(j, int64(j.Capacity)+1<<19)
 	if err != nil {
 		return 0, err
 	}

@@ -96,7 +96,7 @@ func takeEnds(out, in *ring.SPSC[uint64], opts []ring.EndOption) (*ring.Writer[u
 }
 
 // ringBytes is room enough for a ring of that many uint64s.
-func ringBytes(capacity uint64) int64 { return int64(capacity)*16 + 4096 }
+func ringBytes(capacity uint64) int64 { return int64(capacity)*16 + 1<<18 }
 
 // measurePingPong measures round trips whose sides wait in that way.
 func measurePingPong(policy ring.Policy) Side {
