@@ -135,7 +135,7 @@ func TestACompilerThatFailsLeavesTheReferenceAbsent(t *testing.T) {
 	script := "#!/bin/sh\necho no headers here >&2\nexit 1\n"
 	require.NoError(t, os.WriteFile(filepath.Join(dir, "cc"), []byte(script), 0o700))
 	t.Setenv("PATH", dir)
-	r := quickRunner(t)
+	r := ownRunner(t)
 	row, _ := find("harness/clock")
 	results, err := r.measure(t.Context(), row)
 	require.NoError(t, err)
@@ -144,7 +144,7 @@ func TestACompilerThatFailsLeavesTheReferenceAbsent(t *testing.T) {
 }
 
 func TestALibraryThatIsMissingLeavesTheReferenceAbsent(t *testing.T) {
-	r := quickRunner(t)
+	r := ownRunner(t)
 	needs(t, r, "mutex.c")
 	path := filepath.Join(r.refs.dir, "needy.c")
 	require.NoError(t, os.WriteFile(path, []byte("#include <there/is/no/such.h>\n"), 0o600))
@@ -156,7 +156,7 @@ func TestALibraryThatIsMissingLeavesTheReferenceAbsent(t *testing.T) {
 
 // A source that is run as it is needs no compiler: its interpreter is given the file and the same arguments.
 func TestAnInterpretedReference(t *testing.T) {
-	r := quickRunner(t)
+	r := ownRunner(t)
 	path := filepath.Join(r.refs.dir, "count.py")
 	require.NoError(t, os.WriteFile(path, []byte("import sys\nprint(len(sys.argv) - 1 + sys.argv.count('kind=odd'))\n"), 0o600))
 	needs(t, r, "count.py")
@@ -176,7 +176,7 @@ func TestASourceOfAnUnknownLanguageIsAnError(t *testing.T) {
 // The calibration must work without C as well: then Go's own work is what the steps are chosen by.
 func TestCalibrationFindsThePace(t *testing.T) {
 	t.Setenv("PATH", t.TempDir())
-	r := quickRunner(t)
+	r := ownRunner(t)
 	p, err := r.calibrate(t.Context(), 2)
 	require.NoError(t, err)
 	require.Positive(t, p.steps)

@@ -191,7 +191,7 @@ func (r *runner) calibrate(ctx context.Context, ns float64) (pace, error) {
 		one = inGo / probe
 	}
 	p := pace{steps: max(uint64(math.Round(ns/one)), 1)}
-	if p.inC, p.inGo, err = item(p.steps, 5_000_000); err != nil {
+	if p.inC, p.inGo, err = item(p.steps, max(5_000_000/r.divide, 1000)); err != nil {
 		return pace{}, err
 	}
 	r.work[ns] = p
