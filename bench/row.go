@@ -112,7 +112,7 @@ type Job struct {
 
 // rows returns every row there is, in the order in which they are measured and listed.
 func rows() []Row {
-	return slices.Concat(ringRows(), bytesRows(), mutexRows(), contendedRows(), semaphoreRows(), eventRows(), wakeRows(),
+	return slices.Concat(ringRows(), bytesRows(), mutexRows(), contendedRows(), rwmutexRows(), semaphoreRows(), eventRows(), wakeRows(),
 		barrierRows(), crowdRows(), recoveryRows(), futexRows(), poolRows(), harnessRows(), fakes)
 }
 
