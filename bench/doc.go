@@ -4,7 +4,9 @@
 //	go run ./bench -list               # the rows and what they are
 //	go run ./bench -only 'ring/spsc'   # the rows whose name matches
 //	go run ./bench -json               # one JSON object a line
-//	go run ./bench -quick -runs 1      # a look, not a figure
+//	go run ./bench -quick              # a look, not a figure
+//	go run ./bench -save FILE          # keep the runs; -from FILE shows them again
+//	go run ./bench -check              # fail where a goal is missed
 //
 // # What a figure is
 //
@@ -22,6 +24,9 @@
 // before (warm-up), the same CPUs, the same capacity and the same work per item; the table shows these conditions for
 // each row. Figures of other conditions are other figures: one and the same ring takes 1 ns or 30 ns an item by its
 // capacity and by the producer's pace alone.
+//
+// -check compares ratios, not times, and fails where one is worse than its goal by more than the noise of its runs: the
+// median distance of the runs' ratios from their median, but never more than 15 %.
 //
 // # What is checked
 //

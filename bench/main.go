@@ -31,6 +31,8 @@ const (
 
 type options struct {
 	list, json, quick bool
+	check             bool
+	save, from        string
 	only              *regexp.Regexp
 	runs              int
 }
@@ -50,9 +52,12 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		fmt.Fprintf(stderr, "bench: no row matches %q; -list shows all\n", o.only)
 		return exitUsage
 	}
-	if o.list {
+	switch {
+	case o.list:
 		err = printList(stdout, selected)
-	} else {
+	case o.from != "":
+		err = o.show(stdout)
+	default:
 		err = o.measure(ctx, selected, stdout, stderr)
 	}
 	if err != nil {
@@ -74,8 +79,11 @@ func parse(args []string, stderr io.Writer) (options, error) {
 	}
 	f.BoolVar(&o.list, "list", false, "print the rows' names, one a line, with what they are")
 	f.BoolVar(&o.json, "json", false, "print one JSON object a line instead of the table")
-	f.BoolVar(&o.quick, "quick", false, "a tenth of the operations: a look, not a figure")
-	f.IntVar(&o.runs, "runs", 5, "how often each row is measured; the figure is the median")
+	f.BoolVar(&o.quick, "quick", false, "a tenth of the operations, and three runs: a look, not a figure")
+	f.BoolVar(&o.check, "check", false, "fail where a ratio is worse than its goal by more than the noise of the runs")
+	f.StringVar(&o.save, "save", "", "write the results, with all runs, to this `file` as well")
+	f.StringVar(&o.from, "from", "", "measure nothing, but show or check what was saved in this `file`")
+	f.IntVar(&o.runs, "runs", 0, "how often each row is measured, 5 if it is 0; the figure is the median")
 	only := f.String("only", "", "measure the rows whose name matches this regular `pattern`")
 	if err := f.Parse(args); err != nil {
 		return o, err
@@ -83,8 +91,13 @@ func parse(args []string, stderr io.Writer) (options, error) {
 	if f.NArg() > 0 {
 		return o, fmt.Errorf("unexpected argument %q", f.Arg(0))
 	}
-	if o.runs < 1 {
+	switch {
+	case o.runs < 0:
 		return o, fmt.Errorf("-runs %d: at least 1", o.runs)
+	case o.runs == 0 && o.quick:
+		o.runs = 3
+	case o.runs == 0:
+		o.runs = 5
 	}
 	var err error
 	if o.only, err = regexp.Compile(*only); err != nil {
@@ -144,5 +157,31 @@ func (o options) measure(ctx context.Context, selected []Row, stdout, stderr io.
 			return err
 		}
 	}
+	if o.save != "" {
+		failed = append(failed, save(o.save, done))
+	}
+	if o.check {
+		failed = append(failed, check(stdout, done))
+	}
 	return errors.Join(failed...)
+}
+
+// show prints, and checks, what was saved.
+func (o options) show(stdout io.Writer) error {
+	all, err := saved(o.from)
+	if err != nil {
+		return err
+	}
+	if !o.json {
+		err = printTable(stdout, all)
+	}
+	for _, c := range all {
+		if o.json && err == nil {
+			err = printJSON(stdout, c.Result)
+		}
+	}
+	if err == nil && o.check {
+		err = check(stdout, all)
+	}
+	return err
 }

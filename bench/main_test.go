@@ -141,7 +141,7 @@ func TestTableShowsTheConditionsOfEachRow(t *testing.T) {
 func TestBadCommandLines(t *testing.T) {
 	for name, args := range map[string][]string{
 		"flag":    {"-bogus"},
-		"runs":    {"-runs", "0"},
+		"runs":    {"-runs", "-1"},
 		"pattern": {"-only", "("},
 		"no row":  {"-only", "there is no such row"},
 		"words":   {"ring"},

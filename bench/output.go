@@ -18,6 +18,8 @@ type conditioned struct {
 	Result
 	Conditions Conditions
 	Unsteady   string // why not to believe it, if so
+	Ours       runs   // as they were measured
+	Theirs     runs   // of the reference
 }
 
 // Conditions are what a row's figure holds for, the same for ours and the reference.

@@ -93,8 +93,10 @@ func (r *runner) measure(ctx context.Context, row Row) ([]conditioned, error) {
 	}
 	var results []conditioned
 	for i, f := range figures {
-		results = append(results, conditioned{summarize(row, f, ours[i], reference[i], absent), conditions,
-			unsteady(f.Unit, ours[i], reference[i])})
+		results = append(results, conditioned{
+			Result: summarize(row, f, ours[i], reference[i], absent), Conditions: conditions,
+			Unsteady: unsteady(f.Unit, ours[i], reference[i]), Ours: ours[i], Theirs: reference[i],
+		})
 	}
 	return results, nil
 }
