@@ -220,6 +220,28 @@ func (s *Semaphore) usable(n int64) error {
 // with ErrCount if there would be more than the largest int64, or than the options allow, and with
 // shm.ErrClosed and shm.ErrCorrupt.
 func (s *Semaphore) Release(n int64) error {
+	if !s.give(n) {
+		return s.releaseSlow(n)
+	}
+	if !s.state.event.Idle() || s.seg.Self() == 0 {
+		return s.given(n)
+	}
+	runtime.KeepAlive(s) // the mapping goes with the last handle
+	return nil
+}
+
+// give is the fast path: it gives back unless there is anything to say about it, or somebody else is quicker.
+func (s *Semaphore) give(n int64) bool {
+	if race.Enabled {
+		s.race.Release(0)
+	}
+	v := s.state.value.Load()
+	free := v + s.made
+	return n > 0 && free >= 0 && n <= maxPermits-free && !(s.bounded && v+n > 0) && s.seg.Self() != 0 &&
+		s.state.value.CompareAndSwap(v, v+n) // pairs with Announce: CAS, then load of mark
+}
+
+func (s *Semaphore) releaseSlow(n int64) error {
 	if err := s.usable(n); err != nil {
 		return s.wrap("release", err)
 	}
@@ -242,7 +264,12 @@ func (s *Semaphore) Release(n int64) error {
 			break
 		}
 	}
-	// Those who wait may want different numbers, so whoever is woken alone might be unable to go on
+	return s.given(n)
+}
+
+// given tells those who wait that there are more.
+func (s *Semaphore) given(n int64) error {
+	// They may want different numbers, so whoever is woken alone might be unable to go on
 	// while another one could: all are woken, which is one goroutine a process.
 	s.point.Event().Broadcast()
 	// Close may have put its zeros under the count.
