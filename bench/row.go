@@ -113,7 +113,7 @@ type Job struct {
 // rows returns every row there is, in the order in which they are measured and listed.
 func rows() []Row {
 	return slices.Concat(ringRows(), bytesRows(), mutexRows(), contendedRows(), rwmutexRows(), semaphoreRows(), eventRows(), wakeRows(),
-		barrierRows(), crowdRows(), recoveryRows(), futexRows(), poolRows(), harnessRows(), fakes)
+		barrierRows(), crowdRows(), recoveryRows(), stateRows(), futexRows(), poolRows(), harnessRows(), fakes)
 }
 
 // fakes are the rows of the tests: here, since a test's child processes look their row up as well.

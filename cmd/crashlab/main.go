@@ -27,6 +27,7 @@ import (
 	proccases "github.com/kindred-ipc/kindred/proc/crashcases"
 	ringcases "github.com/kindred-ipc/kindred/ring/crashcases"
 	shmcases "github.com/kindred-ipc/kindred/shm/crashcases"
+	statecases "github.com/kindred-ipc/kindred/state/crashcases"
 	synccases "github.com/kindred-ipc/kindred/sync/crashcases"
 )
 
@@ -34,7 +35,7 @@ import (
 func cases() []crashlab.Case {
 	var all []crashlab.Case
 	for _, some := range [][]crashlab.Case{
-		shmcases.Cases(), synccases.Cases(), ringcases.Cases(), proccases.Cases(), poolcases.Cases(),
+		shmcases.Cases(), synccases.Cases(), ringcases.Cases(), statecases.Cases(), proccases.Cases(), poolcases.Cases(),
 	} {
 		all = append(all, some...)
 	}

@@ -8,6 +8,7 @@ import (
 
 	"github.com/kindred-ipc/kindred/ring"
 	"github.com/kindred-ipc/kindred/shm"
+	"github.com/kindred-ipc/kindred/state"
 	"github.com/kindred-ipc/kindred/sync"
 )
 
@@ -33,6 +34,7 @@ var classes = []struct {
 	{shm.ErrFull, "full"}, {shm.ErrClosed, "closed"}, {shm.ErrReadOnly, "read only"},
 	{shm.ErrOwnerDied, "owner died"}, {sync.ErrNotRecoverable, "not recoverable"}, {sync.ErrNotHeld, "not held"},
 	{sync.ErrCount, "count"}, {ring.ErrPeerDied, "peer died"}, {ring.ErrBusy, "busy"}, {ring.ErrTooLarge, "too large"},
+	{state.ErrRange, "range"},
 }
 
 func classOf(err error) Class {

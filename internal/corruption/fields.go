@@ -228,6 +228,10 @@ func (m *survey) block(off uint64, object string) {
 		body = m.slots(body, object)
 	case segment.KindBytes:
 		body = m.records(body, object)
+	case segment.KindValue:
+		body = m.value(body, object)
+	case segment.KindArray:
+		body = m.elements(body, object)
 	default:
 		name := bodies[kind]
 		if name == "" {
@@ -260,6 +264,49 @@ func (m *survey) raw(off, body, next uint64, object string) (end uint64) {
 	}
 	m.add(body, next-body, object, userBytes)
 	return next
+}
+
+// wordSize is how large a value of package state is at most that lies there once.
+const wordSize = 8
+
+// value takes down a Value, and the two copies of a large one.
+func (m *survey) value(body uint64, object string) (end uint64) {
+	const value = "state.valueState"
+	m.structure(body, value, object)
+	size := m.uint64(m.at(body, value, "size"))
+	end = body + m.end(value)
+	if size > wordSize {
+		end = m.copies(end, size, object)
+	}
+	return end
+}
+
+// copies takes down the two copies of a value, and what is behind each up to a multiple of 8.
+func (m *survey) copies(at, size uint64, object string) (end uint64) {
+	for range 2 {
+		m.add(at, size, object, copyBytes)
+		m.gap(at+size, at+(size+7)&^7, object)
+		at += (size + 7) &^ 7
+	}
+	return at
+}
+
+// elements takes down an Array.
+func (m *survey) elements(body uint64, object string) (end uint64) {
+	const array = "state.arrayState"
+	m.structure(body, array, object)
+	length, size, stride := m.uint64(m.at(body, array, "length")), m.uint64(m.at(body, array, "size")), m.uint64(m.at(body, array, "stride"))
+	end = m.uint64(m.at(body, array, "data"))
+	for range length {
+		if size > wordSize {
+			m.add(end, 8, object, copySequence)
+			m.copies(end+8, size, object)
+		} else {
+			m.add(end, stride, object, elementBytes)
+		}
+		end += stride
+	}
+	return end
 }
 
 const control = "ring.control"

@@ -34,6 +34,10 @@ const (
 	recordBytes = "bytes of a record"
 	usedControl = "control word of a block"
 	freeControl = "control word of no block"
+
+	copyBytes    = "bytes of a copy"
+	copySequence = "sequence of copies"
+	elementBytes = "bytes of an element"
 )
 
 // event is what is waited on.
@@ -61,6 +65,8 @@ var nested = map[string]string{
 	"ring.control.items":           event,
 	"ring.control.room":            event,
 	"pool.workerState.event":       event,
+	"state.valueState.lock":        "segment.LockState",
+	"state.arrayState.lock":        "segment.LockState",
 }
 
 // rules are those of the fields by name.
@@ -70,6 +76,10 @@ var rules = map[string]Rule{
 	nameText:    Fixed,
 	recordHead:  Word, // a length that the writer could have committed
 	recordBytes: Value,
+
+	copyBytes:    Value,
+	copySequence: Word, // the other copy
+	elementBytes: Value,
 
 	// The first line is read by an attach, and never after it.
 	"segment.header.magic":          Fixed,
@@ -154,6 +164,13 @@ var rules = map[string]Rule{
 	"ring.control.given":    Word,
 	"ring.slot.sequence":    Word,
 	"ring.slot.value":       Value,
+
+	"state.valueState.word":   Word, // the value; or a sequence, and so the other copy
+	"state.valueState.size":   Fixed,
+	"state.arrayState.length": Word, // some elements less, which take as many lines
+	"state.arrayState.size":   Fixed,
+	"state.arrayState.stride": Fixed,
+	"state.arrayState.data":   Fixed,
 
 	"pool.workerState.claimed":   Word,
 	"pool.workerState.cancelled": Word,

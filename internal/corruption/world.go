@@ -13,6 +13,7 @@ import (
 	"github.com/kindred-ipc/kindred/proc"
 	"github.com/kindred-ipc/kindred/ring"
 	"github.com/kindred-ipc/kindred/shm"
+	"github.com/kindred-ipc/kindred/state"
 	"github.com/kindred-ipc/kindred/sync"
 )
 
@@ -28,6 +29,10 @@ import (
 //	Inbox, Outbox  values  somebody who lives writes, and reads: 1 and 2 are in each
 //	Log            bytes   three records, of which one crosses the end of the ring; ends of the dead
 //	Post, Mail     bytes   somebody who lives writes, and reads: "one" and "two" are in each
+//	Count          value   of 8 bytes: 5
+//	Pair           value   of 16 bytes: 6, 7; the dead one has the lock
+//	Numbers        array   of three words: 1, 2, 3
+//	Pairs          array   of two elements of 16 bytes, of which one was stored: 6, 7
 const (
 	User   = "user"
 	Free   = "free"
@@ -40,6 +45,11 @@ const (
 	Log    = "log"
 	Post   = "post"
 	Mail   = "mail"
+
+	Count   = "count"
+	Pair    = "pair"
+	Numbers = "numbers"
+	Pairs   = "pairs"
 
 	// Slots is the capacity of the rings of values.
 	Slots = 4
@@ -104,7 +114,35 @@ func build(ctx context.Context, seg *shm.Segment) error {
 			return err
 		}
 	}
-	return errors.Join(tick(ctx, seg), write(ctx, seg), fill(ctx, seg, Outbox, Mail))
+	return errors.Join(tick(ctx, seg), write(ctx, seg), fill(ctx, seg, Outbox, Mail), keep(ctx, seg))
+}
+
+// keep makes the objects of package state.
+func keep(ctx context.Context, seg *shm.Segment) error {
+	if _, err := state.NewValue[uint64](seg, 5, shm.Named(Count)); err != nil {
+		return err
+	}
+	numbers, err := state.NewArray[uint16](seg, 3, shm.Named(Numbers))
+	if err != nil {
+		return err
+	}
+	pairs, err := state.NewArray[[2]uint64](seg, 2, shm.Named(Pairs))
+	if err != nil {
+		return err
+	}
+	pair, err := state.NewValue(seg, [2]uint64{6, 7}, shm.Named(Pair))
+	if err != nil {
+		return err
+	}
+	if err := errors.Join(numbers.CopyFrom([]uint16{1, 2, 3}, 0), pairs.Store(1, [2]uint64{6, 7})); err != nil {
+		return err
+	}
+	// From here on the lock is this process's, which will die with it.
+	locked := make(chan error, 1)
+	go func() {
+		locked <- pair.Update(ctx, func(*[2]uint64) error { locked <- nil; select {} })
+	}()
+	return <-locked
 }
 
 // fill writes to a ring of each kind.

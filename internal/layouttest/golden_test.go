@@ -16,13 +16,14 @@ import (
 
 	"github.com/kindred-ipc/kindred/ring"
 	"github.com/kindred-ipc/kindred/shm"
+	"github.com/kindred-ipc/kindred/state"
 	"github.com/kindred-ipc/kindred/sync"
 )
 
 var update = flag.Bool("update", false, "write the golden segment anew: the layout was changed, and the version with it")
 
-// golden is a segment of version 1: a mutex that a dead process held, a semaphore, and a ring of each
-// kind with something in it.
+// golden is a segment of version 1: a mutex that a dead process held, a semaphore, a ring of each kind with
+// something in it, and values and arrays of words and of what is larger.
 var golden = filepath.Join("..", "..", "testdata", "layout", "v1.hex")
 
 // TestTheBytesAreThoseOfTheGoldenSegment makes the segment again, on whatever architecture this is.
@@ -78,6 +79,34 @@ func TestTheGoldenSegmentCanBeUsed(t *testing.T) {
 	record, err = records.TryPeek()
 	require.NoError(t, err)
 	require.Nil(t, record)
+
+	hits, err := state.OpenValue[int64](seg, "hits")
+	require.NoError(t, err)
+	n, err := hits.Load()
+	require.NoError(t, err)
+	require.EqualValues(t, -3, n)
+	point, err := state.OpenValue[[3]float32](seg, "point")
+	require.NoError(t, err)
+	at, err := point.Load()
+	require.NoError(t, err)
+	require.Equal(t, [3]float32{1, 2, 4}, at)
+	for i, name := range []string{"bytes", "shorts"} {
+		a, err := state.OpenArray[uint16](seg, name)
+		if i == 0 {
+			require.ErrorIs(t, err, shm.ErrLayout)
+			continue
+		}
+		require.NoError(t, err)
+		all := make([]uint16, 4)
+		k, err := a.CopyTo(all, 0)
+		require.NoError(t, err)
+		require.Equal(t, []uint16{0, 0x0102, 0}, all[:k])
+	}
+	points, err := state.OpenArray[[3]float32](seg, "points")
+	require.NoError(t, err)
+	at, err = points.Load(1)
+	require.NoError(t, err)
+	require.Equal(t, [3]float32{0.5}, at)
 }
 
 // construct is the bytes of a segment that is made in the same way each time, with what differs from
@@ -123,6 +152,23 @@ func construct(t *testing.T) []byte {
 	record, err := w.Reserve(ctx, 5)
 	require.NoError(t, err)
 	w.Commit(copy(record, "hello"))
+
+	hits, err := state.NewValue[int64](seg, 4, shm.Named("hits"))
+	require.NoError(t, err)
+	_, err = state.Add(hits, -7)
+	require.NoError(t, err)
+	point, err := state.NewValue(seg, [3]float32{}, shm.Named("point"))
+	require.NoError(t, err)
+	require.NoError(t, point.Store([3]float32{1, 2, 4}))
+	few, err := state.NewArray[byte](seg, 3, shm.Named("bytes"))
+	require.NoError(t, err)
+	require.NoError(t, few.Fill(9))
+	shorts, err := state.NewArray[uint16](seg, 3, shm.Named("shorts"))
+	require.NoError(t, err)
+	require.NoError(t, shorts.Store(1, 0x0102))
+	points, err := state.NewArray[[3]float32](seg, 2, shm.Named("points"))
+	require.NoError(t, err)
+	require.NoError(t, points.Store(1, [3]float32{0.5}))
 
 	bytes, err := os.ReadFile(filepath.Join(dir, "kindred.golden"))
 	require.NoError(t, err)

@@ -22,8 +22,15 @@ const (
 	KindRows
 )
 
+// Kinds of package state.
+const (
+	KindValue Kind = iota + 18
+	KindArray
+)
+
 var kindNames = [...]string{"", "", "raw", "mutex", "semaphore", "spsc ring", "bytes ring",
-	"event", "once", "recursive mutex", "condition", "read-write mutex", "wait group", "barrier", "rows"}
+	"event", "once", "recursive mutex", "condition", "read-write mutex", "wait group", "barrier", "rows",
+	KindValue: "value", KindArray: "array"}
 
 // String names the kind in words.
 func (k Kind) String() string {

@@ -8,6 +8,7 @@ import (
 
 	"github.com/kindred-ipc/kindred/internal/segment"
 	"github.com/kindred-ipc/kindred/ring"
+	"github.com/kindred-ipc/kindred/state"
 	"github.com/kindred-ipc/kindred/sync"
 )
 
@@ -47,6 +48,8 @@ func checkObject(o segment.Object) error {
 		return nil
 	case segment.KindSPSC, segment.KindBytes:
 		return ring.Check(o)
+	case segment.KindValue, segment.KindArray:
+		return state.Check(o)
 	}
 	return sync.Check(o)
 }

@@ -10,6 +10,7 @@ import (
 
 	"github.com/kindred-ipc/kindred/internal/segment"
 	"github.com/kindred-ipc/kindred/ring"
+	"github.com/kindred-ipc/kindred/state"
 	"github.com/kindred-ipc/kindred/sync"
 )
 
@@ -94,6 +95,8 @@ func stateOf(o segment.Object) (fmt.Stringer, error) {
 		return nil, nil
 	case segment.KindSPSC, segment.KindBytes:
 		return ring.Inspect(o)
+	case segment.KindValue, segment.KindArray:
+		return state.Inspect(o)
 	}
 	return sync.Inspect(o)
 }

@@ -1,0 +1,36 @@
+// Package state has values that processes share.
+//
+// # Basics
+//
+// An object lies in a segment (package shm). Its handle is safe for use by many goroutines, and means the
+// same whether goroutines of one process or of several meet at it.
+//
+//	hits, err := state.NewValue[int64](seg, 0, shm.Named("hits"))
+//	n, err := state.Add(hits, 1)
+//
+//	hits, err := state.OpenValue[int64](seg, "hits") // in another process
+//	n, err := hits.Load()
+//
+// Value is one value, Array a fixed number of them. Both are of plain types: no pointers, strings, slices or
+// maps, which is checked once, when they are made or opened.
+//
+// # What is atomic
+//
+// Each call is, on one value. Values of up to 8 bytes are words, and no call on them waits for anybody, but
+// for Update, which waits for other Updates. Loads of larger values wait for nobody, and never see half of a
+// store; stores to them exclude each other by a lock.
+//
+// What reads a value and stores what depends on it is one call, too: Add, AddAt, CompareAndSwap, Update. A
+// Load followed by a Store is two.
+//
+// # Death
+//
+// Every change is committed by one store. A process that is killed in the middle leaves the old value or the
+// new one, whole, and nobody need repair anything: there is no ErrOwnerDied. One that is stopped keeps no
+// reader from anything; if it has the lock of an object, others that want it wait for it.
+//
+// # The race detector
+//
+// It is told that a store comes before the load that sees it, for what goroutines of one process do in Go's
+// heap. It sees nothing of what lies in a segment.
+package state

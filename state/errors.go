@@ -1,0 +1,18 @@
+package state
+
+import (
+	"errors"
+
+	"github.com/kindred-ipc/kindred/internal/segment"
+)
+
+var (
+	// ErrClosed: the segment was closed. It is shm.ErrClosed.
+	ErrClosed = segment.ErrClosed
+	// ErrCorrupt: something in the object contradicts itself. It is shm.ErrCorrupt.
+	ErrCorrupt = segment.ErrCorrupt
+	// ErrRange: an index or a length that the Array does not have.
+	ErrRange = errors.New("out of range")
+	// ErrOption: an option that this kind of object does not have.
+	ErrOption = errors.New("no such option for it")
+)

@@ -1,0 +1,95 @@
+package state_test
+
+import (
+	"context"
+	"fmt"
+	"log"
+
+	"github.com/kindred-ipc/kindred/proc"
+	"github.com/kindred-ipc/kindred/shm"
+	"github.com/kindred-ipc/kindred/state"
+)
+
+// tally counts letters.
+var tally = proc.Func("tally", func(ctx context.Context, in struct {
+	Text   string
+	Counts shm.Ref
+}) error {
+	seg, err := proc.Segment(ctx, in.Counts)
+	if err != nil {
+		return err
+	}
+	counts, err := state.ArrayFrom[int](seg, in.Counts)
+	if err != nil {
+		return err
+	}
+	for _, b := range []byte(in.Text) {
+		if b < 'a' || b > 'z' {
+			continue
+		}
+		if _, err := state.AddAt(counts, int(b-'a'), 1); err != nil {
+			return err
+		}
+	}
+	return nil
+})
+
+// Two processes count letters in one Array. (The program's main, or TestMain as here, has called proc.Main.)
+func Example() {
+	ctx := context.Background()
+	seg, err := shm.Anonymous(1 << 16)
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer seg.Close()
+	counts, err := state.NewArray[int](seg, 26)
+	if err != nil {
+		log.Fatal(err)
+	}
+	for _, text := range []string{"shared memory", "remembers"} {
+		child, err := tally.Start(ctx, struct {
+			Text   string
+			Counts shm.Ref
+		}{text, counts.Ref()}, proc.Share(seg))
+		if err != nil {
+			log.Fatal(err)
+		}
+		defer child.Close()
+		if err := child.Wait(ctx); err != nil {
+			log.Fatal(err)
+		}
+	}
+	for i, n := range counts.All() {
+		if n > 2 {
+			fmt.Printf("%c %d\n", 'a'+i, n)
+		}
+	}
+	// Output:
+	// e 5
+	// m 4
+	// r 4
+}
+
+// A value that is larger than a word changes as a whole: who loads it sees both ends move, or neither.
+func ExampleValue_Update() {
+	type span struct{ From, To int }
+	seg, err := shm.Anonymous(1 << 16)
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer seg.Close()
+	window, err := state.NewValue(seg, span{0, 10})
+	if err != nil {
+		log.Fatal(err)
+	}
+	err = window.Update(context.Background(), func(s *span) error {
+		s.From += 5
+		s.To += 5
+		return nil
+	})
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(window.Load())
+	// Output: {5 15} <nil>
+}

@@ -1,0 +1,66 @@
+package state_test
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/kindred-ipc/kindred/shm"
+)
+
+// bounded ends long after any test should have, so that a hang is an error with a line.
+func bounded(t testing.TB) context.Context {
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	t.Cleanup(cancel)
+	return ctx
+}
+
+// over is a context that has ended.
+func over() context.Context {
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	return ctx
+}
+
+// anonymous makes a segment that is closed after the test.
+func anonymous(t testing.TB) *shm.Segment {
+	t.Helper()
+	s, err := shm.Anonymous(1 << 20)
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, s.Close()) })
+	return s
+}
+
+// again is one more participant of s, as another process would be.
+func again(t testing.TB, s *shm.Segment) *shm.Segment {
+	t.Helper()
+	f, err := s.File()
+	require.NoError(t, err)
+	defer f.Close()
+	other, err := shm.FromFile(f)
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, other.Close()) })
+	return other
+}
+
+// triple is larger than a word, and two of its three numbers say what the third must be.
+type triple struct {
+	A, B uint64
+	Sum  uint64
+}
+
+func tripleOf(a, b uint64) triple { return triple{a, b, a + b} }
+
+func (x triple) whole() bool { return x.Sum == x.A+x.B }
+
+// mixed is a word with padding and a bool.
+type mixed struct {
+	A uint8
+	B uint16
+	C bool
+}
+
+// odd is a word of 3 bytes.
+type odd [3]byte

@@ -1,0 +1,88 @@
+package state
+
+import (
+	"fmt"
+
+	"github.com/kindred-ipc/kindred/internal/segment"
+)
+
+// ValueInfo is what a Value looks like to an observer of its segment.
+type ValueInfo struct {
+	Size   uint64              `json:"size"`   // of the value in bytes
+	Word   uint64              `json:"word"`   // the value, if it has up to 8 bytes; else how often it was stored
+	Holder segment.Participant `json:"holder"` // of the lock; Owner 0: nobody
+}
+
+// String tells the state in words.
+func (v ValueInfo) String() string {
+	s := fmt.Sprintf("%d bytes: %#x", v.Size, v.Word)
+	if v.Size > wordSize {
+		s = fmt.Sprintf("%d bytes, stored %d times", v.Size, v.Word)
+	}
+	return locked(s, v.Holder)
+}
+
+func locked(s string, holder segment.Participant) string {
+	if holder.Owner != 0 {
+		s += ", locked by " + holder.String()
+	}
+	return s
+}
+
+// ArrayInfo is what an Array looks like to an observer of its segment.
+type ArrayInfo struct {
+	Length uint64              `json:"length"`
+	Size   uint64              `json:"size"`   // of an element in bytes
+	Holder segment.Participant `json:"holder"` // of the lock; Owner 0: nobody
+}
+
+// String tells the state in words.
+func (a ArrayInfo) String() string {
+	return locked(fmt.Sprintf("%d elements of %d bytes", a.Length, a.Size), a.Holder)
+}
+
+// Inspect is for tools of this module: it describes o, an object of this package in a segment that was
+// opened for observation, and changes nothing. It fails with shm.ErrCorrupt, and with shm.ErrKind for other
+// objects.
+func Inspect(o segment.Object) (fmt.Stringer, error) {
+	switch o.Kind() {
+	case segment.KindValue:
+		size, err := valueExtent(o)
+		if err != nil {
+			return nil, err
+		}
+		return ValueInfo{Size: size, Word: valueIn(o).word.Load(), Holder: holderOf(o)}, nil
+	case segment.KindArray:
+		x, err := arrayExtent(o)
+		if err != nil {
+			return nil, err
+		}
+		return ArrayInfo{Length: x.length, Size: x.size, Holder: holderOf(o)}, nil
+	}
+	return nil, fmt.Errorf("a %s: %w", o.Kind(), segment.ErrKind)
+}
+
+// lockOf is the lock of an object of this package.
+func lockOf(o segment.Object) segment.Lock {
+	off := valueLock
+	if o.Kind() == segment.KindArray {
+		off = arrayLock
+	}
+	return o.Segment().LockAt(o.Offset() + off)
+}
+
+func holderOf(o segment.Object) segment.Participant {
+	l := lockOf(o)
+	holder, _ := l.Holder()
+	return o.Segment().Participant(holder)
+}
+
+// Check is for tools of this module: it reports whether o, an object of this package, is in a state that
+// exists. It may run beside others at work, and changes nothing.
+func Check(o segment.Object) error {
+	if _, err := Inspect(o); err != nil {
+		return err
+	}
+	l := lockOf(o)
+	return l.Check()
+}

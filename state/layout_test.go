@@ -1,0 +1,16 @@
+package state
+
+import (
+	"reflect"
+	"testing"
+
+	"github.com/kindred-ipc/kindred/internal/layouttest"
+)
+
+func TestTheDocumentHasTheLayout(t *testing.T) {
+	layouttest.Structs(t, "state", reflect.TypeFor[valueState](), reflect.TypeFor[arrayState]())
+	layouttest.Constants(t, "state", map[string]uint64{
+		"wordSize": wordSize, "valueLayout(uint64)": layoutOf[valueState, uint64](),
+		"arrayLayout(uint64)": layoutOf[arrayState, uint64](),
+	})
+}
