@@ -94,9 +94,7 @@ func (s *Segment) File() (*os.File, error) {
 	return f, wrap("file of", s.engine.String(), err)
 }
 
-// Check holds the structure of the segment against itself: every block accounted for once, every
-// name on an object, every slot in a state that exists. It returns nil or an ErrCorrupt that says
-// what is wrong and where, and may be called while others are at work.
+// Check is the function Check of this package.
 func (s *Segment) Check() error {
 	return wrap("check", s.engine.Name(), s.engine.Check())
 }

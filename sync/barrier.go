@@ -131,7 +131,7 @@ func (s *BarrierState) parties(l *ledger) int {
 }
 
 // Ref names the Barrier. It is zero if the handle came from BarrierAt.
-func (b *Barrier) Ref() shm.Ref { return b.ref }
+func (b *Barrier) Ref() shm.Ref { return b.ref() }
 
 // Join makes this process a party before it first waits: from now on its death breaks the Barrier. It never
 // blocks. It fails with shm.ErrNoSpace and shm.ErrClosed.

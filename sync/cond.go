@@ -100,7 +100,7 @@ func condOf(p place, state *CondState, err error) (*Cond, error) {
 }
 
 // Ref names the Cond. It is zero if the handle came from CondAt.
-func (c *Cond) Ref() shm.Ref { return c.ref }
+func (c *Cond) Ref() shm.Ref { return c.ref() }
 
 // Wait unlocks l, waits for a signal or the end of ctx, and locks l again, however long that takes. Those
 // who wait use the same lock. Whatever Wait returns, l is locked, as before, but for shm.ErrClosed and

@@ -71,7 +71,7 @@ func eventOf(p place, state *EventState, err error) (*Event, error) {
 }
 
 // Ref names the Event. It is zero if the handle came from EventAt.
-func (e *Event) Ref() shm.Ref { return e.ref }
+func (e *Event) Ref() shm.Ref { return e.ref() }
 
 // IsSet reports whether the event is set: one load. A closed handle reports false.
 func (e *Event) IsSet() bool {

@@ -61,7 +61,7 @@ func mutexOf(p place, _ *MutexState, err error) (*Mutex, error) {
 }
 
 // Ref names the Mutex. It is zero if the handle came from MutexAt.
-func (m *Mutex) Ref() shm.Ref { return m.ref }
+func (m *Mutex) Ref() shm.Ref { return m.ref() }
 
 // Lock takes the lock, and blocks until it can or ctx is over. With ErrOwnerDied the call has the
 // lock too: its last holder died with it, and what it guards may be inconsistent (MarkConsistent).

@@ -61,7 +61,7 @@ func onceOf(p place, state *OnceState, err error) (*Once, error) {
 }
 
 // Ref names the Once. It is zero if the handle came from OnceAt.
-func (o *Once) Ref() shm.Ref { return o.ref }
+func (o *Once) Ref() shm.Ref { return o.ref() }
 
 // Do calls f if no call of Do, in any process, has come to its end without an error, and returns when
 // one has. While one f runs, others wait, until ctx is over. If f fails or panics, that is Do's outcome,

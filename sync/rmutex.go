@@ -57,7 +57,7 @@ func rmutexOf(p place, _ *MutexState, err error) (*RMutex, error) {
 }
 
 // Ref names the RMutex. It is zero if the handle came from RMutexAt.
-func (m *RMutex) Ref() shm.Ref { return m.mu.ref }
+func (m *RMutex) Ref() shm.Ref { return m.mu.ref() }
 
 // Owner is the process that holds the lock, and whether there is one. It is out of date as soon as it
 // returns.

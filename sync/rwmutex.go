@@ -97,7 +97,7 @@ func rwmutexOf(p place, state *RWMutexState, err error) (*RWMutex, error) {
 }
 
 // Ref names the RWMutex. It is zero if the handle came from RWMutexAt.
-func (m *RWMutex) Ref() shm.Ref { return m.ref }
+func (m *RWMutex) Ref() shm.Ref { return m.ref() }
 
 // settle takes the readers of a dead process off.
 func (s *RWMutexState) settle(_ *ledger, r *row) {

@@ -117,7 +117,7 @@ func semaphoreOf(p place, state *SemaphoreState, err error) (*Semaphore, error) 
 }
 
 // Ref names the Semaphore. It is zero if the handle came from SemaphoreAt.
-func (s *Semaphore) Ref() shm.Ref { return s.ref }
+func (s *Semaphore) Ref() shm.Ref { return s.ref() }
 
 // Acquire takes n permits, 1 or more, all at once, and blocks until it can or ctx is over. Within a
 // process, those who wait are served in their order. It fails with ErrCount, shm.ErrClosed, shm.ErrCorrupt,

@@ -22,10 +22,18 @@ func shapeOf[S any](kind segment.Kind, variants uint32) shape[S] {
 
 // place is where an object lies, as a handle knows it.
 type place struct {
-	seg  *segment.Segment
-	off  uint64
-	ref  shm.Ref
-	kind segment.Kind
+	seg    *segment.Segment
+	off    uint64
+	object segment.Object // none if it is part of a user's struct
+	kind   segment.Kind
+}
+
+// ref names the object, and so passes it on; zero if it is part of a user's struct.
+func (p *place) ref() shm.Ref {
+	if p.object.Segment() == nil {
+		return shm.Ref{}
+	}
+	return p.object.Ref()
 }
 
 // noCopy has vet find handles that are copied.
@@ -106,7 +114,7 @@ func (k *shape[S]) found(seg *shm.Segment, o segment.Object, op, name string, er
 	if err != nil {
 		return place{}, nil, fmt.Errorf("sync: %s %s %q in segment %s: %w", op, k.kind, name, seg.Engine(), err)
 	}
-	return place{seg: seg.Engine(), off: o.Offset(), ref: o.Ref(), kind: k.kind}, bodyOf[S](o), nil
+	return place{seg: seg.Engine(), off: o.Offset(), object: o, kind: k.kind}, bodyOf[S](o), nil
 }
 
 // inspect is the body of an object that a tool looks at.

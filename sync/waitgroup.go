@@ -75,7 +75,7 @@ func waitGroupOf(p place, state *WaitGroupState, err error) (*WaitGroup, error) 
 }
 
 // Ref names the WaitGroup. It is zero if the handle came from WaitGroupAt.
-func (g *WaitGroup) Ref() shm.Ref { return g.ref }
+func (g *WaitGroup) Ref() shm.Ref { return g.ref() }
 
 // settle counts what a dead process answered for as done.
 func (s *WaitGroupState) settle(_ *ledger, r *row) {

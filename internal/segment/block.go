@@ -1,7 +1,10 @@
 package segment
 
 import (
+	"errors"
 	"fmt"
+
+	"github.com/kindred-ipc/kindred/internal/word"
 )
 
 // Block is memory of the heap: what objects are made of, and what a structure allocates for its own
@@ -49,19 +52,24 @@ func (s *Segment) Alloc(size, align uint64) (Block, error) {
 	if align&(align-1) != 0 {
 		return Block{}, fmt.Errorf("alignment of %d bytes: %w", align, ErrSize)
 	}
-	var b Block
-	var err error
-	if class, ok := classOf(size, align, h.shift); ok {
-		b, err = h.allocateSmall(class, max(align, 1))
-	} else {
-		b, err = s.allocateLarge(size, func(start uint64) (uint64, bool) {
-			return size, align == 0 || start%align == 0
-		})
+	align = max(align, 1)
+	b, err := s.alloc(size, align)
+	if err != nil && errors.Is(err, ErrNoSpace) {
+		s.sweepAll() // what the dead had comes back
+		b, err = s.alloc(size, align)
 	}
-	if b.seg = s; err != nil {
+	if err != nil {
 		return Block{}, s.unlessClosed(err)
 	}
+	b.seg = s
 	return b, nil
+}
+
+func (s *Segment) alloc(size, align uint64) (Block, error) {
+	if class, ok := classOf(size, align, s.heap.shift); ok {
+		return s.heap.allocateSmall(class, align)
+	}
+	return s.allocateLarge(size, func(start uint64) (uint64, bool) { return size, start%align == 0 })
 }
 
 // Place is the word that names the block: its offset divided by 8, and its generation in the high 24
@@ -93,6 +101,20 @@ func (s *Segment) BlockAt(place uint64) (Block, error) {
 		_, err = b.look()
 	}
 	return b, s.unlessClosed(err)
+}
+
+// Block finds the block that ref names. An object's block is found, too.
+func (s *Segment) Block(ref Ref) (Block, error) {
+	if s.IsClosed() {
+		return Block{}, ErrClosed
+	}
+	if ref.segment != s.id {
+		return Block{}, fmt.Errorf("%s is in segment %016x: %w", ref, ref.segment, ErrStale)
+	}
+	if ref.place&7 != 0 {
+		return Block{}, fmt.Errorf("no block at %#x: %w", ref.Offset(), ErrStale)
+	}
+	return s.BlockAt(ref.place)
 }
 
 // look reads the control word, of this life of the block or no other.
@@ -192,6 +214,46 @@ func (b Block) Tie(at uint64) error {
 	})
 }
 
+// Link stores the block's place in the word at that offset, if that has from, and hands the block over; if
+// it has something else, it frees the block and reports false. A death anywhere in it leaves the block
+// linked and settled, or free.
+func (b Block) Link(at, from uint64) (bool, error) {
+	if err := b.Tie(at); err != nil {
+		return false, err
+	}
+	if b.seg.m.word(at).CompareAndSwap(from, b.Place()) {
+		return true, b.Settle()
+	}
+	return false, b.drop()
+}
+
+// Unlink takes a settled block out of the word at that offset, which gets to instead, and frees it. If the
+// word does not have the block's place, it reports false, and nothing has changed.
+func (b Block) Unlink(at, to uint64) (bool, error) {
+	if err := b.Claim(); err != nil {
+		return false, err
+	}
+	if err := b.Tie(at); err != nil {
+		return false, errors.Join(err, b.Settle())
+	}
+	if b.seg.m.word(at).CompareAndSwap(b.Place(), to) {
+		return true, b.drop()
+	}
+	return false, b.Settle()
+}
+
+// drop frees the block, object or not.
+func (b Block) drop() error {
+	c, err := b.look()
+	if err != nil {
+		return b.seg.unlessClosed(err)
+	}
+	return b.free(c & objectFlag)
+}
+
+// Word is the word at an offset, a multiple of 8 inside of the segment.
+func (s *Segment) Word(at uint64) *word.Uint64 { return s.m.word(at) }
+
 // Free gives the block back. Its owner may call it, and of a settled block anybody, once: then it fails with
 // ErrStale. It does not wait for anybody.
 func (b Block) Free() error { return b.free(0) }
@@ -255,7 +317,7 @@ func (h *heap) doom(i, size uint64, w runWord, c control) bool {
 		return false
 	}
 	// Until the runs are free, nobody but this attach, and its sweepers, touch them.
-	n := size >> h.shift
+	n := h.span(size)
 	h.empty(i, n, func(off runWord) {
 		for k := n - 1; k > 0; k-- {
 			r := h.run(i + k)

@@ -279,11 +279,19 @@ func (h *heap) extentOf(off uint64) (i, size uint64, w runWord, err error) {
 	if w.state() != runLarge || off != h.runOffset(i) {
 		return stale()
 	}
-	n := h.run(i).extent.Load()
-	if n == 0 || n > h.count-i {
-		return 0, 0, 0, fmt.Errorf("block of %d runs at %#x: %w", n, off, ErrCorrupt)
+	size = h.run(i).extent.Load()
+	if n := h.span(size); n == 0 || n > h.count-i {
+		return 0, 0, 0, fmt.Errorf("block of %d bytes at %#x: %w", size, off, ErrCorrupt)
 	}
-	return i, n << h.shift, w, nil
+	return i, size, w, nil
+}
+
+// span is how many runs a block of that many bytes takes; 0 if it is none.
+func (g *geometry) span(size uint64) uint64 {
+	if size > g.count<<g.shift {
+		return 0
+	}
+	return (size + g.runBytes() - 1) >> g.shift
 }
 
 // note tells sweepers that this attach has something of the heap.

@@ -114,30 +114,30 @@ func (h *heap) join(start, n, bytes uint64) (b Block, err error) {
 	if c.used() || c.generation() >= maxGeneration {
 		return b, nil // worn out, or somebody is about to take it back
 	}
+	bytes = alignUp(bytes, tablePage)
 	if err := h.back(off, bytes); err != nil {
 		return b, err
 	}
-	backed := alignUp(bytes, tablePage)
 	for k, w := range taken {
 		at := uint64(k) << h.shift
 		if w&runDirty != 0 {
 			clear(h.m.bytes(off+at, min(bytes-at, h.runBytes())))
 		}
 	}
-	return h.bind(start, n, backed, taken, c)
+	return h.bind(start, n, bytes, taken, c)
 }
 
 // bind commits the block, in an order that a sweep can undo from wherever it was left: the first run
 // remains this attach's to the last.
-func (h *heap) bind(start, n, backed uint64, taken []runWord, c control) (Block, error) {
+func (h *heap) bind(start, n, bytes uint64, taken []runWord, c control) (Block, error) {
 	self, g := h.self.Load(), c.generation()+1
 	first := h.run(start)
 	first.visit(self)
-	first.extent.Store(n)
+	first.extent.Store(bytes)
 	off := h.runOffset(start)
 	flags := func(k uint64) runWord {
 		w := taken[k] | runDirty
-		if (k+1)<<h.shift <= backed {
+		if (k+1)<<h.shift <= bytes {
 			w |= runBacked
 		}
 		return w
@@ -151,7 +151,7 @@ func (h *heap) bind(start, n, backed uint64, taken []runWord, c control) (Block,
 	}
 	if h.control(off).CompareAndSwap(uint64(c), uint64(makeControl(blockDraft, self, g))) &&
 		first.swap(taken[0], flags(0).as(runLarge, uint64(g))) {
-		return Block{off: off, size: n << h.shift, generation: g}, nil
+		return Block{off: off, size: bytes, generation: g}, nil
 	}
 	return Block{}, fmt.Errorf("run %d in state %#x: %w", start, uint64(first.load()), ErrCorrupt)
 }
@@ -159,7 +159,7 @@ func (h *heap) bind(start, n, backed uint64, taken []runWord, c control) (Block,
 // unbind frees the runs of a large block whose control word is doomed. Any number may do so at a time.
 func (h *heap) unbind(i uint64, w runWord, doomed control) {
 	g := w.owner()
-	n := min(h.run(i).extent.Load(), h.count-i)
+	n := min(h.span(h.run(i).extent.Load()), h.count-i)
 	for k := uint64(1); k < n; k++ {
 		r := h.run(i + k)
 		if t := r.load(); t.state() == runTail && t.owner() == g && r.swap(t, t.as(runFree, 0)) {

@@ -266,3 +266,6 @@ func (h *heap) reclaim() (some bool) {
 	}
 	return some
 }
+
+// Reclaim gives up the runs of which no block is used.
+func (s *Segment) Reclaim() bool { return s.heap.self.Load() != 0 && s.heap.reclaim() }

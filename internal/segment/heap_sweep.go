@@ -99,7 +99,7 @@ func (h *heap) sweepTaken(i uint64, w runWord, dead uint64) {
 	if !ours {
 		g++
 	}
-	n := min(h.run(i).extent.Load(), h.count-i)
+	n := min(h.span(h.run(i).extent.Load()), h.count-i)
 	for k := uint64(1); k < n; k++ {
 		r := h.run(i + k)
 		if t := r.load(); t.state() == runTail && t.owner() == g && r.extent.Load() == k && r.swap(t, t.as(runFree, 0)) {

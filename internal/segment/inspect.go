@@ -237,36 +237,6 @@ func (s *Segment) check() error {
 	return nil
 }
 
-// Stats is how the heap is used.
-type Stats struct {
-	Size      uint64 // of the heap
-	Used      uint64 // bytes of blocks that are used
-	Committed uint64 // bytes of runs that are backed by memory
-}
-
-// Stats counts what there is, beside others at work.
-func (s *Segment) Stats() Stats {
-	h := &s.heap
-	all := Stats{Size: h.count << h.shift}
-	for i := range h.top() {
-		w := h.run(i).load()
-		if w&runBacked != 0 {
-			all.Committed += h.runBytes()
-		}
-		if class, ok := w.cut(); ok {
-			all.Used += (h.blocksIn(class) - h.vacancies(i, class)) * classBytes(class)
-		} else if w.state() == runLarge || w.state() == runTail {
-			all.Used += h.runBytes()
-		}
-	}
-	return all
-}
-
-// checkHeap holds the heap's words against each other.
-func (s *Segment) checkHeap() error {
-	return nil
-}
-
 // CheckOwner reports whether o names nobody or an attach that was or is.
 func (s *Segment) CheckOwner(o Owner) error {
 	if o == 0 {

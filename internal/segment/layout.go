@@ -127,7 +127,7 @@ type run struct {
 
 	word   word.Uint64 // state, and who has it
 	guests word.Uint64 // bit slot%64 is set before a participant has a block here; never cleared
-	extent word.Uint64 // runs of the block that begins here, or how far back it begins
+	extent word.Uint64 // bytes of the block that begins here, or how many runs before this one it begins
 	freed  word.Uint64 // blocks that were freed since nobody allocates here; a hint
 }
 

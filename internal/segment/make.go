@@ -45,7 +45,7 @@ func (s *Segment) New(spec Spec) (Object, error) {
 		return o, o.Block().complete()
 	}
 	if err := s.christen(o, spec.Name); err != nil {
-		_ = o.Block().Free() // or the sweep of this attach does
+		_ = o.Block().drop() // or the sweep of this attach does
 		return Object{}, s.unlessClosed(err)
 	}
 	return o, nil

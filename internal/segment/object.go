@@ -64,6 +64,9 @@ func (o Object) Ref() Ref {
 	return makeRef(o.seg.id, o.off, o.generation)
 }
 
+// Place is the Ref without the segment. It does not pass the object on.
+func (o Object) Place() uint64 { return o.Block().Place() }
+
 // Kind is what the object is.
 func (o Object) Kind() Kind { return o.kind }
 

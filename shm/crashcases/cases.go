@@ -14,7 +14,7 @@ import (
 
 // Cases are all of them.
 func Cases() []crashlab.Case {
-	return slices.Concat(attachCases(), closeCases(), createCases(), removeCases(), heapCases(), structCases())
+	return slices.Concat(attachCases(), closeCases(), createCases(), removeCases(), heapCases(), blockCases(), structCases())
 }
 
 // size is how much room the segments have that cases make beside the trial's own.

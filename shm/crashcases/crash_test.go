@@ -33,6 +33,8 @@ func TestEveryOperationHasACase(t *testing.T) {
 		sets  = "sets a word of this process's own, for the call that it is given to"
 	)
 	crashtest.Covered(t, "..", Cases(), map[string]string{
+		"shm.Check": reads, "shm.Segment.Stats": reads, "shm.Segment.Block": reads,
+		"shm.Block.Bytes": reads, "shm.Block.Len": reads, "shm.Block.Ref": reads,
 		"shm.Segment.Check": reads, "shm.Segment.Engine": reads, "shm.Segment.ID": reads,
 		"shm.Segment.Name": reads, "shm.Segment.Size": reads, "shm.Observe": "opens without a slot, and changes nothing",
 		"shm.Dir": sets, "shm.MaxBytes": sets, "shm.Mode": sets, "shm.Owner": sets, "shm.Participants": sets,

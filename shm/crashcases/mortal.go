@@ -21,7 +21,8 @@ type mortal struct{ Dir, Name, Act string }
 const (
 	attached = "attached" // nothing
 	locking  = "locking"  // holds the door
-	making   = "making"   // makes an object, and holds the heap's lock
+	making   = "making"   // makes an object, and is killed in Init
+	hoarding = "hoarding" // has blocks in every state
 	rubble   = byte(0xdb) // fills what a mortal did not commit
 	door     = "door"     // a Mutex
 )
@@ -46,6 +47,10 @@ var mortals = proc.Func("crashcases.mortal", func(ctx context.Context, m mortal)
 			die()
 		}})
 		return err
+	case hoarding:
+		if err := hoard(seg); err != nil {
+			return err
+		}
 	}
 	die()
 	return nil
