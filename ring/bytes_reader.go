@@ -2,6 +2,7 @@ package ring
 
 import (
 	"context"
+	"fmt"
 	"runtime"
 
 	"github.com/kindred-ipc/kindred/internal/futex"
@@ -11,9 +12,11 @@ import (
 // BytesReader is the reading end of a Bytes ring. One goroutine at a time may use it.
 type BytesReader struct {
 	ring *Bytes
-	pos  uint64 // of the next record
-	at   uint64 // pos modulo the ring's size
-	held uint64 // bytes of the ring that Peek showed and Release has not given back; 0: none
+	pos  uint64   // of the next record
+	at   uint64   // pos modulo the ring's size
+	held uint64   // bytes of the ring that Peek showed and Release has not given back; 0: none
+	ends []uint64 // where the records end that PeekN showed, counted from pos on
+	read uint64   // bytes of the record at pos that a stream has read
 	end  end
 }
 
@@ -64,6 +67,51 @@ func (r *BytesReader) TryPeek() ([]byte, error) {
 	return record, r.end.wrap("peek at", err)
 }
 
+// PeekN fills records with the oldest ones without taking them, at least one: it blocks while there is
+// none, and not for more. It returns how many there are. They are good until Release or ReleaseN, or
+// Close, as that of Peek is. The errors are those of Peek.
+func (r *BytesReader) PeekN(ctx context.Context, records [][]byte) (int, error) {
+	if len(records) == 0 {
+		return 0, nil
+	}
+	first, err := r.Peek(ctx)
+	if err != nil {
+		return 0, err
+	}
+	records[0] = first
+	r.ends = append(r.ends[:0], r.held)
+	for n := 1; n < len(records); n++ {
+		at := r.ring.behind(r.at, r.held)
+		length, ok, err := r.ring.record(at)
+		if !ok || err != nil || r.held+recordSize(length) > r.ring.size {
+			break // what is wrong is found when the record is the first
+		}
+		if race.Enabled {
+			r.end.race.Acquire(raceItems + at/recordAlign)
+		}
+		records[n] = r.ring.payload(at, length)
+		r.held += recordSize(length)
+		r.ends = append(r.ends, r.held)
+	}
+	return len(r.ends), nil
+}
+
+// ReleaseN takes the first n records that PeekN returned out of the ring, all at once; Release takes all
+// of them. It never blocks. It panics if n is not from 0 to how many there are.
+func (r *BytesReader) ReleaseN(n int) {
+	if r.held == 0 {
+		r.ends = r.ends[:0]
+	}
+	if n < 0 || n > len(r.ends) {
+		panic(fmt.Sprintf("ring: release of %d records, %d are shown", n, len(r.ends)))
+	}
+	r.held = 0
+	if n > 0 {
+		r.held = r.ends[n-1]
+	}
+	r.Release()
+}
+
 // next is the record at pos, not nil if there is one. Without one, all that was read is given back.
 func (r *BytesReader) next() ([]byte, error) {
 	if err := r.end.usable(); err != nil {
@@ -83,7 +131,9 @@ func (r *BytesReader) next() ([]byte, error) {
 		r.end.race.Acquire(raceItems + r.at/recordAlign)
 	}
 	r.held = recordSize(length)
-	return r.ring.payload(r.at, length), nil
+	r.ends = r.ends[:0]
+	record := r.ring.payload(r.at, length)
+	return record[min(r.read, length):], nil
 }
 
 // glance polls the next header.
@@ -103,15 +153,15 @@ func (r *BytesReader) glance() bool {
 	return false
 }
 
-// Release takes the record that Peek returned out of the ring. It never blocks. Without a Peek
-// before it does nothing.
+// Release takes what Peek or PeekN returned out of the ring. It never blocks. Without a Peek before it
+// does nothing.
 func (r *BytesReader) Release() {
 	if r.held == 0 {
 		return
 	}
 	r.pos += r.held
 	r.at = r.ring.behind(r.at, r.held)
-	r.held = 0
+	r.held, r.read = 0, 0
 	c := r.ring.control
 	if race.Enabled {
 		r.end.race.Release(racePosition)
@@ -134,6 +184,9 @@ func (r *BytesReader) Release() {
 // has proof of its own: a Peek that waits, now or later, returns ErrPeerDied when all is read,
 // whoever the ring itself takes for its writer. Any goroutine may call it.
 func (r *BytesReader) PeerGone() { r.end.peerGone() }
+
+// Cap is the length of the longest record.
+func (r *BytesReader) Cap() int { return r.ring.Cap() }
 
 // Close closes the ring from the reading side: the writer's calls return ErrClosed, and what was not
 // read is lost. It fails with ErrClosed if this end is closed.

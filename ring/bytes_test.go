@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/binary"
+	"io"
 	"math/rand/v2"
 	"testing"
 	"time"
@@ -199,4 +200,129 @@ func TestLenCountsBytesOfRecords(t *testing.T) {
 	n, err := opened.Len()
 	require.NoError(t, err)
 	require.Equal(t, 8+4*16, n)
+}
+
+func TestRecordsThatAreAppendedAreSeenAllAtOnce(t *testing.T) {
+	w, in, _ := bytesPipe(t, 1000)
+	appended := func(n int) {
+		for i := range n {
+			p, err := w.Reserve(t.Context(), 10)
+			require.NoError(t, err)
+			w.Append(copy(p, record(i, i)))
+		}
+	}
+	w.Flush() // of nothing
+	for _, publish := range []func(){w.Flush, func() { require.NoError(t, w.Close()) }} {
+		appended(5)
+		p, err := in.TryPeek()
+		require.NoError(t, err)
+		require.Nil(t, p)
+		publish()
+		records := make([][]byte, 9)
+		n, err := in.PeekN(t.Context(), records)
+		require.NoError(t, err)
+		require.Equal(t, 5, n)
+		for i := range n {
+			require.Equal(t, record(i, i), records[i])
+		}
+		require.Panics(t, func() { in.ReleaseN(6) })
+		in.ReleaseN(0)
+		n, err = in.PeekN(t.Context(), records[:3])
+		require.NoError(t, err)
+		require.Equal(t, 3, n)
+		in.ReleaseN(2)
+		require.Panics(t, func() { in.ReleaseN(1) }, "released already")
+		n, err = in.PeekN(t.Context(), records)
+		require.NoError(t, err)
+		require.Equal(t, 3, n)
+		require.Equal(t, record(2, 2), records[0])
+		in.Release()
+		p, err = in.TryPeek()
+		require.Nil(t, p)
+		_ = err // closed, the second time
+	}
+	n, err := in.PeekN(t.Context(), nil)
+	require.NoError(t, err)
+	require.Zero(t, n)
+	_, err = in.PeekN(t.Context(), make([][]byte, 1))
+	require.ErrorIs(t, err, ring.ErrClosed)
+}
+
+// A batch that does not fit is published by the Reserve that must wait, and around the end of the ring
+// records are as whole as elsewhere.
+func TestBatchesOfRecordsKeepTheOrder(t *testing.T) {
+	ctx := bounded(t)
+	w, in, capacity := bytesPipe(t, 1)
+	const n = 3000
+	length := func(i int) int { return i * 7919 % 6000 }
+	done := make(chan error, 1)
+	go func() {
+		for i := range n {
+			size := length(i)
+			if i%500 == 0 {
+				size = capacity
+			}
+			p, err := w.Reserve(ctx, size)
+			if err != nil {
+				done <- err
+				return
+			}
+			if m := copy(p, record(i, size)); i%30 == 29 {
+				w.Commit(m)
+			} else {
+				w.Append(m)
+			}
+		}
+		done <- w.Close()
+	}()
+	records := make([][]byte, 16)
+	for next := 0; ; {
+		got, err := in.PeekN(ctx, records)
+		if err != nil {
+			require.ErrorIs(t, err, ring.ErrClosed)
+			require.Equal(t, n, next)
+			break
+		}
+		for _, p := range records[:max(got/2, 1)] {
+			size := length(next)
+			if next%500 == 0 {
+				size = capacity
+			}
+			require.True(t, bytes.Equal(record(next, size), p), "record %d of %d bytes, got %d", next, size, len(p))
+			next++
+		}
+		in.ReleaseN(max(got/2, 1))
+	}
+	require.NoError(t, <-done)
+}
+
+// A writer that dies with records that it has not published leaves none of them.
+func TestASuccessorWritesOverWhatWasAppendedAndNotPublished(t *testing.T) {
+	ctx := bounded(t)
+	a, b := twins(t)
+	r, err := ring.NewBytes(a, 1)
+	require.NoError(t, err)
+	in, err := r.Reader()
+	require.NoError(t, err)
+	put := func(w *ring.BytesWriter, text string) {
+		p, err := w.Reserve(ctx, len(text))
+		require.NoError(t, err)
+		w.Append(copy(p, text))
+	}
+	there, err := ring.BytesFrom(b, r.Ref())
+	require.NoError(t, err)
+	w, err := there.Writer()
+	require.NoError(t, err)
+	put(w, "seen")
+	w.Flush()
+	put(w, "lost")
+	put(w, "and this")
+	require.NoError(t, b.Close())
+	w, err = r.Writer()
+	require.NoError(t, err)
+	put(w, "a")
+	require.NoError(t, w.Close())
+	all, err := io.ReadAll(in.Stream(ctx))
+	require.NoError(t, err)
+	require.Equal(t, "seena", string(all))
 }

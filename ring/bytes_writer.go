@@ -16,6 +16,8 @@ type BytesWriter struct {
 	at       uint64 // pos modulo the ring's size
 	free     uint64 // bytes from pos on that are known to be free
 	reserved uint64 // bytes that Reserve gave out and Commit has not taken; -1: none
+	first    uint64 // offset of the first record that was appended and not published
+	length   uint64 // that record's header, which publishes it and those behind it; 0: there is none
 	end      end
 }
 
@@ -41,72 +43,127 @@ func (b *Bytes) Writer(opts ...EndOption) (*BytesWriter, error) {
 }
 
 // Reserve returns n bytes of the ring to write a record into, and blocks until there is room. They
-// are the caller's until Commit, or until the next Reserve, which takes them back; what stands in
-// them before they are written is undefined. n is from 0 to Cap. Errors: ErrTooLarge, ErrClosed,
-// ErrPeerDied (once for each reader that died while the ring was full), ErrCorrupt, and the
-// context's.
+// are the caller's until Commit or Append, or until the next Reserve, which takes them back; what stands
+// in them before they are written is undefined. n is from 0 to Cap. If it must wait, it first publishes
+// what was appended. Errors: ErrTooLarge, ErrClosed, ErrPeerDied (once for each reader that died while
+// the ring was full), ErrCorrupt, and the context's.
 func (w *BytesWriter) Reserve(ctx context.Context, n int) ([]byte, error) {
-	w.reserved = nothing
-	if n < 0 || n > w.ring.Cap() {
-		return nil, w.end.wrap("reserve in", fmt.Errorf("%d bytes of %d: %w", n, w.ring.Cap(), ErrTooLarge))
+	need, err := w.reservable(n)
+	ok := false
+	if err == nil {
+		ok, err = w.ready(need, true)
 	}
-	need := recordSize(uint64(n)) + recordHeader
-	ok, err := w.ready(need, true)
 	if !ok && err == nil {
+		w.Flush()
 		err = w.end.wait(ctx, func(exact bool) (bool, error) { return w.ready(need, exact) })
 	}
 	if err != nil {
 		return nil, w.end.wrap("reserve in", err)
 	}
-	if race.Enabled {
-		w.end.race.Acquire(racePosition)
-	}
-	w.reserved = uint64(n)
-	return w.ring.payload(w.at, uint64(n)), nil
+	return w.reserve(uint64(n)), nil
 }
 
-// TryReserve is Reserve for those who do not wait: without room it returns nil and no error.
+// TryReserve is Reserve for those who do not wait: without room it returns nil and no error. It
+// publishes nothing.
 func (w *BytesWriter) TryReserve(n int) ([]byte, error) {
-	w.reserved = nothing
-	if n < 0 || n > w.ring.Cap() {
-		return nil, w.end.wrap("reserve in", fmt.Errorf("%d bytes of %d: %w", n, w.ring.Cap(), ErrTooLarge))
+	need, err := w.reservable(n)
+	ok := false
+	if err == nil {
+		ok, err = w.ready(need, true)
 	}
-	ok, err := w.ready(recordSize(uint64(n))+recordHeader, true)
 	if !ok {
 		return nil, w.end.wrap("reserve in", err)
 	}
+	return w.reserve(uint64(n)), nil
+}
+
+// reservable takes back what is reserved, and returns how many bytes must be free for a record of n.
+func (w *BytesWriter) reservable(n int) (need uint64, err error) {
+	w.reserved = nothing
+	if n < 0 || uint64(n) > w.ring.size-overhead {
+		return 0, fmt.Errorf("%d bytes of %d: %w", n, w.ring.Cap(), ErrTooLarge)
+	}
+	return recordSize(uint64(n)) + recordHeader, nil
+}
+
+// reserve is the next n bytes, which are free.
+func (w *BytesWriter) reserve(n uint64) []byte {
 	if race.Enabled {
 		w.end.race.Acquire(racePosition)
 	}
-	w.reserved = uint64(n)
-	return w.ring.payload(w.at, uint64(n)), nil
+	w.reserved = n
+	return w.ring.payload(w.at, n)
 }
 
-// Commit publishes the first m bytes of what Reserve returned as one record. It never blocks. It
-// panics if m is not from 0 to what was reserved.
+// Commit publishes the first m bytes of what Reserve returned as one record, and with it those that were
+// appended before, all at once. It never blocks. It panics if m is not from 0 to what was reserved.
 func (w *BytesWriter) Commit(m int) {
+	if w.length != 0 {
+		w.Append(m)
+		w.Flush()
+		return
+	}
+	at, size := w.finish(m)
+	w.publish(at, uint64(m)+1)
+	w.free -= size
+	runtime.KeepAlive(w)
+}
+
+// Append makes the first m bytes of what Reserve returned a record, as Commit does, and leaves it to the
+// next Commit or Flush to publish it: a batch of small records costs one publish. A writer that dies
+// before that has written none of them. It never blocks. It panics if m is not from 0 to what was
+// reserved.
+func (w *BytesWriter) Append(m int) {
+	at, size := w.finish(m)
+	if race.Enabled {
+		w.end.race.Release(raceItems + at/recordAlign)
+	}
+	if w.length == 0 {
+		w.first, w.length = at, uint64(m)+1
+	} else {
+		futex.Publish(w.ring.header(at), uint64(m)+1) // seen by nobody before the first one's
+	}
+	w.free -= size
+	runtime.KeepAlive(w)
+}
+
+// Flush publishes what was appended, all at once. It never blocks.
+func (w *BytesWriter) Flush() {
+	if w.length != 0 {
+		header := w.length
+		w.length = 0
+		w.publish(w.first, header)
+	}
+	runtime.KeepAlive(w)
+}
+
+// finish goes on behind a record of m bytes, whose offset and size it returns, and has no further record
+// follow it yet.
+func (w *BytesWriter) finish(m int) (at, size uint64) {
 	if w.reserved == nothing || m < 0 || uint64(m) > w.reserved {
 		panic(fmt.Sprintf("ring: commit of %d bytes, %d are reserved", m, int64(w.reserved)))
 	}
 	w.reserved = nothing
-	size := recordSize(uint64(m))
-	header, next := w.ring.header(w.at), w.ring.behind(w.at, size)
-	futex.Publish(w.ring.header(next), 0) // no further record yet; stored before the publish below
+	at, size = w.at, recordSize(uint64(m))
+	w.at = w.ring.behind(at, size)
+	w.pos += size
+	futex.Publish(w.ring.header(w.at), 0) // stored before the publish of what it follows
+	return at, size
+}
+
+// publish stores the header of the record at offset at, and wakes the reader.
+func (w *BytesWriter) publish(at, header uint64) {
 	if race.Enabled {
-		w.end.race.Release(raceItems + w.at/recordAlign)
+		w.end.race.Release(raceItems + at/recordAlign)
 	}
 	if w.end.plain() {
-		futex.Publish(header, uint64(m)+1) // pairs with the load in (*Bytes).record
+		futex.Publish(w.ring.header(at), header) // pairs with the load in (*Bytes).record
 	} else {
-		header.Store(uint64(m) + 1)
+		w.ring.header(at).Store(header)
 	}
-	w.pos += size
-	w.at = next
-	w.free -= size
 	if !w.end.peer.Idle() {
 		w.end.signal()
 	}
-	runtime.KeepAlive(w)
 }
 
 // ready reports whether need bytes are free.
@@ -142,9 +199,16 @@ func (w *BytesWriter) ready(need uint64, exact bool) (bool, error) {
 // ring itself takes for its reader. Any goroutine may call it.
 func (w *BytesWriter) PeerGone() { w.end.peerGone() }
 
-// Close ends the stream: the reader drains what there is and then gets ErrClosed. What is reserved
-// and not committed is dropped. It fails with ErrClosed if this end is closed.
+// Cap is the length of the longest record.
+func (w *BytesWriter) Cap() int { return w.ring.Cap() }
+
+// Close ends the stream: the reader drains what there is and then gets ErrClosed. What was appended is
+// published before; what is reserved and not committed is dropped. It fails with ErrClosed if this end is
+// closed.
 func (w *BytesWriter) Close() error {
 	w.reserved = nothing
+	if w.end.usable() == nil {
+		w.Flush()
+	}
 	return w.end.wrap("close writing end of", w.end.shut())
 }

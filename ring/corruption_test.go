@@ -203,6 +203,22 @@ var recordsUnderAttack = corruption.Register(corruption.Scene{
 			for _, which := range append(corruption.Texts, "fourth") {
 				t.Pass("take "+which, func(ctx context.Context) (any, error) { return take(ctx, t, in) })
 			}
+			records := make([][]byte, 3)
+			t.Pass("look at many", func(ctx context.Context) (any, error) {
+				b, err := in.TryPeek()
+				if b == nil || err != nil {
+					return b != nil, err
+				}
+				n, err := in.PeekN(ctx, records)
+				sum := 0
+				for _, b := range records[:n] {
+					t.Between("length of a record", 0, len(b), 64<<10-16)
+					for _, c := range b {
+						sum += int(c)
+					}
+				}
+				return sum, err
+			})
 			t.Do("try none", func() (any, error) { b, err := in.TryPeek(); return b != nil, err })
 			t.Block("take none", corruption.Log, func(ctx context.Context) (any, error) { return take(ctx, t, in) })
 		}

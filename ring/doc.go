@@ -19,6 +19,10 @@
 // stay, Peek and Release read them there. A Run of slots is good until it is committed or released, or
 // until the next call of its end that takes it back; it must not be used after that, nor after Close.
 //
+// Records are batched by Append, Flush and PeekN. Where borders do not matter, Stream makes of either end of
+// a Bytes ring what package io knows: io.Copy goes through it in place, and the reader gets io.EOF when the
+// writer closed and all is read.
+//
 // The handles of the ends are not safe for concurrent use: one goroutine at a time.
 //
 // # Speed

@@ -51,6 +51,7 @@ type site struct {
 	seldom    int    // fences behind it, which most calls do not come to
 	file      string // where the payload is moved, if that is here: what has to do with s.value
 	loop      bool   // each publish is in a loop, for one slot after the other
+	unseen    bool   // nobody sees what is stored before something else is published: no look at the mark
 }
 
 var sites = map[string]site{
@@ -58,9 +59,11 @@ var sites = map[string]site{
 	"Writer.put":          {publishes: 1, file: "spsc_writer.go", loop: true}, // PushN
 	"Writer.Commit":       {publishes: 2, loop: true},                         // up to the end of the slots, and from their begin
 	"Reader.Pop":          {publishes: 1, file: "spsc_reader.go"},
-	"Reader.taken":        {publishes: 1},            // PopN and Release
-	"BytesWriter.Commit":  {publishes: 2},            // the 0 behind the record, and its header
-	"BytesReader.Release": {publishes: 1, seldom: 1}, // once a quarter of the ring it gives back what it read
+	"Reader.taken":        {publishes: 1}, // PopN and Release
+	"BytesWriter.Append":  {publishes: 1, unseen: true},
+	"BytesWriter.finish":  {publishes: 1, unseen: true}, // the 0 behind the record
+	"BytesWriter.publish": {publishes: 1},               // Commit and Flush
+	"BytesReader.Release": {publishes: 1, seldom: 1},    // once a quarter of the ring it gives back what it read
 }
 
 func TestPublishesArePlainStoresBehindThePayloadAndBeforeTheLookAtTheMark(t *testing.T) {
@@ -93,6 +96,9 @@ func TestPublishesArePlainStoresBehindThePayloadAndBeforeTheLookAtTheMark(t *tes
 		t.Run(name+shape, func(t *testing.T) {
 			require.NoError(t, r.err)
 			require.Len(t, found, s.publishes)
+			if s.unseen {
+				return
+			}
 			r.requireOrder(t, found[len(found)-1], s, shape != "[struct {}]")
 		})
 	}

@@ -13,6 +13,8 @@ func (r *Reader[T]) Remembers() []uint64 {
 	return []uint64{r.pos, r.lap, r.next.Load(), r.shown, r.from}
 }
 
-func (w *BytesWriter) Remembers() []uint64 { return []uint64{w.pos, w.at, w.free, w.reserved} }
+func (w *BytesWriter) Remembers() []uint64 {
+	return []uint64{w.pos, w.at, w.free, w.reserved, w.first, w.length}
+}
 
-func (r *BytesReader) Remembers() []uint64 { return []uint64{r.pos, r.at, r.held} }
+func (r *BytesReader) Remembers() []uint64 { return []uint64{r.pos, r.at, r.held, r.read} }

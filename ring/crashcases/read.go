@@ -1,7 +1,9 @@
 package crashcases
 
 import (
+	"errors"
 	"fmt"
+	"io"
 
 	"github.com/kindred-ipc/kindred/internal/crashlab"
 )
@@ -96,6 +98,44 @@ func tryRelease(l *line, _ *crashlab.Actor) error {
 	return must(ok, err)
 }
 
+// releaseN looks at several records, and takes some of them.
+func releaseN(l *line, a *crashlab.Actor) error {
+	r := l.in.(recordReader).BytesReader
+	records := make([][]byte, l.does+1)
+	n, err := r.PeekN(a.Ctx, records)
+	if err == nil && n >= l.does {
+		r.ReleaseN(l.does)
+		return nil
+	}
+	return counted(l.does)(n, err)
+}
+
+// drink reads one item of a stream, by bits.
+func drink(l *line, a *crashlab.Actor) error {
+	r := l.in.(recordReader).Stream(a.Ctx)
+	var b [itemSize]byte
+	if _, err := r.Read(b[:3]); err != nil {
+		return err
+	}
+	_, err := io.ReadFull(r, b[3:])
+	return err
+}
+
+// pail holds one item.
+type pail struct{}
+
+var errFull = errors.New("full")
+
+func (pail) Write(b []byte) (int, error) { return len(b), errFull }
+
+func drinkTo(l *line, a *crashlab.Actor) error {
+	_, err := l.in.(recordReader).Stream(a.Ctx).WriteTo(pail{})
+	if errors.Is(err, errFull) {
+		return nil
+	}
+	return err
+}
+
 func readCases() []crashlab.Case {
 	pop1 := []string{"ring.Reader.Pop"}
 	peek := []string{"ring.BytesReader.Peek", "ring.BytesReader.Release"}
@@ -109,6 +149,8 @@ func readCases() []crashlab.Case {
 	fullRun := full
 	fullRun.does = 3
 	bytes := scene{kind: ofRecords(nil), reads: true, lead: 6, left: 4, first: 1, does: 1}
+	several := bytes
+	several.does = 2
 	bytesTold := scene{kind: ofRecords(fullOfRecords), reads: true, lead: 2, left: 2, does: 1, told: true}
 	return cases("popped", []operation{
 		{name: "ring.Reader.Pop", covers: pop1, scene: few, op: pop},
@@ -137,6 +179,9 @@ func readCases() []crashlab.Case {
 			name: "ring.BytesReader.Release, the writer sleeps", covers: peek,
 			scene: scene{kind: ofRecords(fullOfRecords), reads: true, lead: 2, left: 2, does: 1}, op: release, waits: true,
 		},
+		{name: "ring.BytesReader.ReleaseN", covers: []string{"ring.BytesReader.PeekN", "ring.BytesReader.ReleaseN"}, scene: several, op: releaseN},
+		{name: "ring.StreamReader.Read", covers: []string{"ring.StreamReader.Read"}, scene: bytes, op: drink},
+		{name: "ring.StreamReader.WriteTo", covers: []string{"ring.StreamReader.WriteTo"}, scene: bytes, op: drinkTo},
 		{
 			name: "ring.BytesReader.Peek, blocked", covers: peek,
 			scene: scene{kind: ofRecords(nil), reads: true, lead: 4, does: 1}, op: release, blocks: true,

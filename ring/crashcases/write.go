@@ -1,6 +1,8 @@
 package crashcases
 
 import (
+	"bytes"
+
 	"github.com/kindred-ipc/kindred/internal/crashlab"
 	"github.com/kindred-ipc/kindred/ring"
 )
@@ -129,6 +131,55 @@ func reserveTwice(l *line, a *crashlab.Actor) error {
 	return nil
 }
 
+// appended makes records that one publish makes visible, by Flush or by the Commit of the last.
+func appended(flush bool) func(l *line, a *crashlab.Actor) error {
+	return func(l *line, a *crashlab.Actor) error {
+		w := l.out.(recordWriter).BytesWriter
+		items := l.pushes(l.does)
+		for n, i := range items {
+			record, err := w.Reserve(a.Ctx, itemSize)
+			if err != nil {
+				return err
+			}
+			i.encode(record)
+			if n < len(items)-1 || flush {
+				w.Append(itemSize)
+			} else {
+				w.Commit(itemSize)
+			}
+		}
+		w.Flush()
+		return nil
+	}
+}
+
+// bytesOf is what the victim writes in a stream.
+func (l *line) bytesOf() []byte {
+	all := make([]byte, 0, itemSize*l.does)
+	for _, i := range l.pushes(l.does) {
+		var b [itemSize]byte
+		i.encode(b[:])
+		all = append(all, b[:]...)
+	}
+	return all
+}
+
+// pour writes one item in a stream.
+func pour(l *line, a *crashlab.Actor) error {
+	_, err := l.out.(recordWriter).Stream(a.Ctx).Write(l.bytesOf())
+	return err
+}
+
+func pourString(l *line, a *crashlab.Actor) error {
+	_, err := l.out.(recordWriter).Stream(a.Ctx).WriteString(string(l.bytesOf()))
+	return err
+}
+
+func pourFrom(l *line, a *crashlab.Actor) error {
+	_, err := l.out.(recordWriter).Stream(a.Ctx).ReadFrom(bytes.NewReader(l.bytesOf()))
+	return err
+}
+
 // Records as long as these fill the ring but for 16 bytes, and end 16 bytes before its end.
 var (
 	fullOfRecords = map[uint64]int{1: 1<<15 - 8, 2: 1<<15 - 24}
@@ -148,11 +199,16 @@ func writeCases() []crashlab.Case {
 	batch := scene{kind: ofValues, lead: 8, left: 1, first: 1, does: 3}
 	wrap := scene{kind: ofValues, lead: 13, left: 2, first: 1, does: 3}
 	full := scene{kind: ofValues, lead: 11, left: 8, does: 1}
-	bytes := scene{kind: ofRecords(nil), lead: 4, left: 1, first: 1, does: 1}
-	bytesTold := bytes
+	record := scene{kind: ofRecords(nil), lead: 4, left: 1, first: 1, does: 1}
+	bytesTold := record
 	bytesTold.told = true
-	bytesSleep := bytes
+	bytesSleep := record
 	bytesSleep.left, bytesSleep.first = 0, 0
+	appends := []string{"ring.BytesWriter.Append", "ring.BytesWriter.Flush"}
+	some := record
+	some.does = 3
+	someSleep := bytesSleep
+	someSleep.does = 3
 	sleep := slow
 	runSleep := scene{kind: ofValues, lead: 8, does: 2}
 	run := []string{"ring.Writer.Reserve", "ring.Writer.Commit"}
@@ -185,10 +241,10 @@ func writeCases() []crashlab.Case {
 			scene: scene{kind: ofValues, lead: 11, left: 6, does: 3}, op: reserveRun, blocks: true,
 		},
 		{name: "ring.Writer.TryReserve", covers: []string{"ring.Writer.TryReserve"}, scene: batch, op: tryReserveRun},
-		{name: "ring.BytesWriter.Commit", covers: commit, scene: bytes, op: reserve},
+		{name: "ring.BytesWriter.Commit", covers: commit, scene: record, op: reserve},
 		{name: "ring.BytesWriter.Commit, the reader is told", covers: commit, scene: bytesTold, op: reserve},
 		{name: "ring.BytesWriter.Commit, the reader sleeps", covers: commit, scene: bytesSleep, op: reserve, waits: true},
-		{name: "ring.BytesWriter.Commit, less than was reserved", covers: commit, scene: bytes, op: reserveTwice},
+		{name: "ring.BytesWriter.Commit, less than was reserved", covers: commit, scene: record, op: reserveTwice},
 		{
 			name: "ring.BytesWriter.Commit, across the end", covers: commit,
 			scene: scene{kind: ofRecords(atTheEnd), lead: 1, does: 1}, op: reserve,
@@ -198,6 +254,12 @@ func writeCases() []crashlab.Case {
 			name: "ring.BytesWriter.Reserve, blocked", covers: commit,
 			scene: scene{kind: ofRecords(fullOfRecords), lead: 2, left: 2, does: 1}, op: reserve, blocks: true,
 		},
-		{name: "ring.BytesWriter.TryReserve", covers: tryCommit, scene: bytes, op: tryReserve},
+		{name: "ring.BytesWriter.Flush", covers: appends, scene: some, op: appended(true)},
+		{name: "ring.BytesWriter.Append, and Commit", covers: appends, scene: some, op: appended(false)},
+		{name: "ring.BytesWriter.Flush, the reader sleeps", covers: appends, scene: someSleep, op: appended(true), waits: true},
+		{name: "ring.StreamWriter.Write", covers: []string{"ring.StreamWriter.Write"}, scene: record, op: pour},
+		{name: "ring.StreamWriter.WriteString", covers: []string{"ring.StreamWriter.WriteString"}, scene: record, op: pourString},
+		{name: "ring.StreamWriter.ReadFrom", covers: []string{"ring.StreamWriter.ReadFrom"}, scene: record, op: pourFrom},
+		{name: "ring.BytesWriter.TryReserve", covers: tryCommit, scene: record, op: tryReserve},
 	})
 }
