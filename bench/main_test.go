@@ -134,8 +134,8 @@ func TestTableShowsTheConditionsOfEachRow(t *testing.T) {
 	require.Zero(t, status, stderr)
 	require.Contains(t, stdout, runtime.Version())
 	require.Regexp(t, `fake/honest +ns +20\.0 +20\.0 +20\.0 +1 +Go, a constant +10\.0 +2\.00 +2\.00 +yes`, stdout)
-	require.Regexp(t, `row +capacity +work per item +payload +placement +concurrency`, stdout)
-	require.Regexp(t, `fake/honest +- +none +uint64 +CPU \d+ +1 process`, stdout)
+	require.Regexp(t, `row +CPU ns / switches +theirs +capacity +work per item +payload +placement +concurrency`, stdout)
+	require.Regexp(t, `fake/honest +\S+ / \S+ +\S+ / \S+ +- +none +uint64 +CPU \d+ +1 process`, stdout)
 }
 
 func TestBadCommandLines(t *testing.T) {
@@ -186,6 +186,7 @@ func TestEveryRowChecksItsPayload(t *testing.T) {
 			results, err := honest.measure(t.Context(), row)
 			require.NoError(t, err)
 			require.Len(t, results, len(row.figures()))
+			require.Positive(t, results[0].Conditions.Cost.CPU)
 			if row.Payload == "none" {
 				return
 			}

@@ -22,8 +22,20 @@ type conditioned struct {
 	Theirs     runs   // of the reference
 }
 
-// Conditions are what a row's figure holds for, the same for ours and the reference.
-type Conditions struct{ Capacity, Work, Payload, Placement, Concurrency string }
+// Conditions are what a row's figure holds for, the same for ours and the reference but for the cost.
+type Conditions struct {
+	Capacity, Work, Payload, Placement, Concurrency string
+
+	Cost, TheirCost *Cost // of an operation, ours and the reference's; nil where there is none
+}
+
+// text is the cost as the table shows it.
+func (c *Cost) text() string {
+	if c == nil {
+		return "-"
+	}
+	return digits(c.CPU) + " / " + strconv.FormatFloat(c.Switches, 'g', 2, 64)
+}
 
 // printTable prints the results, and below them the conditions of each.
 func printTable(w io.Writer, all []conditioned) error {
@@ -47,10 +59,10 @@ func printTable(w io.Writer, all []conditioned) error {
 			name, optional(r.ReferenceValue, digits), optional(r.Ratio, ratio3), optional(r.Goal, ratio3), met)
 	}
 	fmt.Fprintln(t)
-	fmt.Fprintln(t, "row\tcapacity\twork per item\tpayload\tplacement\tconcurrency")
+	fmt.Fprintln(t, "row\tCPU ns / switches\ttheirs\tcapacity\twork per item\tpayload\tplacement\tconcurrency")
 	for _, r := range all {
 		c := r.Conditions
-		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%s\n", r.Name, c.Capacity, c.Work, c.Payload, c.Placement, c.Concurrency)
+		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n", r.Name, c.Cost.text(), c.TheirCost.text(), c.Capacity, c.Work, c.Payload, c.Placement, c.Concurrency)
 	}
 	return t.Flush()
 }

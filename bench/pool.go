@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"slices"
 	"time"
 
 	"github.com/kindred-ipc/kindred/pool"
@@ -11,52 +10,47 @@ import (
 
 // poolRows measure calls of tasks.
 func poolRows() []Row {
-	median := Row{
+	figures := latencies()
+	figures[0] = Figure{Goal: 7} // the median has the row's own name
+	return []Row{{
 		Name:  "pool/call/empty",
-		About: "median of calls of an empty task to one worker that is idle and polls, one call after the other",
-		N:     200_000, Warm: 50_000, Goal: 7,
+		About: "calls of an empty task to one worker that is idle and polls, one after the other: the median, and percentiles, against the mean of the limit",
+		N:     200_000, Warm: 50_000, Figures: figures,
 		Place: CallerBound, Payload: "uint64, its complement back, checked", Concurrency: "1 caller, 1 worker",
-		Ours:      measureCall(0.50),
+		Meter:     measureCall,
 		Reference: Reference{Name: "C, two cache lines, polled", Source: "pingpong.c"},
-	}
-	tail := median
-	tail.Name += "/p99"
-	tail.About = "the 99th percentile of the same calls, against the mean of the limit"
-	tail.Goal = 0
-	tail.Ours = measureCall(0.99)
-	return []Row{median, tail}
+	}}
 }
 
 // complement is the empty task: it does as little as a worker can that is to prove that it ran.
 var complement = pool.Task("bench/pool/complement", func(_ context.Context, v uint64) (uint64, error) { return ^v, nil })
 
-// measureCall measures the time that a share q of all calls does not exceed.
-func measureCall(q float64) Side {
-	return func(ctx context.Context, j Job) (float64, error) {
-		p, err := pool.New(ctx, pool.Workers(1), pool.Waiting(ring.Spin))
-		if err != nil {
-			return 0, err
-		}
-		v, err := pinned(j.A, func() (float64, error) {
-			times := make([]time.Duration, j.N)
-			if err := calls(ctx, p, j, j.Warm, nil); err != nil {
-				return 0, err
-			}
-			if err := calls(ctx, p, j, j.N, times); err != nil {
-				return 0, err
-			}
-			slices.Sort(times)
-			return float64(quantile(times, q)), nil
-		})
-		if closed := p.Close(); err == nil {
-			err = closed
-		}
-		return v, err
+// measureCall measures each call by itself.
+func measureCall(ctx context.Context, j Job) (Values, error) {
+	p, err := pool.New(ctx, pool.Workers(1), pool.Waiting(ring.Spin))
+	if err != nil {
+		return nil, err
 	}
+	v, err := pinned(j.A, func() (Values, error) {
+		if err := calls(ctx, p, j, j.Warm, new(histogram)); err != nil {
+			return nil, err
+		}
+		times := new(histogram)
+		if err := calls(ctx, p, j, j.N, times); err != nil {
+			return nil, err
+		}
+		v := times.values()
+		v[""] = v["p50"]
+		return v, nil
+	})
+	if closed := p.Close(); err == nil {
+		err = closed
+	}
+	return v, err
 }
 
-// calls makes n calls, and notes how long each took if there is room for it. The clock is read once for each.
-func calls(ctx context.Context, p *pool.Pool, j Job, n uint64, times []time.Duration) error {
+// calls makes n calls, and notes how long each took. The clock is read once for each.
+func calls(ctx context.Context, p *pool.Pool, j Job, n uint64, times *histogram) error {
 	begin := time.Now()
 	var before time.Duration
 	for i := range n {
@@ -65,10 +59,9 @@ func calls(ctx context.Context, p *pool.Pool, j Job, n uint64, times []time.Dura
 			return err
 		}
 		expect(got, ^(j.PeerSalt + i), "caller")
-		if times != nil {
-			now := time.Since(begin)
-			times[i], before = now-before, now
-		}
+		now := time.Since(begin)
+		times.add(now - before)
+		before = now
 	}
 	return nil
 }

@@ -19,7 +19,7 @@ var sideProcess = proc.Func("bench/side", func(ctx context.Context, a sideArgs) 
 	if err != nil {
 		return err
 	}
-	return json.NewEncoder(os.Stdout).Encode(v)
+	return json.NewEncoder(os.Stdout).Encode(Outcome{v, usage()})
 })
 
 type sideArgs struct {
@@ -29,27 +29,27 @@ type sideArgs struct {
 }
 
 // startSide runs one side of a row in a process of its own, and returns what that measured.
-func startSide(ctx context.Context, a sideArgs) (Values, error) {
+func startSide(ctx context.Context, a sideArgs) (Outcome, error) {
 	var stdout, stderr strings.Builder
 	child, err := sideProcess.Start(ctx, a, proc.Name(a.Row), proc.Stdout(&stdout), proc.Stderr(&stderr))
 	if err != nil {
-		return nil, err
+		return Outcome{}, err
 	}
 	err = child.Wait(ctx)
 	if err := child.Close(); err != nil {
-		return nil, err
+		return Outcome{}, err
 	}
 	if err != nil {
 		if text := strings.TrimSpace(stderr.String()); text != "" {
 			err = fmt.Errorf("%w: %s", err, text)
 		}
-		return nil, err
+		return Outcome{}, err
 	}
-	var v Values
-	if err := json.Unmarshal([]byte(stdout.String()), &v); err != nil {
-		return nil, fmt.Errorf("what it printed: %w", err)
+	var o Outcome
+	if err := json.Unmarshal([]byte(stdout.String()), &o); err != nil {
+		return Outcome{}, fmt.Errorf("what it printed: %w", err)
 	}
-	return v, nil
+	return o, nil
 }
 
 // runSide runs one side of a row in this process.

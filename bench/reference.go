@@ -153,10 +153,10 @@ func (r *references) prepare(ctx context.Context, source string) ([]string, erro
 }
 
 // run runs a reference once. It returns an *absentError if the reference cannot be had here.
-func (r *references) run(ctx context.Context, ref Reference, j Job) (Values, error) {
+func (r *references) run(ctx context.Context, ref Reference, j Job) (Outcome, error) {
 	command, err := r.command(ctx, ref.Source)
 	if err != nil {
-		return nil, err
+		return Outcome{}, err
 	}
 	args := append(command[1:len(command):len(command)], "kind="+ref.Kind)
 	for _, a := range []struct {
@@ -175,9 +175,10 @@ func (r *references) run(ctx context.Context, ref Reference, j Job) (Values, err
 		if ctx.Err() != nil {
 			err = ctx.Err()
 		}
-		return nil, fmt.Errorf("%s: %w: %s", ref.Source, err, strings.TrimSpace(stderr.String()))
+		return Outcome{}, fmt.Errorf("%s: %w: %s", ref.Source, err, strings.TrimSpace(stderr.String()))
 	}
-	return printed(stdout.String())
+	v, err := printed(stdout.String())
+	return Outcome{v, ended(cmd.ProcessState)}, err
 }
 
 // printed reads what a reference printed: one number; or lines of a figure's name and its number.

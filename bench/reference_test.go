@@ -75,8 +75,9 @@ func TestEveryReferenceRunsAndChecksItsPayload(t *testing.T) {
 			job.Salt, job.PeerSalt = 1<<32-3, 1<<32-3 // the futex words, of 32 bits, wrap on the way
 			v, err := r.refs.run(t.Context(), ref, job)
 			require.NoError(t, err)
-			require.NotEmpty(t, v)
-			for name, n := range v {
+			require.NotEmpty(t, v.Values)
+			require.Positive(t, v.Usage.CPU)
+			for name, n := range v.Values {
 				require.Positive(t, n, name)
 			}
 			if strings.Contains(c.name, "no payload") {
@@ -162,7 +163,7 @@ func TestAnInterpretedReference(t *testing.T) {
 	needs(t, r, "count.py")
 	v, err := r.refs.run(t.Context(), Reference{Source: "count.py", Kind: "odd"}, Job{})
 	require.NoError(t, err)
-	require.Equal(t, Values{"": 11}, v)
+	require.Equal(t, Values{"": 11}, v.Values)
 }
 
 func TestASourceOfAnUnknownLanguageIsAnError(t *testing.T) {

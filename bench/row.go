@@ -47,6 +47,12 @@ type Side func(ctx context.Context, j Job) (float64, error)
 // Values are what one run measured, by the figures' names; a row without figures has the one name "".
 type Values map[string]float64
 
+// An Outcome is what one run of one side measured, and what it cost.
+type Outcome struct {
+	Values Values
+	Usage  Usage
+}
+
 // A Meter is a Side that measures several figures.
 type Meter func(ctx context.Context, j Job) (Values, error)
 

@@ -70,6 +70,7 @@ func (r *runner) measure(ctx context.Context, row Row) ([]conditioned, error) {
 	}
 	figures := row.figures()
 	ours, reference := make([]runs, len(figures)), make([]runs, len(figures))
+	var costs, theirCosts []Cost
 	absent := ""
 	for run := range r.runs {
 		// Another salt in every run: what is checked cannot be left over from the run before.
@@ -82,15 +83,19 @@ func (r *runner) measure(ctx context.Context, row Row) ([]conditioned, error) {
 			v, err := r.reference(ctx, row, job)
 			if reason, ok := errors.AsType[*absentError](err); ok {
 				absent = reason.reason
-			} else if err := note(reference, figures, v.spread(figures), err); err != nil {
+			} else if err := note(reference, figures, v.Values.spread(figures), err); err != nil {
 				return nil, fmt.Errorf("run %d: reference: %w", run+1, err)
+			} else if row.Reference.Limits == nil {
+				theirCosts = append(theirCosts, v.Usage.per(job))
 			}
 		}
 		v, err := r.ours(ctx, row, job)
-		if err := note(ours, figures, v, err); err != nil {
+		if err := note(ours, figures, v.Values, err); err != nil {
 			return nil, fmt.Errorf("run %d: %w", run+1, err)
 		}
+		costs = append(costs, v.Usage.per(job))
 	}
+	conditions.Cost, conditions.TheirCost = typical(costs), typical(theirCosts)
 	var results []conditioned
 	for i, f := range figures {
 		results = append(results, conditioned{
@@ -149,9 +154,9 @@ func (r *runner) prepare(ctx context.Context, row Row) (Job, Conditions, error) 
 	return job, c, nil
 }
 
-func (r *runner) reference(ctx context.Context, row Row, j Job) (Values, error) {
+func (r *runner) reference(ctx context.Context, row Row, j Job) (Outcome, error) {
 	if row.Reference.Limits != nil {
-		return row.Reference.Limits, nil
+		return Outcome{Values: row.Reference.Limits}, nil
 	}
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
@@ -161,7 +166,7 @@ func (r *runner) reference(ctx context.Context, row Row, j Job) (Values, error) 
 	return r.refs.run(ctx, row.Reference, j)
 }
 
-func (r *runner) ours(ctx context.Context, row Row, j Job) (Values, error) {
+func (r *runner) ours(ctx context.Context, row Row, j Job) (Outcome, error) {
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	return startSide(ctx, sideArgs{Row: row.Name, Job: j})
@@ -182,7 +187,7 @@ func (r *runner) calibrate(ctx context.Context, ns float64) (pace, error) {
 			return 0, 0, err
 		}
 		ours, err := r.ours(ctx, row, j)
-		return c[""], ours[""], err
+		return c.Values[""], ours.Values[""], err
 	}
 	inC, inGo, err := item(probe, 200_000)
 	if err != nil {
