@@ -31,7 +31,7 @@ func TestCancelThatComesWhenTheTaskFirstAsksIsNotMissed(t *testing.T) {
 		task := c.begin(head{id: id})
 		go func() {
 			c.state.cancelled.Store(id)
-			c.point.Event().Broadcast()
+			c.point.Broadcast()
 		}()
 		select {
 		case <-task.Done():
@@ -51,7 +51,7 @@ func TestCancelOfOneTaskLeavesTheNextAlone(t *testing.T) {
 	first := c.begin(head{id: 1})
 	require.NoError(t, first.Err())
 	c.state.cancelled.Store(1)
-	c.point.Event().Broadcast()
+	c.point.Broadcast()
 	<-first.Done()
 	c.end(first)
 	second := c.begin(head{id: 2})

@@ -220,7 +220,7 @@ func (l *link) mourn(c *call, why error) {
 // behalf. After the grace period the worker is killed.
 func (l *link) abandon(c *call) {
 	l.state.cancelled.Store(c.id)
-	l.cancels.Event().Broadcast()
+	l.cancels.Broadcast()
 	l.pool.keep.Go(func() {
 		ctx, cancel := context.Background(), context.CancelFunc(func() {})
 		if l.pool.grace >= 0 {

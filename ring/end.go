@@ -29,7 +29,8 @@ type end struct {
 	my     uint32       // this end's bit in closed
 	other  uint32
 	point  *segment.Point // where this end waits
-	peer   *futex.Event   // where the other end waits
+	far    *segment.Point // where the other end waits
+	peer   *futex.Event   // its event
 	gone   bool           // this handle was closed
 	polls  bool           // polling may pay off
 	alone  *atomic.Bool   // PeerGone was called
@@ -74,7 +75,7 @@ func (e *end) take() error {
 	}
 	futex.Register()
 	// The other side may sleep without knowing whose death to listen for.
-	e.peer.Broadcast()
+	e.far.Broadcast()
 	return nil
 }
 
@@ -115,7 +116,7 @@ func (e *end) peerClosed() bool {
 // peerGone is PeerGone of either end.
 func (e *end) peerGone() {
 	e.alone.Store(true)
-	e.point.Event().Rouse()
+	e.point.Rouse()
 }
 
 // usable is nil if this end can be used.
@@ -149,13 +150,13 @@ func (e *end) shut() error {
 	e.closed.Or(e.my)
 	e.mine.CompareAndSwap(uint64(e.self), 0)
 	e.point.Event().Demand() // the other end sees the mark at its next operation
-	e.peer.Rouse()
+	e.far.Rouse()
 	return nil
 }
 
 // signal wakes the other side, and reports whether its mark stays.
 func (e *end) signal() bool {
-	e.peer.Broadcast()
+	e.far.Broadcast()
 	return e.peer.Fenced()
 }
 

@@ -173,11 +173,11 @@ func newEnd(o segment.Object, c *control, my uint32, opts []EndOption) end {
 	if my == closedWriter {
 		e.other = closedReader
 		e.mine, e.theirs = &c.writer, &c.reader
-		e.point, e.peer = room, items.Event()
+		e.point, e.far, e.peer = room, items, items.Event()
 	} else {
 		e.other = closedWriter
 		e.mine, e.theirs = &c.reader, &c.writer
-		e.point, e.peer = items, room.Event()
+		e.point, e.far, e.peer = items, room, room.Event()
 	}
 	e.point.SetPolicy(cfg.policy)
 	e.polls = cfg.policy != Park && futex.ManyCPUs()

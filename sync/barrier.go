@@ -110,10 +110,11 @@ func barrierOf(p place, state *BarrierState, err error) (*Barrier, error) {
 	if err != nil {
 		return nil, err
 	}
+	point := p.seg.Point(p.off+barrierEvent, segment.Shared)
 	return &Barrier{place: p, state: state, leaves: state.leaves(), race: race.At(p.seg.ID(), p.off),
 		lock:   p.seg.LockAt(p.off + barrierLock),
-		point:  p.seg.Point(p.off+barrierEvent, segment.Shared),
-		ledger: ledgerAt(p, sideBySide, &state.rows, state.settle),
+		point:  point,
+		ledger: ledgerAt(p, point, sideBySide, &state.rows, state.settle),
 	}, nil
 }
 
@@ -285,7 +286,7 @@ func (b *Barrier) proceed(p uint64) error {
 		}
 		return ErrBroken
 	}
-	b.point.Event().Broadcast()
+	b.point.Broadcast()
 	return nil
 }
 
@@ -300,7 +301,7 @@ func (b *Barrier) smash(p uint64) bool {
 			return true
 		}
 		if b.state.phase.CompareAndSwap(q, q|phaseBroken) {
-			b.point.Event().Broadcast()
+			b.point.Broadcast()
 			return true
 		}
 	}
@@ -366,7 +367,7 @@ func (s *BarrierState) settle(l *ledger, r *row) {
 	} else {
 		r.count.Store(0)
 	}
-	s.event.Broadcast()
+	l.point.Broadcast()
 }
 
 // depart has the row say how many parties are gone with its process, by one swap: as many as have come of it
@@ -416,7 +417,7 @@ func (b *Barrier) Reset(ctx context.Context) error {
 	}
 	b.forget()
 	err = b.lock.Unlock()
-	b.point.Event().Broadcast()
+	b.point.Broadcast()
 	return b.wrap("reset", err)
 }
 

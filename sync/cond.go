@@ -95,7 +95,7 @@ func condOf(p place, state *CondState, err error) (*Cond, error) {
 		return nil, err
 	}
 	c := &Cond{place: p, state: state, point: p.seg.Point(p.off+condEvent, segment.Shared)}
-	c.ledger = ledgerAt(p, sideBySide, &state.rows, state.settle)
+	c.ledger = ledgerAt(p, c.point, sideBySide, &state.rows, state.settle)
 	return c, nil
 }
 
@@ -190,7 +190,7 @@ func (c *Cond) Signal() error {
 		return c.wrap("signal", err)
 	}
 	if c.state.give(c.ledger) {
-		c.point.Event().Broadcast()
+		c.point.Broadcast()
 	}
 	return c.wrap("signal", c.seg.Writable())
 }
@@ -201,7 +201,7 @@ func (c *Cond) Broadcast() error {
 		return c.wrap("broadcast to", err)
 	}
 	c.ledger.signalAll()
-	c.point.Event().Broadcast()
+	c.point.Broadcast()
 	return c.wrap("broadcast to", c.seg.Writable())
 }
 
@@ -256,7 +256,7 @@ func (c *CondState) settle(l *ledger, r *row) {
 		}
 	}
 	// A signaller may have died, or be stopped, before this.
-	c.event.Broadcast()
+	l.point.Broadcast()
 }
 
 // CondInfo is what a Cond looks like to an observer of its segment.

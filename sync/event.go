@@ -98,7 +98,7 @@ func (e *Event) Set() error {
 		}
 	}
 	// Also where it was set: whoever set it may have died, or be stopped, before this.
-	e.point.Event().Broadcast()
+	e.point.Broadcast()
 	return e.wrap("set", e.seg.Writable()) // Close may have put its zeros under the word
 }
 

@@ -31,6 +31,7 @@ import (
 type ledger struct {
 	seg   *segment.Segment
 	form  *form
+	point *segment.Point // where those wait whom a death concerns
 	known atomic.Pointer[chain]
 	// settle is what the object does about a dead one's count: it leaves 0, or what is to stay. It may be
 	// begun again.
@@ -57,8 +58,12 @@ type chain struct {
 const maxChain = 2 << 16 / lineRows
 
 // ledgerAt is the ledger of the object at p, the same for all handles of this attach.
-func ledgerAt(p place, f *form, first *word.Uint64, settle func(*ledger, *row)) *ledger {
-	return p.seg.Local(p.off, func() any { return newLedger(p.seg, f, first, settle) }).(*ledger)
+func ledgerAt(p place, point *segment.Point, f *form, first *word.Uint64, settle func(*ledger, *row)) *ledger {
+	return p.seg.Local(p.off, func() any {
+		l := newLedger(p.seg, f, first, settle)
+		l.point = point
+		return l
+	}).(*ledger)
 }
 
 func newLedger(seg *segment.Segment, f *form, first *word.Uint64, settle func(*ledger, *row)) *ledger {

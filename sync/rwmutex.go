@@ -88,11 +88,12 @@ func rwmutexOf(p place, state *RWMutexState, err error) (*RWMutex, error) {
 	if err != nil {
 		return nil, err
 	}
+	writer := p.seg.Point(p.off+rwWriter, segment.Shared)
 	return &RWMutex{place: p, state: state, race: race.At(p.seg.ID(), p.off),
 		lock:    p.seg.LockAt(p.off),
 		readers: p.seg.Point(p.off+rwReaders, segment.Shared),
-		writer:  p.seg.Point(p.off+rwWriter, segment.Shared),
-		ledger:  ledgerAt(p, lineByLine, &state.rows, state.settle),
+		writer:  writer,
+		ledger:  ledgerAt(p, writer, lineByLine, &state.rows, state.settle),
 	}, nil
 }
 
@@ -100,9 +101,9 @@ func rwmutexOf(p place, state *RWMutexState, err error) (*RWMutex, error) {
 func (m *RWMutex) Ref() shm.Ref { return m.ref() }
 
 // settle takes the readers of a dead process off.
-func (s *RWMutexState) settle(_ *ledger, r *row) {
+func (s *RWMutexState) settle(l *ledger, r *row) {
 	r.count.Store(0)
-	s.writer.Broadcast()
+	l.point.Broadcast()
 }
 
 // RLock takes the lock for reading, and blocks until there is no writer or ctx is over. Whoever has it does not
@@ -163,7 +164,7 @@ func (m *RWMutex) retreat(r *row) bool {
 		r.count.Add(1)
 	}
 	if !m.writer.Event().Idle() {
-		m.writer.Event().Broadcast()
+		m.writer.Broadcast()
 	}
 	return left >= 0
 }
@@ -197,10 +198,10 @@ func (m *RWMutex) await(ctx context.Context, r *row) error {
 			admitted = m.admit(r)
 			return admitted || starved || m.lock.Stuck() != nil
 		},
-		Peer:    m.lock.Peer,
-		Recover: func(segment.Owner) bool { return true },
-		First:   segment.Starving,
-		Slept:   func() { starved = word.Since(began) >= segment.Starving },
+		Peer:      m.lock.Peer,
+		Recover:   func(segment.Owner) bool { return true },
+		Impatient: true,
+		Slept:     func() { starved = word.Since(began) >= segment.Starving },
 	})
 	if err != nil || admitted {
 		return err
@@ -234,7 +235,7 @@ func (m *RWMutex) open() error {
 func (m *RWMutex) unlock() error {
 	err := m.lock.Unlock()
 	if !m.readers.Event().Idle() {
-		m.readers.Event().Broadcast()
+		m.readers.Broadcast()
 	}
 	return err
 }

@@ -271,7 +271,7 @@ func (s *Semaphore) releaseSlow(n int64) error {
 func (s *Semaphore) given(n int64) error {
 	// They may want different numbers, so whoever is woken alone might be unable to go on
 	// while another one could: all are woken, which is one goroutine a process.
-	s.point.Event().Broadcast()
+	s.point.Broadcast()
 	// Close may have put its zeros under the count.
 	return s.wrap("release", s.usable(n))
 }

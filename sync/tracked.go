@@ -28,15 +28,15 @@ func (s *Semaphore) track() {
 		total:  s.made,
 		lock:   s.seg.LockAt(s.off + semaphoreLock),
 		point:  s.point,
-		ledger: ledgerAt(s.place, sideBySide, &s.state.rows, s.state.settle),
+		ledger: ledgerAt(s.place, s.point, sideBySide, &s.state.rows, s.state.settle),
 	}
 	s.made = none
 }
 
 // settle gives the permits of a dead process back.
-func (s *SemaphoreState) settle(_ *ledger, r *row) {
+func (s *SemaphoreState) settle(l *ledger, r *row) {
 	r.count.Store(0)
-	s.event.Broadcast()
+	l.point.Broadcast()
 }
 
 // free is how many permits no row has.
@@ -117,6 +117,6 @@ func (t *trackedPermits) release(n int64) error {
 	if has := r.lessen(uint64(n)); has < uint64(n) {
 		return fmt.Errorf("%d permits of %d that this process has: %w", n, has, ErrCount)
 	}
-	t.point.Event().Broadcast()
+	t.point.Broadcast()
 	return nil
 }

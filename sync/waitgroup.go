@@ -67,10 +67,11 @@ func waitGroupOf(p place, state *WaitGroupState, err error) (*WaitGroup, error) 
 	if err != nil {
 		return nil, err
 	}
+	point := p.seg.Point(p.off+groupEvent, segment.Shared)
 	return &WaitGroup{place: p, state: state,
 		lock:   p.seg.LockAt(p.off + groupLock),
-		point:  p.seg.Point(p.off+groupEvent, segment.Shared),
-		ledger: ledgerAt(p, sideBySide, &state.rows, state.settle),
+		point:  point,
+		ledger: ledgerAt(p, point, sideBySide, &state.rows, state.settle),
 	}, nil
 }
 
@@ -78,11 +79,11 @@ func waitGroupOf(p place, state *WaitGroupState, err error) (*WaitGroup, error) 
 func (g *WaitGroup) Ref() shm.Ref { return g.ref() }
 
 // settle counts what a dead process answered for as done.
-func (s *WaitGroupState) settle(_ *ledger, r *row) {
+func (s *WaitGroupState) settle(l *ledger, r *row) {
 	if r.count.Load() > 0 {
 		s.died.Store(1) // first: whoever sees no work must see this
 		r.count.Store(0)
-		s.event.Broadcast()
+		l.point.Broadcast()
 	}
 }
 
@@ -163,7 +164,7 @@ func (g *WaitGroup) Done() error {
 		err = errors.Join(err, g.lock.Unlock())
 	}
 	if err == nil && g.ledger.none() {
-		g.point.Event().Broadcast()
+		g.point.Broadcast()
 	}
 	return g.wrap("finish work of", err)
 }

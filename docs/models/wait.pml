@@ -221,10 +221,11 @@ mourning:
 		:: over || again
 		:: else -> watchOthers(w)
 		fi;
-		/* kernel: a wait on the two words, seq and poked. It compares when it has queued up, so it is one
-		 * step there, too.
+		/* kernel: a wait on the word, which compares when it has queued up, so it is one step there, too. A
+		 * poke moves the word as a signal does, and is a word of its own here: that others, who are about
+		 * to sleep, look once more for it, is left out.
 		 * internal/futex/sleeper.go: (*Sleeper).Sleep
-		 * internal/futex/futex_linux.go: waitPair */
+		 * internal/futex/futex_linux.go: wait */
 		atomic {
 			if
 			:: over -> goto left

@@ -45,6 +45,8 @@ func owned(s *Scene, fields []Field, used, size uint64) (all []extent) {
 			all = join(all, extent{f.Offset, next})
 		case slices.Contains(swept, f.Name):
 			all = join(all, extent{f.Offset, f.Offset + f.Size})
+		case strings.HasPrefix(f.Object, slot) && strings.HasPrefix(f.Name, "futex.Event."):
+			all = join(all, extent{f.Offset, f.Offset + f.Size}) // whoever signals rings doorbells
 		}
 	}
 	if s.Attaches {

@@ -4,9 +4,9 @@
 // It has four layers, one file each:
 //
 //   - Wait and Wake (futex.go and one file per system): compare a word and sleep; wake sleepers.
-//   - Sleeper (sleeper.go): a place in the kernel that Poke empties. It waits on the shared word
-//     and on a word of its own at once (futex_waitv, Linux 5.16). Where the kernel cannot do that,
-//     Poke wakes everybody on the shared word, who look again and go back to sleep.
+//   - Sleeper (sleeper.go): a place in the kernel that Poke empties. Poke moves the shared word and
+//     wakes the sleepers of its own process (on Linux by their bit; elsewhere everybody), who look again
+//     and go back to sleep.
 //   - Event (event.go): the one event count under every structure: a sequence to sleep on, and a
 //     mark that says whether anybody may be asleep, so that a signal to nobody is one load.
 //   - Spinner (spin.go): how long to poll before going to sleep, learned from what paid off.
@@ -21,16 +21,15 @@
 // itself, test again, wait. A wake is no token: it says "look", and whoever looks may find that
 // somebody else was faster. Words must not lie on a goroutine's stack.
 //
-// Memory is shared between processes, so nothing here uses the kernel's process-private futexes,
-// except for the words by which a process pokes its own goroutines.
+// Memory is shared between processes, so nothing here uses the kernel's process-private futexes.
 //
 // # Platforms
 //
-// Linux: futex(2), and futex_waitv(2) where there is one.
+// Linux: futex(2).
 //
 // macOS (12 and later): __ulock_wait2 and __ulock_wake of libSystem, or from 14.4 on the public
-// os_sync_wait_on_address and its family, looked up when the program runs. There is no wait on two
-// words and no membarrier. What these calls answer is mapped in ladder.go, which is tested on every
+// os_sync_wait_on_address and its family, looked up when the program runs. There are no bits
+// by which to wake some, and there is no membarrier. What these calls answer is mapped in ladder.go, which is tested on every
 // system; the calls themselves are compile-checked only, until they were run on a Mac.
 //
 // Elsewhere Supported reports false, and a wait ends at once.

@@ -28,57 +28,83 @@ type Event struct {
 	_ structs.HostLayout
 
 	seq  word.Uint32 // the word to sleep on; only its change means anything
-	mark word.Uint32 // markAsleep, markFence
+	mark word.Uint32 // markAsleep, markFence, markFolded
 	// hub names those who may be woken here, or may hold what others wait for: a bit for each slot
-	// number modulo joinedSlots, and above them how often somebody joined.
+	// number modulo JoinedSlots, and above them how often somebody joined.
 	hub word.Uint64
 }
 
-// joinedSlots is how many of the hub's bits name participants.
-const joinedSlots = 48
+// JoinedSlots is how many of the hub's bits name participants.
+const JoinedSlots = 48
 
 const (
 	// markAsleep: somebody may be asleep on seq. Set by waiters, cleared by signallers.
 	markAsleep = 1 << iota
 	// markFence: a waiter that has no membarrier asks signallers to fence. Never cleared.
 	markFence
+	// markFolded: some who wait sleep by the doorbells of their participants. Set by them together with
+	// markAsleep, and cleared together with it.
+	markFolded
 )
 
 // Word is what a waiter sleeps on, with the sequence that Announce returned.
 func (e *Event) Word() *word.Uint32 { return &e.seq }
 
 // Announce marks the caller as a waiter and returns the sequence to sleep on. The caller looks at
-// its condition once more before it sleeps.
-func (e *Event) Announce() uint32 {
+// its condition once more before it sleeps. Nobody sleeps on 0: that is what Close maps over the word,
+// and one who comes to sleep behind it must not find what he expects.
+func (e *Event) Announce() uint32 { return e.announce(markAsleep) }
+
+// AnnounceFolded is Announce for a waiter that sleeps by the doorbell of its participant, which has
+// joined. Instead of a sleep that compares, there is a look that does not come before the waiter can be
+// found there (Stands).
+func (e *Event) AnnounceFolded() uint32 { return e.announce(markAsleep | markFolded) }
+
+func (e *Event) announce(mark uint32) uint32 {
 	s := e.seq.Load()
-	e.mark.Or(markAsleep) // a full fence: pairs with the signaller's load of mark
+	if s == 0 {
+		s = e.seq.Add(1)
+	}
+	e.mark.Or(mark) // a full fence: pairs with the signaller's load of mark
 	return s
+}
+
+// Moved reports whether there was a signal since Announce returned that sequence.
+func (e *Event) Moved(seq uint32) bool { return e.seq.Load() != seq }
+
+// Stands reports whether what AnnounceFolded left is there still. If it is not, there was a signal, or
+// there is one whose doorbells have not been rung, and perhaps never will be.
+func (e *Event) Stands(seq uint32) bool {
+	return e.seq.Load() == seq && e.mark.Load()&markFolded != 0
 }
 
 // Demand asks every signaller for a fence, from its next signal on and for ever.
 func (e *Event) Demand() { e.mark.Or(markFence) }
 
 // Join names the participant of that slot as one of those who meet here. It comes before anything else
-// that the participant does here; whoever sleeps looks again, and finds that there is another one.
-func (e *Event) Join(slot uint32) {
+// that the participant does here; whoever sleeps looks again, and finds that there is another one. It
+// reports, as the signals do, whether doorbells are to be rung.
+func (e *Event) Join(slot uint32) (folded bool) {
 	for {
 		old := e.hub.Load()
-		if e.hub.CompareAndSwap(old, (old+1<<joinedSlots)|1<<(slot%joinedSlots)) {
+		if e.hub.CompareAndSwap(old, (old+1<<JoinedSlots)|1<<(slot%JoinedSlots)) {
 			break
 		}
 	}
-	if e.Asleep() { // comes after the swap, as the look at the hub comes after Announce
+	mark := e.mark.Load() // comes after the swap, as the look at the hub comes after Announce
+	if mark&markAsleep != 0 {
 		// The mark stays: whoever takes it away and dies before the wake leaves sleepers behind whom
 		// nobody wakes, unless they listen for his death; and for this one they do not listen yet.
 		e.move(All)
 	}
+	return mark&markFolded != 0
 }
 
 // Joined is a word that changes with every Join.
 func (e *Event) Joined() uint64 { return e.hub.Load() }
 
 // HasJoined reports whether that value of Joined may name the slot.
-func HasJoined(joined uint64, slot uint32) bool { return joined>>(slot%joinedSlots)&1 != 0 }
+func HasJoined(joined uint64, slot uint32) bool { return joined>>(slot%JoinedSlots)&1 != 0 }
 
 // Idle reports that no signal is needed: nobody sleeps and nobody asked for fences. It is the one
 // load that a signaller's fast path pays.
@@ -90,26 +116,21 @@ func (e *Event) Fenced() bool { return e.mark.Load()&markFence != 0 }
 // Asleep reports whether somebody may be asleep.
 func (e *Event) Asleep() bool { return e.mark.Load()&markAsleep != 0 }
 
-// Signal wakes one waiter, if there may be any. The condition must be true before.
-func (e *Event) Signal() {
-	if e.mark.Load()&markAsleep != 0 {
-		e.wake(1)
-	}
-}
+// Signal wakes one waiter, if there may be any. The condition must be true before. It reports whether
+// waiters are folded, as Broadcast, Rouse and PassOn do: the caller then rings the doorbells of all
+// participants that have joined.
+func (e *Event) Signal() (folded bool) { return e.Asleep() && e.wake(1) }
 
 // Broadcast wakes every waiter, if there may be any. The condition must be true before.
-func (e *Event) Broadcast() {
-	if e.mark.Load()&markAsleep != 0 {
-		e.wake(All)
-	}
-}
+func (e *Event) Broadcast() (folded bool) { return e.Asleep() && e.wake(All) }
 
 // Rouse makes every waiter look again, whether marked or not: after a death, or a close.
-func (e *Event) Rouse() { e.wake(All) }
+func (e *Event) Rouse() (folded bool) { return e.wake(All) }
 
-func (e *Event) wake(n int) {
-	e.mark.And(^uint32(markAsleep))
+func (e *Event) wake(n int) (folded bool) {
+	mark := e.mark.And(^uint32(markAsleep | markFolded))
 	e.move(n)
+	return mark&markFolded != 0
 }
 
 func (e *Event) move(n int) {
@@ -123,4 +144,29 @@ func (e *Event) Pass() { e.mark.Or(markAsleep) }
 
 // PassOn is for a waiter that leaves without what it waited for: a wake that it consumed goes to
 // another one.
-func (e *Event) PassOn() { e.wake(1) }
+func (e *Event) PassOn() (folded bool) { return e.wake(1) }
+
+// A doorbell is the Event of one participant, on which one thread sleeps for all waits that it has folded.
+// Its hub word says which of them may have to look: each signaller sets the bit of its event, and then
+// wakes the thread if it is marked. The mark is the thread's alone: no signaller takes it away, so one who
+// dies or is stopped on the way keeps no other's ring from being heard.
+//
+//	the thread                            signaller (the sequence of the event has moved)
+//	s := d.Announce()                     d.Ring(bit):   set the bit
+//	d.Rung(): take the bits, look             mark set? then seq++, wake
+//	sleep while seq is s
+//	d.Recede(): take the mark away
+
+// Ring has the thread that sleeps on the doorbell look at the waits with these bits.
+func (e *Event) Ring(bits uint64) {
+	e.hub.Or(bits) // a full fence: pairs with Announce, before Rung
+	if e.Asleep() {
+		e.move(1)
+	}
+}
+
+// Rung takes the bits that were set by Ring.
+func (e *Event) Rung() uint64 { return e.hub.Swap(0) }
+
+// Recede takes the mark of the only one who sleeps here away.
+func (e *Event) Recede() { e.mark.And(^uint32(markAsleep)) }

@@ -27,8 +27,7 @@ const volleys = 2000
 // await sleeps until the ball lies on the caller's side, without a deadline: a wake-up that is lost
 // is one for good.
 func (t *table) await(mine *futex.Event, side uint64) {
-	s := futex.NewSleeper()
-	defer s.Free()
+	var s futex.Sleeper
 	for t.ball.Load()%2 != side {
 		seq := mine.Announce()
 		if t.ball.Load()%2 == side {

@@ -16,8 +16,7 @@ func ExampleEvent() {
 		ready.Store(true)
 		event.Signal()
 	}()
-	sleeper := futex.NewSleeper()
-	defer sleeper.Free()
+	var sleeper futex.Sleeper
 	for !ready.Load() {
 		seq := event.Announce()
 		if ready.Load() {

@@ -47,11 +47,5 @@ func wait(word *atomic.Uint32, val uint32, d time.Duration) Outcome {
 
 func wake(word *atomic.Uint32, n int) int { return kernel().rouse(word, n) }
 
-// vectored: there is no wait on two words, so Poke goes by the shared one.
-func vectored() bool { return false }
-
-func waitPair(shared *atomic.Uint32, val uint32, _ *atomic.Uint32, d time.Duration) Outcome {
-	return wait(shared, val, d)
-}
-
-func wakePrivate(*atomic.Uint32) {}
+// wakeOwn wakes everybody, who look again.
+func wakeOwn(word *atomic.Uint32) { wake(word, All) }

@@ -13,8 +13,4 @@ func wait(*atomic.Uint32, uint32, time.Duration) Outcome { return TimedOut }
 
 func wake(*atomic.Uint32, int) int { return 0 }
 
-func vectored() bool { return false }
-
-func waitPair(*atomic.Uint32, uint32, *atomic.Uint32, time.Duration) Outcome { return TimedOut }
-
-func wakePrivate(*atomic.Uint32) {}
+func wakeOwn(*atomic.Uint32) {}

@@ -23,8 +23,7 @@ func TestWaitEndsAtItsDeadlineAndNotBefore(t *testing.T) {
 	const d = 30 * time.Millisecond
 	for _, sleep := range []func() Outcome{
 		func() Outcome { return Wait(word, 0, d) },
-		func() Outcome { s := NewSleeper(); defer s.Free(); return s.Sleep(word, 0, d) },
-		func() Outcome { s := NewSleeper(); defer s.Free(); return s.sleepAlone(word, 0, d) },
+		func() Outcome { return new(Sleeper).Sleep(word, 0, d) },
 	} {
 		// A signal may end a sleep (the runtime's own, when it preempts): one that says that its time is
 		// over has slept that long.
@@ -39,70 +38,54 @@ func TestWaitEndsAtItsDeadlineAndNotBefore(t *testing.T) {
 	}
 }
 
-func TestWakeReachesASleeperOfEitherKind(t *testing.T) {
-	for _, alone := range []bool{false, true} {
-		word := new(word.Uint32)
-		done := make(chan struct{})
-		go func() {
-			defer close(done)
-			s := NewSleeper()
-			defer s.Free()
-			for word.Load() == 0 {
-				if alone {
-					s.sleepAlone(word, 0, -1)
-				} else {
-					s.Sleep(word, 0, -1)
-				}
-			}
-		}()
-		word.Store(1)
-		for woken := false; !woken; {
-			Wake(word, All)
-			select {
-			case <-done:
-				woken = true
-			default:
-				runtime.Gosched()
-			}
+func TestWakeReachesASleeper(t *testing.T) {
+	word := new(word.Uint32)
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		var s Sleeper
+		for word.Load() == 0 {
+			s.Sleep(word, 0, -1)
+		}
+	}()
+	word.Store(1)
+	for woken := false; !woken; {
+		Wake(word, All)
+		select {
+		case <-done:
+			woken = true
+		default:
+			runtime.Gosched()
 		}
 	}
 }
 
-func TestPokeEndsASleepOfEitherKind(t *testing.T) {
-	for _, alone := range []bool{false, true} {
-		for range 50 {
-			word := new(word.Uint32)
-			s := NewSleeper()
-			out := make(chan Outcome)
-			go func() {
-				if alone {
-					for s.poked.Load() == 0 {
-						s.sleepAlone(word, 0, -1)
-					}
-					out <- Poked
-					return
-				}
-				got := s.Sleep(word, 0, -1)
-				for got == Woken { // by a signal, which is nothing to return for
-					got = s.Sleep(word, 0, -1)
-				}
-				out <- got
-			}()
-			runtime.Gosched()
-			s.Poke()
-			require.Equal(t, Poked, <-out)
-			s.Free()
-		}
+func TestPokeEndsASleep(t *testing.T) {
+	for range 50 {
+		word := new(word.Uint32)
+		var s Sleeper
+		out := make(chan Outcome)
+		go func() {
+			got := s.Sleep(word, 0, -1)
+			for got == Woken { // by a signal, which is nothing to return for
+				got = s.Sleep(word, 0, -1)
+			}
+			out <- got
+		}()
+		runtime.Gosched()
+		s.Poke(word)
+		require.Equal(t, Poked, <-out)
+		require.EqualValues(t, 1, word.Load(), "whoever is about to sleep on it looks again")
 	}
 }
 
 func TestAPokeBeforeTheSleepIsNotLost(t *testing.T) {
-	s := NewSleeper()
-	defer s.Free()
-	s.Poke()
-	require.Equal(t, Poked, s.Sleep(new(word.Uint32), 0, time.Minute))
+	var s Sleeper
+	w := new(word.Uint32)
+	s.Poke(w)
+	require.Equal(t, Poked, s.Sleep(w, w.Load(), time.Minute))
 	s.Clear()
-	require.NotEqual(t, Poked, s.Sleep(new(word.Uint32), 0, 0), "which need not be TimedOut: a signal may come first")
+	require.NotEqual(t, Poked, s.Sleep(w, w.Load(), 0), "which need not be TimedOut: a signal may come first")
 }
 
 // Tokens pass through a counter guarded by nothing but the event count; a lost wake-up leaves the
@@ -125,8 +108,7 @@ func TestEventLosesNoWakeUp(t *testing.T) {
 	var wg sync.WaitGroup
 	for range consumers {
 		wg.Go(func() {
-			s := NewSleeper()
-			defer s.Free()
+			var s Sleeper
 			slept := false
 			for taken.Load() < tokens {
 				if !take() {
@@ -164,10 +146,10 @@ func TestASignalToNobodyLeavesTheSequenceAlone(t *testing.T) {
 	e.Broadcast()
 	require.Zero(t, e.Word().Load())
 	require.True(t, e.Idle())
-	e.Announce()
+	require.EqualValues(t, 1, e.Announce(), "nobody sleeps on 0, which is what Close leaves")
 	require.True(t, e.Asleep())
 	e.Signal()
-	require.EqualValues(t, 1, e.Word().Load())
+	require.EqualValues(t, 2, e.Word().Load())
 	require.True(t, e.Idle())
 }
 

@@ -13,7 +13,7 @@ import (
 
 func TestTheDocumentHasTheLayout(t *testing.T) {
 	layouttest.Structs(t, "futex", reflect.TypeFor[Event]())
-	layouttest.Constants(t, "futex", map[string]uint64{"markAsleep": markAsleep, "markFence": markFence})
+	layouttest.Constants(t, "futex", map[string]uint64{"markAsleep": markAsleep, "markFence": markFence, "markFolded": markFolded})
 	// The document's example of what is hashed.
 	require.Equal(t, xxh3.HashString("{16 seq@0 u4; mark@4 u4; hub@8 u8;}"), codec.LayoutHash(reflect.TypeFor[Event]()))
 }

@@ -1,7 +1,6 @@
 package futex
 
 import (
-	"sync"
 	"sync/atomic"
 	"time"
 
@@ -9,38 +8,34 @@ import (
 )
 
 // Sleeper is one goroutine's place in the kernel, which any other goroutine of the process can
-// empty with Poke. It is made by NewSleeper and given back by Free.
+// empty with Poke. Its zero value is ready.
 //
 //	poked   who sets it                      who clears it
-//	0       NewSleeper, Clear                -
+//	0       Clear, or the zero value         -
 //	1       Poke (any goroutine)             Clear (the sleeping goroutine, before it looks again)
 //
-// A poke that comes before the sleep is not lost: the word then no longer holds 0, and the kernel
-// does not put the thread to sleep.
+// A poke moves the shared word that the sleeper sleeps on, as a signal does, and wakes this process's
+// sleepers alone. So a poke that comes before the sleep is not lost: it came before the word was sampled,
+// and then Sleep finds poked set; or after it, and then the kernel does not put the thread to sleep. To
+// sleep on a private word as well (futex_waitv) would spare others, who are about to sleep on the same
+// word, one more look, and cost every sleep 0.2 to 0.4 µs; a poke is the end of a context, a death or a
+// Close.
+//
+// A sleeper never sleeps on the value 0: what comes too late, behind Close, finds zeros mapped over the
+// word (see Event.Announce).
 type Sleeper struct {
 	poked atomic.Uint32
-
-	// mu guards word, by which Poke reaches a sleeper that has no private word in the kernel.
-	mu   sync.Mutex
-	word *atomic.Uint32
 }
 
-// Sleepers are kept for reuse because the kernel reads their word: it must be heap memory of its
-// own, and a new one for each sleep would be garbage at the rate of the sleeps.
-var sleepers = sync.Pool{New: func() any { return new(Sleeper) }}
-
-// NewSleeper returns a Sleeper that was not poked.
-func NewSleeper() *Sleeper {
-	s := sleepers.Get().(*Sleeper)
-	s.poked.Store(0)
-	return s
-}
-
-// Free gives s back. A poke that comes late makes its next user look once more, no worse.
-func (s *Sleeper) Free() { sleepers.Put(s) }
-
-// Clear forgets the pokes so far. Whatever a poke was about must be looked at after Clear.
+// Clear forgets the pokes so far. Whatever a poke was about must be looked at after Clear, and the word
+// that is slept on sampled after it.
 func (s *Sleeper) Clear() { s.poked.Store(0) }
+
+// Mark is a poke of one who does not sleep in the kernel.
+func (s *Sleeper) Mark() { s.poked.Store(1) }
+
+// Poked reports whether s was poked since Clear.
+func (s *Sleeper) Poked() bool { return s.poked.Load() != 0 }
 
 // Sleep waits while *w holds val, for at most d (negative: without end), or until poked.
 func (s *Sleeper) Sleep(w *word.Uint32, val uint32, d time.Duration) Outcome {
@@ -52,68 +47,22 @@ func (s *Sleeper) Sleep(w *word.Uint32, val uint32, d time.Duration) Outcome {
 			return Outcome(m.Sleep(w, val, &s.poked, d))
 		}
 	}
-	var out Outcome
-	if vectored() {
-		out = waitPair(word.Plain(w), val, &s.poked, d)
-	} else {
-		out = s.sleepAlone(w, val, d)
-	}
+	out := wait(word.Plain(w), val, d)
 	if s.poked.Load() != 0 {
 		return Poked
 	}
 	return out
 }
 
-// pokeSlice bounds a sleep where Poke can only wake the shared word: a poke that falls between the
-// last look at s.poked and the kernel's look at the word is noticed after it.
-const pokeSlice = 10 * time.Millisecond
-
-func (s *Sleeper) sleepAlone(w *word.Uint32, val uint32, d time.Duration) Outcome {
-	plain := word.Plain(w)
-	s.mu.Lock()
-	s.word = plain
-	s.mu.Unlock()
-	defer func() {
-		s.mu.Lock()
-		s.word = nil
-		s.mu.Unlock()
-	}()
-	for {
-		slice := pokeSlice
-		if d >= 0 && d < slice {
-			slice = d
-		}
-		if s.poked.Load() != 0 {
-			return Poked
-		}
-		out := wait(plain, val, slice)
-		if out != TimedOut {
-			return out
-		}
-		if d >= 0 {
-			if d -= slice; d <= 0 {
-				return TimedOut
-			}
-		}
-	}
-}
-
-// Poke ends the sleep under way, or the next one. Any goroutine of this process may call it.
-func (s *Sleeper) Poke() {
+// Poke ends the sleep on w that is under way, or the next one. Any goroutine of this process may call it.
+func (s *Sleeper) Poke(w *word.Uint32) {
 	s.poked.Store(1)
 	if word.Modelled {
 		if m := word.Current(); m != nil {
-			m.Poke(&s.poked)
+			m.Poke(&s.poked) // the model's sleepers have a private word
 			return
 		}
 	}
-	if vectored() {
-		wakePrivate(&s.poked)
-		return
-	}
-	s.mu.Lock()
-	if s.word != nil {
-		wake(s.word, All)
-	}
-	s.mu.Unlock()
+	w.Add(1)
+	wakeOwn(word.Plain(w))
 }

@@ -4,6 +4,7 @@ package interleave
 
 import (
 	"fmt"
+	"slices"
 	"time"
 	"unsafe"
 
@@ -172,7 +173,7 @@ func (r *run) Sleep(w *word.Uint32, val uint32, poked *pokeWord, d time.Duration
 func (r *run) Wake(w *word.Uint32, n int) int {
 	t := r.call(true)
 	off, _ := r.memory.Offset(unsafe.Pointer(w))
-	if r.wakes > 0 && t != nil && len(r.sleepers) > 0 {
+	if r.wakes > 0 && t != nil && slices.ContainsFunc(r.sleepers, func(s *thread) bool { return s.asleep.word == off }) {
 		r.say(t, "wakes: lost")
 		r.wakes--
 		return 0
@@ -208,6 +209,29 @@ func (r *run) Poke(poked *pokeWord) {
 		r.say(t, "pokes")
 	}
 }
+
+// Go is no step: the new thread's first one is.
+func (r *run) Go(f func()) {
+	if p := r.process(); p != nil {
+		r.newThread(p, f).serves = true
+	}
+}
+
+// Park is a sleep on no word.
+func (r *run) Park(poked *pokeWord) {
+	t := r.current
+	if poked.Load() == 0 {
+		t.asleep = &sleep{word: nowhere, poked: poked}
+		r.sleepers = append(r.sleepers, t)
+		r.say(t, "parks")
+	}
+	r.step(false)
+	t.outcome = 0
+	t.learn(0x9a4ced)
+}
+
+// nowhere is no offset of a word.
+const nowhere = 1<<64 - 1
 
 // Mark is what the calling thread knows.
 func (r *run) Mark() uint64 {

@@ -25,14 +25,14 @@ type mutation struct {
 var mutations = []mutation{{
 	name: "a waiter looks before it announces itself, and not behind it",
 	file: "internal/segment/wait.go",
-	old: "seq := p.event.Announce()\n\t\tfence.announced(seq)\n" +
+	old: "seq := me.announce()\n\t\tfence.announced(seq)\n" +
 		"\t\tif w.Try() || fence.linger() && w.Try() || fence.raise() && w.Try() {",
-	new: "ready := w.Try()\n\t\tseq := p.event.Announce()\n\t\tfence.announced(seq)\n\t\tif ready {",
+	new: "ready := w.Try()\n\t\tseq := me.announce()\n\t\tfence.announced(seq)\n\t\tif ready {",
 	pkg: "locks", run: "TestSemaphoreCountsAndWakes", finds: "does not go on",
 }, {
 	name: "an unlock wakes nobody",
 	file: "internal/segment/lock.go",
-	old:  "\tl.state.event.Signal()\n",
+	old:  "\tl.point.Signal()\n",
 	pkg:  "locks", run: "TestMutexExcludesAndWakes", finds: "does not go on",
 }, {
 	name: "a lock is taken with a load and a store",
@@ -43,8 +43,8 @@ var mutations = []mutation{{
 }, {
 	name: "a value is written behind its sequence",
 	file: "ring/spsc_writer.go",
-	old:  "\ts.sequence.Store(w.pos + 1)\n",
-	new:  "\ts.value = *new(T)\n\ts.sequence.Store(w.pos + 1)\n\ts.value = v\n",
+	old:  "\ts.sequence.Store(w.pos)\n",
+	new:  "\ts.value = *new(T)\n\ts.sequence.Store(w.pos)\n\ts.value = v\n",
 	pkg:  "rings", run: "TestRingsInTheFinestSteps", finds: "came as number",
 }}
 

@@ -81,6 +81,7 @@ type thread struct {
 
 	started  bool
 	finished bool
+	serves   bool  // others of its process, for as long as there are any: it need not end
 	blocked  *bool // a lock between the threads of the process that is held
 	asleep   *sleep
 	outcome  word.Outcome
@@ -244,7 +245,7 @@ func (r *run) execute() (ended bool, err error) {
 		return false, nil // another run has been here
 	}
 	for _, t := range r.threads {
-		if !t.finished && !t.p.dead {
+		if !t.finished && !t.p.dead && !t.serves {
 			return true, fmt.Errorf("%s does not go on", t.p.name)
 		}
 	}
@@ -359,7 +360,7 @@ func (r *run) enabled() {
 	}
 	if len(r.actions) == 0 && r.s.Net != NoNet || r.nets > 0 {
 		for _, t := range r.threads {
-			if t.asleep != nil && !t.asleep.short {
+			if t.asleep != nil && !t.asleep.short && t.asleep.word != nowhere {
 				r.actions = append(r.actions, action{kind: timeout, thread: t})
 			}
 		}

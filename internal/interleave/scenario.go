@@ -29,6 +29,7 @@ type Scenario struct {
 	Late    bool // processes are registered for membarrier at any moment, not from the beginning
 	Clock   bool // time may pass, so that those who wait become urgent
 	Polls   bool // there are CPUs to poll on
+	Folded  uint // a bit for each process, in their order: its waits are folded
 
 	// Lose takes something out that must be there: a losing control.
 	Lose Loss
@@ -110,6 +111,9 @@ func (p *Process) Attach() {
 	s, err := p.run.memory.Attach(p.name)
 	p.NoError(err)
 	p.Segment, p.Shm = s, shm.Over(s)
+	if p.run.s.Folded>>p.index&1 != 0 {
+		s.Fold()
+	}
 }
 
 // Do calls f as p, before the run or after it.

@@ -14,7 +14,9 @@
 //     guards the heap (heap.go) and the names (names.go), in which every change is committed by one
 //     store, so that there is nothing to repair.
 //   - Whoever cannot go on waits at a Point: polls, queues up in Go behind others of its process, and
-//     sleeps in the kernel alone; deaths that matter to it are pushed (wait.go).
+//     sleeps in the kernel alone; deaths that matter to it are pushed (wait.go). Short sleeps set no
+//     timer (attendant.go). A few waits of an attach sleep with a thread each, all others with one
+//     (hub.go).
 //
 // Whatever is read from the segment is read once, checked, and then used: the others may be broken.
 package segment

@@ -219,9 +219,23 @@ func (a *arena) await(c *counter, n uint64) bool {
 	return true
 }
 
+// aside calls f on a thread that is not the first of its process, whose affinity stands for the process's:
+// on one CPU alone, nobody waits for another one's store to arrive.
+func aside(f func() error) error {
+	result := make(chan error)
+	go func() {
+		runtime.LockOSThread()
+		if unix.Gettid() == unix.Getpid() {
+			result <- aside(f) // on another one, because this one is taken
+			return
+		}
+		result <- f()
+	}()
+	return <-result
+}
+
 // enter finds everything, on a CPU of this side's own, before whoever else wants it.
 func (d duel) enter(ctx context.Context) (*arena, *segment.Point, *shm.Segment, error) {
-	runtime.LockOSThread()
 	var set unix.CPUSet
 	set.Set(d.CPU)
 	if err := unix.SchedSetaffinity(0, &set); err != nil {
@@ -247,6 +261,10 @@ func (d duel) enter(ctx context.Context) (*arena, *segment.Point, *shm.Segment, 
 // publisher publishes once a round, when the waiter announces itself: it comes a little earlier after
 // each round in which it saw the mark, and a little later after each in which it did not.
 var publisher = proc.Func("fence/publisher", func(ctx context.Context, d duel) error {
+	return aside(func() error { return publishes(ctx, d) })
+})
+
+func publishes(ctx context.Context, d duel) error {
 	a, p, seg, err := d.enter(ctx)
 	if err != nil {
 		return err
@@ -280,11 +298,15 @@ var publisher = proc.Func("fence/publisher", func(ctx context.Context, d duel) e
 		a.given.Store(round)
 	}
 	return nil
-})
+}
 
 // sleeper waits once a round, by the code that everybody waits by. It is asked for its peer before each
 // sleep.
 var sleeper = proc.Func("fence/sleeper", func(ctx context.Context, d duel) error {
+	return aside(func() error { return sleeps(ctx, d) })
+})
+
+func sleeps(ctx context.Context, d duel) error {
 	d.Manner.adopt()
 	a, p, seg, err := d.enter(ctx)
 	if err != nil {
@@ -345,7 +367,7 @@ var sleeper = proc.Func("fence/sleeper", func(ctx context.Context, d duel) error
 		}
 		a.rounds.Add(1)
 	}
-})
+}
 
 // fight lets two processes go until enough says so, and returns how it went.
 func fight(t *testing.T, d duel, on [2]int, enough func(a *arena, since time.Duration) bool) *arena {

@@ -89,8 +89,8 @@ func (l *Lock) LockSlow(ctx context.Context) error {
 			// A look is shared among those who poll, a swap is not.
 			return w == 0 && l.TryLock() || w == reserved && slept && l.claim()
 		},
-		Peer:  l.Peer,
-		First: Starving,
+		Peer:      l.Peer,
+		Impatient: true,
 		Slept: func() {
 			if slept = true; word.Since(began) >= Starving {
 				l.urge()
@@ -213,7 +213,7 @@ func (l *Lock) Unwanted() bool { return l.state.event.Idle() }
 // Wake wakes one waiter.
 func (l *Lock) Wake() {
 	l.state.since.Store(0)
-	l.state.event.Signal()
+	l.point.Signal()
 }
 
 // UnlockSlow is Unlock after Release failed: the lock is suspect, or is not this process's.
@@ -231,7 +231,7 @@ func (l *Lock) UnlockSlow() error {
 			}
 		case self | inconsistent:
 			if l.state.owner.CompareAndSwap(w, notRecoverable) {
-				l.point.event.Rouse()
+				l.point.Rouse()
 				return nil
 			}
 		default:

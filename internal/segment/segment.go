@@ -33,10 +33,15 @@ type Segment struct {
 	self atomic.Uint64
 
 	closed chan struct{} // closed by Close
-	once   sync.Once
+
+	places    [directWaits]atomic.Pointer[waiter] // those who sleep in the kernel
+	attending atomic.Bool                         // an attendant is there
+	hub       hub
+	mine      uint32 // the slot; see doorbell
+	seats     int    // how many of the places may be taken
+	once      sync.Once
 
 	mu      word.Mutex
-	waits   map[*waiter]struct{}      // goroutines of this process that sleep in the kernel
 	points  map[uint64]*Point         // by the offset of their Event
 	locals  map[uint64]any            // by the offset of their object
 	watches map[Owner]*liveness.Watch // deaths that are pushed to this process
@@ -56,8 +61,8 @@ func attach(f *os.File, m *mapping, p plan, name string, c *Config) (*Segment, e
 		slots:   p.participants,
 		heap:    heap{geometry: p.geometry, m: m, file: f, limit: p.count},
 		ident:   liveness.Self(),
+		seats:   directWaits,
 		closed:  make(chan struct{}),
-		waits:   make(map[*waiter]struct{}),
 		points:  make(map[uint64]*Point),
 		locals:  make(map[uint64]any),
 		watches: make(map[Owner]*liveness.Watch),
@@ -167,6 +172,7 @@ func (s *Segment) occupy(i uint32, as string) bool {
 	p.name = [participantName]byte{}
 	copy(p.name[:], as)
 	p.state.Store(slotState(generation+1, slotLive))
+	s.mine = i
 	self := makeOwner(i, generation+1)
 	s.heap.self.Store(self.brief())
 	s.self.Store(uint64(self))
@@ -277,6 +283,7 @@ func (s *Segment) close() error {
 		c.f()
 	}
 	s.pokeAll()
+	s.dismissHub()
 	for _, w := range watches {
 		w.Stop()
 		<-w.Done()
@@ -318,7 +325,9 @@ func (s *Segment) leave(self Owner) {
 	h.sweep(self)
 	sweepSlot(m.header(), m.participant(self.slot()), self.generation())
 	for _, off := range points {
-		m.event(off).Broadcast()
+		if e := m.event(off); e.Broadcast() {
+			m.ring(s.slots, e.Joined(), off)
+		}
 	}
 	_ = m.unmap()
 }

@@ -155,6 +155,15 @@ func (s *Segment) watch(o Owner) (gone bool, _ news) {
 	return s.Gone(o), pushed
 }
 
+// watched reports whether o's death is pushed to this process, unless it came already, or will never
+// come.
+func (s *Segment) watched(o Owner) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	_, ok := s.watches[o]
+	return ok || o == s.Self()
+}
+
 // prune ends the watches on those who left by now, because their processes may live for long, and
 // forgets the proofs that were used, always in the same order, which a model of it (package word) needs to
 // repeat a run. It reports whether there were such watches: one whom another process has swept may have

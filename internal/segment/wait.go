@@ -1,7 +1,9 @@
 package segment
 
 import (
+	"cmp"
 	"context"
+	"maps"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -55,6 +57,7 @@ const (
 // them sleeps in the kernel, with a thread; the others queue up behind it in Go.
 type Point struct {
 	seg    *Segment
+	off    uint64
 	event  *futex.Event
 	manner Manner
 	spin   futex.Spinner
@@ -62,15 +65,32 @@ type Point struct {
 	joined   atomic.Uint64 // the event's Joined when all whom it names were last looked up
 	doubtful atomic.Bool   // some of them could not be watched, and may be dead
 
-	mu      sync.Mutex
-	queue   []*waiter   // the first is the leader, who sleeps in the kernel
-	crowded atomic.Bool // queue is not empty
+	mu          sync.Mutex
+	first, last *waiter // the queue; the first is the leader, who sleeps in the kernel
+	queued      int
+	crowded     atomic.Bool            // queued is not 0
+	leader      atomic.Pointer[waiter] // first, for those who poke it
+	own         waiter                 // of whoever finds the queue empty, so that he allocates nothing
+	owned       bool                   // own is in use
 }
 
 // waiter is one goroutine that could not go on at once.
 type waiter struct {
-	sleeper *futex.Sleeper
-	turn    chan struct{} // closed when it became the leader
+	event          *futex.Event
+	sleeper        futex.Sleeper
+	brief          brief
+	place          int           // among those who sleep in the kernel, -1: none
+	folded         bool          // it sleeps by the hub
+	unheed         func() bool   // ends that the end of the context pokes; nil: it does not
+	turn           chan struct{} // closed when it became the leader; nil if it was from the beginning
+	previous, next *waiter
+
+	// For the hub, and under its lock but for bucket:
+	bucket uint64
+	at     int // in the bucket, -1: it is not there
+	bell   bell
+	asked  bool          // to look, and stay there
+	out    futex.Outcome // of the sleep that is over if it is not there
 }
 
 // Point returns the wait point of the Event at off, the same for every handle of this attach.
@@ -79,7 +99,8 @@ func (s *Segment) Point(off uint64, manner Manner) *Point {
 	defer s.mu.Unlock()
 	p := s.points[off]
 	if p == nil {
-		p = &Point{seg: s, event: s.m.event(off), manner: manner}
+		p = &Point{seg: s, off: off, event: s.m.event(off), manner: manner}
+		p.own.begin(p)
 		s.points[off] = p
 		p.join()
 	}
@@ -103,9 +124,43 @@ func (s *Segment) Local(off uint64, make func() any) any {
 // to what they wait for.
 func (p *Point) join() {
 	if self := p.seg.Self(); self != 0 {
-		p.event.Join(self.slot())
+		if p.event.Join(self.slot()) {
+			p.ring()
+		}
 	}
 }
+
+// Signal wakes one of those who wait for p's event, in whatever process, if there may be any. What they
+// wait for must be true before.
+func (p *Point) Signal() {
+	if p.event.Signal() {
+		p.ring()
+	}
+}
+
+// Broadcast wakes all of them.
+func (p *Point) Broadcast() {
+	if p.event.Broadcast() {
+		p.ring()
+	}
+}
+
+// Rouse makes all of them look again, whether marked or not: after a death, or a close.
+func (p *Point) Rouse() {
+	if p.event.Rouse() {
+		p.ring()
+	}
+}
+
+// passOn gives a wake that was used for nothing to another one.
+func (p *Point) passOn() {
+	if p.event.PassOn() {
+		p.ring()
+	}
+}
+
+// ring has the hubs look of all who meet here.
+func (p *Point) ring() { p.seg.m.ring(p.seg.slots, p.event.Joined(), p.off) }
 
 // Event is the event that p waits for.
 func (p *Point) Event() *futex.Event { return p.event }
@@ -114,7 +169,7 @@ func (p *Point) Event() *futex.Event { return p.event }
 func (p *Point) Queued() int {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return len(p.queue)
+	return p.queued
 }
 
 // SetPolicy sets how waits at p begin.
@@ -132,8 +187,8 @@ type Wait struct {
 	Recover func(dead Owner) bool
 	// Slept, if set, is called after each sleep.
 	Slept func()
-	// First, if set, bounds the first sleep.
-	First time.Duration
+	// Impatient is set if the first sleep must end after a millisecond.
+	Impatient bool
 	// Asymmetric is set if signallers publish with plain stores: the waiter pays for the fence.
 	Asymmetric bool
 }
@@ -161,42 +216,45 @@ func (p *Point) Wait(ctx context.Context, w Wait) error {
 func (p *Point) park(ctx context.Context, w Wait) error {
 	me := p.line()
 	defer p.leave(me)
-	select {
-	case <-me.turn:
-	case <-ctx.Done():
-		return ctx.Err()
-	case <-p.seg.closed:
-		return ErrClosed
+	if me.turn != nil {
+		select {
+		case <-me.turn:
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-p.seg.closed:
+			return ErrClosed
+		}
 	}
-	if !p.seg.addWait(me) {
-		return ErrClosed
+	p.seg.seat(me)
+	err := p.lead(ctx, w, me)
+	p.seg.rise(me)
+	if me.unheed != nil {
+		// A poke that is still under way costs the sleeper's next user one look, so it need not be
+		// waited for.
+		me.unheed()
+		me.unheed = nil
 	}
-	defer p.seg.removeWait(me)
-	if ctx.Done() != nil {
-		// A poke that is still under way when this wait is over costs the sleeper's next user one
-		// look, so it need not be waited for.
-		defer context.AfterFunc(ctx, me.sleeper.Poke)()
-	}
-	return p.lead(ctx, w, me)
+	return err
 }
 
 // lead is the wait of the goroutine that sleeps in the kernel for all of its process.
 func (p *Point) lead(ctx context.Context, w Wait, me *waiter) error {
-	fence := fence{event: p.event, needed: w.Asymmetric, quiet: firstSleep == 0}
-	slept, rested, nets, doubt := false, false, 0, time.Duration(0)
+	fence := fence{event: p.event, needed: w.Asymmetric, prompt: firstSleep == 0}
+	fence.begin(me)
+	slept, rested, late, nets, doubt := false, false, false, 0, time.Duration(0)
 	mark := word.Mark()
 	for {
 		if word.Modelled {
-			word.Carry(mark, word.Bit(slept)|word.Bit(rested)<<1, uint64(min(nets, manyNets)), uint64(doubt), fence.carried())
+			word.Carry(mark, word.Bit(slept)|word.Bit(rested)<<1|word.Bit(late)<<2, uint64(min(nets, manyNets)), uint64(doubt), fence.carried())
 		}
 		me.sleeper.Clear()
 		if err := p.over(ctx); err != nil {
-			if slept && p.manner == Exclusive {
-				p.event.PassOn()
+			if slept && p.manner == Exclusive && !me.folded {
+				p.passOn()
 			}
 			return err
 		}
-		seq := p.event.Announce()
+		seq := me.announce()
 		fence.announced(seq)
 		if w.Try() || fence.linger() && w.Try() || fence.raise() && w.Try() {
 			if slept && p.manner == Exclusive {
@@ -204,7 +262,7 @@ func (p *Point) lead(ctx context.Context, w Wait, me *waiter) error {
 			}
 			return nil
 		}
-		over, again, news := p.mourn(w)
+		over, again, news := p.mourn(w, late)
 		if over {
 			return nil
 		}
@@ -216,8 +274,8 @@ func (p *Point) lead(ctx context.Context, w Wait, me *waiter) error {
 		switch {
 		case fence.needed && !fence.quiet:
 			limit = firstSleep
-		case w.First > 0 && !slept:
-			limit = w.First
+		case !slept && (w.Impatient || briefly(me)):
+			limit = Starving
 		case news == pushed && nets >= manyNets && p.manner == Shared:
 			limit = wideNet
 		}
@@ -225,15 +283,32 @@ func (p *Point) lead(ctx context.Context, w Wait, me *waiter) error {
 			doubt = min(max(2*doubt, Starving), net)
 			limit = min(limit, doubt)
 		}
-		out := me.sleeper.Sleep(p.event.Word(), seq, limit)
+		if limit > attendantTick && me.unheed == nil && ctx.Done() != nil {
+			// One who sleeps briefly finds a context that has ended soon enough.
+			me.unheed = context.AfterFunc(ctx, func() { p.poke(me) })
+		}
+		var out futex.Outcome
+		if me.folded {
+			out = p.seg.fold(me, w, seq, limit)
+		} else {
+			out = p.seg.sleep(me, seq, limit)
+		}
 		switch {
+		case out == served:
+			if p.manner == Exclusive {
+				p.event.Pass()
+			}
+			return nil
 		case out != futex.TimedOut:
 			nets = 0 // something happens here
-		case limit == net:
+		case limit >= net:
 			nets++
+			if p.seg.makeRoom(me, nets >= manyNets, p.manner) {
+				fence.prompt = !fence.demanded
+			}
 		}
 		fence.slept(out)
-		slept, rested = true, true
+		slept, rested, late = true, true, out == futex.TimedOut
 		if w.Slept != nil {
 			w.Slept()
 		}
@@ -248,21 +323,28 @@ func (p *Point) over(ctx context.Context) error {
 	return ctx.Err()
 }
 
-// fence is the waiter's part of the asymmetric fence (see package futex): a short sleep first, and
+// fence is the waiter's part of the asymmetric fence (see package futex): a brief sleep first, and
 // a barrier only before a long one. The barrier must come after the mark that stands now, and a
 // signal takes the mark away, so only a sleep that ran its full time leads to the long one.
 type fence struct {
 	event    *futex.Event
 	needed   bool
+	prompt   bool // no brief sleep comes first
 	quiet    bool // the last sleep ran its full time under a mark that nobody took away
 	raised   bool // the barrier was executed under that mark
 	demanded bool
 	seq      uint32 // of that mark
 }
 
+// begin has w, if it is folded, pay for the barrier at once: it takes less than to fold a wait twice.
+func (f *fence) begin(w *waiter) {
+	f.prompt = f.prompt || w.folded
+	f.quiet = f.prompt
+}
+
 // carried is what of f a turn of the loop that waits leaves for the next.
 func (f *fence) carried() uint64 {
-	c := word.Bit(f.quiet) | word.Bit(f.raised)<<1 | word.Bit(f.demanded)<<2
+	c := word.Bit(f.quiet) | word.Bit(f.raised)<<1 | word.Bit(f.demanded)<<2 | word.Bit(f.prompt)<<3
 	if f.raised {
 		c |= uint64(f.seq) << 32
 	}
@@ -280,8 +362,8 @@ func (f *fence) announced(seq uint32) {
 // linger lets a plain store that is on its way arrive, and reports whether to look again. It proves
 // nothing, but spares most of those who came too late for one the short sleep.
 func (f *fence) linger() bool {
-	if !f.needed {
-		return false
+	if !f.needed || f.quiet || !futex.ManyCPUs() {
+		return false // a barrier comes, or came; or nobody's store is on its way while this process runs
 	}
 	for range lingers {
 		futex.Pause()
@@ -297,25 +379,29 @@ func (f *fence) raise() bool {
 	f.raised = true
 	if !barrier() && !f.demanded {
 		f.event.Demand()
-		f.demanded, f.quiet, f.raised = true, false, false
+		f.demanded, f.prompt, f.quiet, f.raised = true, false, false, false
 	}
 	return true
 }
 
 func (f *fence) slept(out futex.Outcome) {
-	f.quiet = out == futex.TimedOut || firstSleep == 0
+	f.quiet = out == futex.TimedOut || f.prompt
 	f.raised = f.raised && f.quiet
 }
 
 // mourn looks after the death of w's peer. It reports whether that ended the wait, otherwise whether
-// to look again before sleeping, and what this process will hear of the death.
-func (p *Point) mourn(w Wait) (over, again bool, _ news) {
+// to look again before sleeping, and what this process will hear of the death. The kernel is asked only
+// where it will not tell, and once in a while (late): an exec is not told.
+func (p *Point) mourn(w Wait, late bool) (over, again bool, _ news) {
 	if w.Peer == nil {
 		return false, false, untold
 	}
 	o := w.Peer()
 	if o == 0 {
 		return false, false, untold
+	}
+	if !late && p.seg.watched(o) && !p.seg.Swept(o) {
+		return false, false, pushed
 	}
 	if p.seg.Gone(o) {
 		return w.Recover(o), true, untold
@@ -350,53 +436,92 @@ func (p *Point) watchOthers(rested bool) (again bool) {
 	return true
 }
 
+// announce marks w as a waiter of its kind.
+func (w *waiter) announce() uint32 {
+	if w.folded {
+		return w.event.AnnounceFolded()
+	}
+	return w.event.Announce()
+}
+
 // line queues the caller up.
 func (p *Point) line() *waiter {
-	me := &waiter{sleeper: futex.NewSleeper(), turn: make(chan struct{})}
 	p.mu.Lock()
-	p.queue = append(p.queue, me)
-	p.crowded.Store(true)
-	if len(p.queue) == 1 {
-		close(me.turn)
+	defer p.mu.Unlock()
+	me := &p.own
+	if p.owned || p.first != nil {
+		me = new(waiter)
+		me.begin(p)
+	} else {
+		p.owned = true
 	}
-	p.mu.Unlock()
+	p.queued++
+	p.crowded.Store(true)
+	if p.first == nil {
+		p.first, p.last = me, me
+		p.leader.Store(me)
+		return me
+	}
+	me.turn = make(chan struct{})
+	me.previous, p.last.next, p.last = p.last, me, me
 	return me
+}
+
+func (w *waiter) begin(p *Point) {
+	w.event, w.bucket, w.at = p.event, bucketOf(p.off), -1
 }
 
 // leave takes the caller out of the queue and lets the next one lead.
 func (p *Point) leave(me *waiter) {
 	p.mu.Lock()
-	i := slices.Index(p.queue, me)
-	p.queue = slices.Delete(p.queue, i, i+1)
-	p.crowded.Store(len(p.queue) > 0)
-	if i == 0 && len(p.queue) > 0 {
-		close(p.queue[0].turn)
+	defer p.mu.Unlock()
+	if me == &p.own {
+		p.owned = false
 	}
-	p.mu.Unlock()
-	me.sleeper.Free()
-}
-
-func (s *Segment) addWait(w *waiter) bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.IsClosed() {
-		return false
+	p.queued--
+	p.crowded.Store(p.queued > 0)
+	if me.next != nil {
+		me.next.previous = me.previous
+	} else {
+		p.last = me.previous
 	}
-	s.waits[w] = struct{}{}
-	return true
+	if me.previous != nil {
+		me.previous.next = me.next
+	} else {
+		p.first = me.next
+		p.leader.Store(p.first)
+		if p.first != nil {
+			close(p.first.turn)
+		}
+	}
+	me.previous, me.next = nil, nil
 }
 
-func (s *Segment) removeWait(w *waiter) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	delete(s.waits, w)
+// poke makes w look again.
+func (p *Point) poke(w *waiter) {
+	w.sleeper.Mark()
+	h := &p.seg.hub
+	h.mu.Lock()
+	folded := w.at >= 0
+	h.release(w, futex.Poked)
+	h.mu.Unlock()
+	if !folded {
+		w.sleeper.Poke(w.event.Word())
+	}
 }
 
-// pokeAll makes every sleeping goroutine of this process look again.
+// pokeAll makes every sleeping goroutine of this process look again. One that has not begun to lead when
+// this is called looks before it sleeps.
 func (s *Segment) pokeAll() {
 	s.mu.Lock()
-	defer s.mu.Unlock()
-	for w := range s.waits {
-		w.sleeper.Poke()
+	points := slices.Collect(maps.Values(s.points))
+	if word.Modelled {
+		slices.SortFunc(points, func(a, b *Point) int { return cmp.Compare(a.off, b.off) }) // a run must repeat
+	}
+	s.mu.Unlock()
+	for _, p := range points {
+		if w := p.leader.Load(); w != nil {
+			p.poke(w)
+		}
 	}
 }

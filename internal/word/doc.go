@@ -77,6 +77,11 @@ type Model interface {
 	Watch(key any, pid int, died func()) bool
 	Unwatch(key any)
 
+	// Go starts a thread of the calling process. Park ends a thread's turn until *poked is not 0, of which
+	// Poke tells.
+	Go(f func())
+	Park(poked *atomic.Uint32)
+
 	// LockMutex and UnlockMutex are those of a lock between the threads of one process.
 	LockMutex(held *bool)
 	UnlockMutex(held *bool)

@@ -45,6 +45,14 @@ func (d *door) openHeld(a *crashlab.Actor) error {
 	return d.Lock(a.Ctx)
 }
 
+// folded has all waits of the process folded.
+func folded(open func(*crashlab.Actor) error) func(*crashlab.Actor) error {
+	return func(a *crashlab.Actor) error {
+		a.Segment.Engine().Fold()
+		return open(a)
+	}
+}
+
 // openSuspect leaves the lock with somebody who is gone: an attach that survivor 0 closes.
 func (d *door) openSuspect(a *crashlab.Actor) error {
 	d.stale = true
@@ -195,6 +203,16 @@ func mutexCases() []crashlab.Case {
 			},
 		},
 		{
+			Name: "sync.Mutex.Lock, folded", Covers: []string{"sync.Mutex.Lock"}, States: []string{"waited", "held"},
+			Play: func() crashlab.Play {
+				var d door
+				return crashlab.Play{
+					Setup: d.setup, Open: folded(d.openHeld), Wait: d.pass, Victim: d.lock, Unblock: d.let, Recover: d.pass,
+					Check: d.inherited("waited", "held"),
+				}
+			},
+		},
+		{
 			Name: "sync.Mutex.Lock, cancelled", Covers: []string{"sync.Mutex.Lock"}, States: []string{"free"},
 			Play: func() crashlab.Play {
 				var d door
@@ -272,6 +290,17 @@ func mutexCases() []crashlab.Case {
 				var d door
 				return crashlab.Play{
 					Setup: d.setup, Open: d.open, Ready: d.lock, Wait: d.pass, Victim: d.unlock, Recover: d.pass,
+					Check: d.inherited("free", "held"),
+				}
+			},
+		},
+		{
+			// Whoever unlocks takes the mark away, moves the sequence, and rings the doorbell of the waiter.
+			Name: "sync.Mutex.Unlock, with a waiter that is folded", Covers: []string{"sync.Mutex.Unlock"}, States: []string{"held", "free"},
+			Play: func() crashlab.Play {
+				var d door
+				return crashlab.Play{
+					Setup: d.setup, Open: folded(d.open), Ready: d.lock, Wait: d.pass, Victim: d.unlock, Recover: d.pass,
 					Check: d.inherited("free", "held"),
 				}
 			},

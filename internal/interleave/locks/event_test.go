@@ -20,6 +20,8 @@ func signals(name string, n uint64, s interleave.Scenario) interleave.Scenario {
 		signaller, waiter := w.Process("signaller"), w.Process("waiter")
 		count := signaller.Words(1)
 		event, off := signaller.Event()
+		var point *segment.Point
+		signaller.Do(func() { point = signaller.Segment.Point(off, segment.Shared) })
 		signaller.Run(func() {
 			for v := uint64(1); v <= n; v++ {
 				signaller.Rest(v)
@@ -29,7 +31,7 @@ func signals(name string, n uint64, s interleave.Scenario) interleave.Scenario {
 					count[0].Store(v)
 				}
 				if !event.Idle() {
-					event.Broadcast()
+					point.Broadcast()
 				}
 			}
 		})
@@ -53,6 +55,16 @@ func TestEventLosesNoWakeUp(t *testing.T) {
 	interleave.Exhaust(t, signals("with membarrier, in the finest steps", 2, interleave.Scenario{Fine: true}))
 	interleave.Exhaust(t, signals("with membarrier, registered late", 3, interleave.Scenario{Late: true}))
 	interleave.Exhaust(t, signals("without membarrier", 3, interleave.Scenario{Demand: true}))
+}
+
+func TestEventLosesNoWakeUpOfOneWhoIsFolded(t *testing.T) {
+	const waiter = 2
+	interleave.Exhaust(t, signals("folded, with membarrier", 2, interleave.Scenario{Folded: waiter}))
+	interleave.Exhaust(t, signals("folded, without membarrier", 1, interleave.Scenario{Folded: waiter, Demand: true}))
+	interleave.Loses(t, signals("folded, membarrier does nothing", 1,
+		interleave.Scenario{Folded: waiter, Lose: interleave.NoBarrier}))
+	interleave.Loses(t, signals("folded, a wake is lost", 1,
+		interleave.Scenario{Folded: waiter, Lose: interleave.NoWake}))
 }
 
 func TestEventNeedsItsFence(t *testing.T) {

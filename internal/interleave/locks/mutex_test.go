@@ -200,3 +200,20 @@ func TestMutexOfMany(t *testing.T) {
 	interleave.Try(t, inherited("a holder that may die, two who wait", 2,
 		interleave.Scenario{Deaths: 1}), 10_000)
 }
+
+// Waits by the hub: each process has one thread more, which sleeps on its doorbell. Nobody needs the net.
+func TestMutexWakesThoseWhoAreFolded(t *testing.T) {
+	const first, both = 1, 3
+	interleave.Exhaust(t, mutex("two processes, both folded", 2, 1, interleave.Scenario{Folded: both}))
+	interleave.Exhaust(t, mutex("two processes, one folded", 2, 1, interleave.Scenario{Folded: first}))
+	interleave.Try(t, mutex("two processes, both folded, one may die", 2, 1,
+		interleave.Scenario{Folded: both, Deaths: 1}), 10_000)
+	interleave.Try(t, mutex("two processes, both folded, deaths are not pushed", 2, 1,
+		interleave.Scenario{Folded: both, Deaths: 1, Silent: true, Net: interleave.LastNet}), 10_000)
+	interleave.Try(t, mutex("three processes, two folded, one may die", 3, 2,
+		interleave.Scenario{Folded: both, Deaths: 1}), 10_000)
+	interleave.Try(t, inherited("a holder that may die, two who wait, one folded", 2,
+		interleave.Scenario{Folded: first, Deaths: 1}), 10_000)
+	interleave.Loses(t, mutex("a wake is lost, both folded", 2, 1,
+		interleave.Scenario{Folded: both, Lose: interleave.NoWake}))
+}

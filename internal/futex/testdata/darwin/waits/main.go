@@ -10,9 +10,9 @@ import (
 
 func main() {
 	word := new(atomic.Uint32)
-	s := futex.NewSleeper()
+	var s futex.Sleeper
 	s.Sleep(word, 0, time.Millisecond)
-	s.Poke()
+	s.Poke(word)
 	futex.Wait(word, 0, time.Millisecond)
 	futex.Wake(word, futex.All)
 }

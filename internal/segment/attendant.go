@@ -1,0 +1,163 @@
+package segment
+
+import (
+	"sync/atomic"
+	"time"
+
+	"github.com/kindred-ipc/kindred/internal/futex"
+	"github.com/kindred-ipc/kindred/internal/word"
+)
+
+// Brief sleeps. Some waits must begin with a sleep that ends after a millisecond or so: before the waiter
+// pays for a fence, or becomes urgent. Most are over long before that, and a timer of the kernel's for each
+// costs more than the sleep and the wake together, if it comes before all others that the CPU has set,
+// because the clock is set anew (in a virtual machine by leaving it: 3 µs). So those who sleep briefly set
+// no timer. While there are any, an attendant, one goroutine for each attach, looks at them every
+// millisecond, and pokes those whom it finds in the same sleep twice. All waits that sleep in the kernel
+// begin so: before the second sleep they set a timer, and have the end of their context tell them, and most
+// of them never come to that.
+//
+//	brief.sleep  0         the waiter is not in a brief sleep      the waiter
+//	             n > 0     it is in its n-th, or about to begin    the waiter
+//	brief.over   n         the n-th has lasted long enough         the attendant, before it pokes
+//
+// A waiter stores its sleep before it looks whether there is an attendant, and an attendant that leaves
+// says so before it looks for the last time whether somebody sleeps. So one of the two sees the other.
+type brief struct {
+	count uint64 // of the waiter's alone
+	sleep atomic.Uint64
+	over  atomic.Uint64
+}
+
+const (
+	// directWaits is how many waits of an attach sleep in the kernel, with a thread each, at most. With
+	// the hub's, and another for those who run, the threads are eight.
+	directWaits = 6
+
+	// attendantTick is how long a brief sleep lasts at least, and about half of how long it lasts at most.
+	attendantTick = time.Millisecond
+	// attendantIdle is for how many ticks an attendant stays when nobody sleeps briefly: to start one costs
+	// as much as some of its looks.
+	attendantIdle = 50
+)
+
+// briefly reports whether w's first sleep is brief in any case. A model has enough of them.
+func briefly(w *waiter) bool {
+	return w.place >= 0 && firstSleep != 0 && net == SafetyNet && !(word.Modelled && word.Current() != nil)
+}
+
+// seat finds a place for w among those who sleep in the kernel. If there is none, it is folded. (An
+// observer's segment has no doorbell, and nobody waits there.)
+func (s *Segment) seat(w *waiter) {
+	w.place = -1
+	for i := range s.seats {
+		if s.places[i].Load() == nil && s.places[i].CompareAndSwap(nil, w) {
+			w.place = i
+			return
+		}
+	}
+	w.folded = !s.observer
+}
+
+// rise gives the place back.
+func (s *Segment) rise(w *waiter) {
+	if w.place >= 0 {
+		s.places[w.place].Store(nil)
+	}
+	w.place, w.folded = -1, false
+}
+
+// makeRoom folds a wait that sleeps in the kernel, and for which nothing has happened while others may
+// want its place; or for long, if the hub's look is cheaper: it costs as much as the one that one waiter
+// makes, and at a lock that one comes every time.
+func (s *Segment) makeRoom(w *waiter, long bool, manner Manner) (folded bool) {
+	if w.place < 0 || s.observer {
+		return false
+	}
+	s.hub.mu.Lock()
+	wanted := s.hub.n > 0
+	s.hub.mu.Unlock()
+	if wanted || long && (manner == Exclusive || s.seated() > 1) {
+		s.rise(w)
+		w.folded = true
+	}
+	return w.folded
+}
+
+// seated is how many sleep in the kernel.
+func (s *Segment) seated() (n int) {
+	for i := range s.places {
+		if s.places[i].Load() != nil {
+			n++
+		}
+	}
+	return n
+}
+
+// sleep is w's sleep on the sequence seq, for about that long, or until it is poked.
+func (s *Segment) sleep(w *waiter, seq uint32, limit time.Duration) futex.Outcome {
+	if limit > attendantTick || w.place < 0 || word.Modelled && word.Current() != nil {
+		return w.sleeper.Sleep(w.event.Word(), seq, limit)
+	}
+	b := &w.brief
+	b.count++
+	b.sleep.Store(b.count)
+	if !s.attending.Load() && s.attending.CompareAndSwap(false, true) {
+		go s.attend()
+	}
+	out := w.sleeper.Sleep(w.event.Word(), seq, -1)
+	b.sleep.Store(0)
+	if out == futex.Poked && b.over.Load() == b.count {
+		return futex.TimedOut
+	}
+	return out
+}
+
+// attend is the attendant.
+func (s *Segment) attend() {
+	tick := time.NewTicker(attendantTick)
+	defer tick.Stop()
+	var seen [directWaits]struct {
+		w *waiter
+		n uint64
+	}
+	for idle := 0; ; idle++ {
+		select {
+		case <-s.closed: // all are poked
+			s.attending.Store(false)
+			return
+		case <-tick.C:
+		}
+		for i := range s.places {
+			w := s.places[i].Load()
+			if w == nil {
+				continue
+			}
+			n := w.brief.sleep.Load()
+			if n == 0 {
+				continue
+			}
+			idle = 0
+			if last := &seen[i]; last.w != w || last.n != n {
+				last.w, last.n = w, n
+				continue
+			}
+			w.brief.over.Store(n)
+			w.sleeper.Poke(w.event.Word())
+		}
+		if idle >= attendantIdle && s.dismiss() {
+			return
+		}
+	}
+}
+
+// dismiss reports whether the attendant may leave.
+func (s *Segment) dismiss() bool {
+	s.attending.Store(false)
+	for i := range s.places {
+		if w := s.places[i].Load(); w != nil && w.brief.sleep.Load() != 0 {
+			return !s.attending.CompareAndSwap(false, true)
+		}
+	}
+	return true
+}

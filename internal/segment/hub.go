@@ -1,0 +1,411 @@
+package segment
+
+import (
+	"math/bits"
+	"sync/atomic"
+	"time"
+
+	"github.com/kindred-ipc/kindred/internal/futex"
+	"github.com/kindred-ipc/kindred/internal/word"
+)
+
+// A goroutine that sleeps in the kernel has a thread. So a few waits of an attach sleep there, and all
+// others are folded into one thread, the hub's, which sleeps on the doorbell of this participant. The hub
+// is there from the first wait that is folded until none is, or until Close.
+//
+// A folded wait goes like a direct one, with the doorbell between the signaller and the waiter:
+//
+//	waiter                                signaller                    hub
+//	s := AnnounceFolded(): sample, mark   make the condition true      d.Announce()
+//	condition true? leave                 mark set? if so:             bits := d.Rung()
+//	under the hub's lock:                     clear it, seq++, wake    under the hub's lock: wake
+//	    seq is s? then into the list          it was folded? if so:    those of the list with these
+//	until it is taken off the list            d.Ring(bit) for all      bits whose seq moved
+//	                                          d that have joined       sleep on d
+//
+// If the signaller sees no mark, its look comes before AnnounceFolded, and the waiter finds the condition
+// true. Else seq has moved before it rings. If the hub looks at the list for that ring after the waiter is
+// there, it finds him; if before, he finds that seq has moved. And the ring is not lost on the hub: see
+// futex.Event.Ring.
+//
+// All folded waiters of an event look again after each signal, whoever it was for, and mark it again; so no
+// signal is a token among them, and Exclusive does not concern them, but for Pass, which they owe to those
+// who sleep directly.
+//
+// A signaller that dies is a death that is pushed to all who have joined, and all of them look again, the
+// hub included. One that is stopped on its way, and one whose death is not pushed, is what the net is for:
+// the hub looks what was marked, and has those look who sleep; in each turn some, because a look costs
+// about 1 µs.
+// It asks for the deaths that are not pushed, once for each participant and not for each wait.
+type hub struct {
+	mu      word.Mutex
+	buckets [buckets][]folded
+	n       int
+	joined  uint64        // who has joined what the folded waits are for (see futex.HasJoined)
+	next    time.Time     // when the hub looks again at the latest
+	fresh   int           // looks of the net until all have slept through many
+	untold  bool          // some deaths are not pushed
+	turn    int           // the bucket that the net looks at first
+	soonest time.Time     // the first end of a folded wait's sleep; zero: none has one
+	done    chan struct{} // closed when the hub's goroutine has ended; nil: there is none
+	sleeper futex.Sleeper
+}
+
+// looksAtATime is how many waits the net looks at in one turn, and those in the bucket of the last.
+const looksAtATime = 256
+
+// buckets is how many bits a doorbell has; each stands for the events in some spans of memory.
+const (
+	buckets    = 64
+	bucketSpan = 64 * Line
+)
+
+// folded is one folded wait, in the bucket of its event.
+type folded struct {
+	w     *waiter
+	event *futex.Event // as in w: to look at many costs the memory that is touched
+	seq   uint32
+	until time.Time // the end of its sleep; zero: the net's looks are enough
+}
+
+// served is the outcome of a sleep in which the waiter got what it waits for.
+const served = futex.Outcome(-1)
+
+// Fold has all waits of this attach folded. It is for the crash lab, the models and tests, and is called
+// before anybody waits.
+func (s *Segment) Fold() { s.seats = 0 }
+
+// bell wakes one goroutine, which looks what for.
+type bell struct {
+	c    chan struct{}
+	rung atomic.Uint32 // in a model
+}
+
+func (b *bell) ring() {
+	if word.Modelled {
+		if m := word.Current(); m != nil {
+			b.rung.Store(1)
+			m.Poke(&b.rung)
+			return
+		}
+	}
+	select {
+	case b.c <- struct{}{}:
+	default: // it was rung already
+	}
+}
+
+func (b *bell) wait() {
+	if word.Modelled {
+		if m := word.Current(); m != nil {
+			m.Park(&b.rung)
+			b.rung.Store(0)
+			return
+		}
+	}
+	<-b.c
+}
+
+// fold is the sleep of a waiter that is folded: on the sequence seq, for at most limit, or until poked.
+func (s *Segment) fold(w *waiter, wait Wait, seq uint32, limit time.Duration) futex.Outcome {
+	h := &s.hub
+	h.mu.Lock()
+	switch {
+	case s.IsClosed() || w.sleeper.Poked():
+		h.mu.Unlock()
+		return futex.Poked
+	case w.event.Moved(seq): // comes before the list is unlocked: pairs with the ring behind the move
+		h.mu.Unlock()
+		return futex.Changed
+	}
+	if w.bell.c == nil {
+		w.bell.c = make(chan struct{}, 1)
+	}
+	now := word.Now()
+	f := folded{w: w, event: w.event, seq: seq}
+	if limit < net {
+		f.until = now.Add(limit)
+		if h.soonest.IsZero() || f.until.Before(h.soonest) {
+			h.soonest = f.until
+		}
+	}
+	b := &h.buckets[w.bucket]
+	w.at = len(*b)
+	*b = append(*b, f)
+	h.n++
+	h.joined |= w.event.Joined()
+	h.fresh = manyNets
+	early := h.done != nil && h.next.Sub(now) > limit+net/4
+	if early {
+		h.next = now
+	}
+	if h.done == nil {
+		h.done = make(chan struct{})
+		h.next = now
+		s.start(s.serve)
+	}
+	h.mu.Unlock()
+	if early {
+		h.sleeper.Poke(s.doorbell().Word())
+	}
+	for {
+		w.bell.wait()
+		h.mu.Lock()
+		asked, over, out := w.asked, w.at < 0, w.out
+		w.asked = false
+		h.mu.Unlock()
+		if over {
+			return out
+		}
+		if asked && h.look(w, wait) {
+			return served
+		}
+	}
+}
+
+// look is one for the net, by a waiter that stays on the list until it has what it waits for.
+func (h *hub) look(w *waiter, wait Wait) bool {
+	if wait.Slept != nil {
+		wait.Slept()
+	}
+	if !wait.Try() {
+		return false
+	}
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if w.at >= 0 {
+		h.remove(w, served)
+	}
+	return true
+}
+
+// start has f run by a goroutine of its own.
+func (s *Segment) start(f func()) {
+	if word.Modelled {
+		if m := word.Current(); m != nil {
+			m.Go(f)
+			return
+		}
+	}
+	go f()
+}
+
+// doorbell is this participant's.
+func (s *Segment) doorbell() *futex.Event { return &s.slot(s.mine).doorbell }
+
+// release takes w off the list, if it is there, and wakes it. The hub's lock is held.
+func (h *hub) release(w *waiter, out futex.Outcome) {
+	if w.at >= 0 {
+		h.remove(w, out)
+		w.bell.ring()
+	}
+}
+
+func (h *hub) remove(w *waiter, out futex.Outcome) {
+	b := &h.buckets[w.bucket]
+	last := len(*b) - 1
+	(*b)[w.at] = (*b)[last]
+	(*b)[w.at].w.at = w.at
+	(*b)[last] = folded{}
+	*b = (*b)[:last]
+	h.n--
+	w.at = -1
+	w.out = out
+}
+
+// serve is the hub's goroutine.
+func (s *Segment) serve() {
+	h, d := &s.hub, s.doorbell()
+	looked := word.Now() // when the net last looked
+	asked := looked      // and when it asked for the deaths that are pushed, too
+	mark := word.Mark()
+	for out := futex.Woken; ; {
+		if word.Modelled {
+			word.Carry(mark, h.remembered(), uint64(out))
+		}
+		h.sleeper.Clear()
+		seq := d.Announce()
+		s.serveRung(d.Rung())
+		// In a model, time passes if a sleep ends by it.
+		now, lapse := word.Now(), out == futex.TimedOut && word.Modelled && word.Current() != nil
+		s.serveLate(now, lapse)
+		if lapse || !now.Before(looked.Add(h.interval())) {
+			all := lapse || now.Sub(asked) >= wideNet
+			s.serveNet(all)
+			looked = now
+			if all {
+				asked = now
+			}
+		}
+		limit, over := s.plan(looked, out == futex.TimedOut)
+		if over {
+			return
+		}
+		out = h.sleeper.Sleep(d.Word(), seq, limit)
+		d.Recede()
+	}
+}
+
+// interval is how long the hub sleeps if nobody needs it.
+func (h *hub) interval() time.Duration {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.fresh > 0 || h.untold {
+		return net
+	}
+	return max(net, wideNet)
+}
+
+// plan is for how long the hub sleeps, behind a look of the net, and whether it is over: nothing is
+// folded, and was not for a while, or the segment is closed.
+func (s *Segment) plan(looked time.Time, idle bool) (limit time.Duration, over bool) {
+	h := &s.hub
+	interval := h.interval()
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if s.IsClosed() || h.n == 0 && (idle || word.Modelled && word.Current() != nil) {
+		s.doorbell().Recede() // before another hub can be there
+		h.joined = 0
+		close(h.done)
+		h.done = nil
+		return 0, true
+	}
+	h.next = looked.Add(interval)
+	if !h.soonest.IsZero() && h.soonest.Before(h.next) {
+		h.next = h.soonest
+	}
+	return max(h.next.Sub(word.Now()), 0), false
+}
+
+// each calls visit for the waits in bucket i, until it has called it for all that stay.
+func (h *hub) each(i int, visit func(f *folded) (futex.Outcome, bool)) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for j := 0; j < len(h.buckets[i]); {
+		f := &h.buckets[i][j]
+		if out, over := visit(f); over {
+			h.release(f.w, out) // another one is at j now
+			continue
+		}
+		j++
+	}
+}
+
+// serveRung wakes those with these bits whose sequence moved.
+func (s *Segment) serveRung(rung uint64) {
+	for ; rung != 0; rung &= rung - 1 {
+		s.hub.each(bits.TrailingZeros64(rung), func(f *folded) (futex.Outcome, bool) {
+			return futex.Woken, f.event.Moved(f.seq)
+		})
+	}
+}
+
+// serveLate wakes those whose sleep is over.
+func (s *Segment) serveLate(now time.Time, lapse bool) {
+	h := &s.hub
+	h.mu.Lock()
+	late := !h.soonest.IsZero() && (lapse || !now.Before(h.soonest))
+	if late {
+		h.soonest = time.Time{}
+	}
+	h.mu.Unlock()
+	for i := 0; late && i < buckets; i++ {
+		h.each(i, func(f *folded) (futex.Outcome, bool) {
+			if f.until.IsZero() {
+				return 0, false
+			}
+			if lapse || !now.Before(f.until) {
+				return futex.TimedOut, true
+			}
+			if h.soonest.IsZero() || f.until.Before(h.soonest) {
+				h.soonest = f.until
+			}
+			return 0, false
+		})
+	}
+}
+
+// serveNet is a look of the net.
+func (s *Segment) serveNet(all bool) {
+	h := &s.hub
+	untold, gone := s.probe(all)
+	if gone {
+		s.pokeAll()
+	}
+	h.mu.Lock()
+	if h.untold = untold; h.fresh > 0 {
+		h.fresh--
+	}
+	h.mu.Unlock()
+	for looks, i := 0, 0; i < buckets && looks < looksAtATime; i++ {
+		h.each(h.turn, func(f *folded) (futex.Outcome, bool) {
+			looks++
+			if !f.event.Stands(f.seq) {
+				return futex.Woken, true
+			}
+			f.w.asked = true
+			f.w.bell.ring()
+			return 0, false
+		})
+		h.turn = (h.turn + 1) % buckets
+	}
+}
+
+// probe asks the kernel whether one of those is dead who have joined what is waited for: those whose death
+// is not pushed, of whom it also reports whether there are any, or all, because one of them may have
+// executed another program.
+func (s *Segment) probe(all bool) (untold, gone bool) {
+	s.hub.mu.Lock()
+	joined := s.hub.joined
+	s.hub.mu.Unlock()
+	for i := range s.slots {
+		state := s.slot(i).state.Load()
+		if state&0xff != slotLive || !futex.HasJoined(joined, i) {
+			continue
+		}
+		o := makeOwner(i, uint32(state>>8))
+		watched := s.watched(o)
+		untold = untold || !watched
+		gone = (all || !watched) && s.Gone(o) || gone
+	}
+	return untold, gone
+}
+
+// dismissHub ends the hub's goroutine, and waits for that. The segment is closed.
+func (s *Segment) dismissHub() {
+	h := &s.hub
+	h.mu.Lock()
+	done := h.done
+	h.mu.Unlock()
+	if done != nil {
+		h.sleeper.Poke(s.doorbell().Word())
+		<-done
+	}
+}
+
+// remembered is what a model must know of the list.
+func (h *hub) remembered() (sum uint64) {
+	for i := range h.buckets {
+		for _, f := range h.buckets[i] {
+			sum += uint64(i+1)<<40 + uint64(f.seq)<<1 + word.Bit(f.w.asked)
+		}
+	}
+	return sum
+}
+
+// ring rings the doorbells of those who have joined the event at off.
+func (m *mapping) ring(slots uint32, joined, off uint64) {
+	for first := range uint32(futex.JoinedSlots) {
+		if !futex.HasJoined(joined, first) {
+			continue
+		}
+		for i := first; i < slots; i += futex.JoinedSlots {
+			if p := m.participant(i); p.state.Load()&0xff == slotLive {
+				p.doorbell.Ring(1 << bucketOf(off))
+			}
+		}
+	}
+}
+
+// bucketOf is the bit of the event at off. What lies side by side is looked at together.
+func bucketOf(off uint64) uint64 { return off / bucketSpan % buckets }

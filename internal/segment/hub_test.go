@@ -1,0 +1,274 @@
+package segment
+
+import (
+	"context"
+	"errors"
+	"runtime"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/kindred-ipc/kindred/internal/futex"
+	"github.com/kindred-ipc/kindred/internal/race"
+)
+
+// crowd is n waits, and what came of them.
+type crowd struct {
+	n       int
+	ctx     context.Context
+	cancel  context.CancelFunc
+	results chan error
+}
+
+// many is how many goroutines wait at a time: as many as a program may have, or the race detector allows.
+func many() int {
+	if race.Enabled {
+		return 2000
+	}
+	return 10_000
+}
+
+func gather(t *testing.T, n int, wait func(ctx context.Context, i int) error) *crowd {
+	ctx, cancel := context.WithCancel(bounded(t))
+	c := &crowd{n: n, ctx: ctx, cancel: cancel, results: make(chan error, n)}
+	for i := range n {
+		go func() { c.results <- wait(ctx, i) }()
+	}
+	t.Cleanup(cancel)
+	return c
+}
+
+// all requires that all waits come to that end, and says how long it took.
+func (c *crowd) all(t *testing.T, want error) time.Duration {
+	t.Helper()
+	began := time.Now()
+	for range c.n {
+		require.ErrorIs(t, <-c.results, want)
+	}
+	return time.Since(began)
+}
+
+// fields is room for n events on lines of their own.
+func fields(t *testing.T, n int) (*Segment, []uint64) {
+	s := anonymous(t, int64(n+1)*2*Line+1<<20, Config{})
+	o, err := s.New(Spec{Kind: KindRaw, Size: uint64(n) * Line, Align: Line})
+	require.NoError(t, err)
+	offs := make([]uint64, n)
+	for i := range offs {
+		offs[i] = o.Offset() + uint64(i)*Line
+	}
+	return s, offs
+}
+
+// until waits for a state of this process.
+func until(t *testing.T, state func() bool) {
+	t.Helper()
+	for deadline := time.Now().Add(time.Minute); !state(); {
+		require.True(t, time.Now().Before(deadline), "it does not come to that")
+		runtime.Gosched()
+	}
+}
+
+func (s *Segment) foldedWaits() int {
+	s.hub.mu.Lock()
+	defer s.hub.mu.Unlock()
+	return s.hub.n
+}
+
+func (s *Segment) hubRuns() bool {
+	s.hub.mu.Lock()
+	defer s.hub.mu.Unlock()
+	return s.hub.done != nil
+}
+
+func TestAWaitThatIsFoldedIsWokenByASignal(t *testing.T) {
+	unguarded(t)
+	for _, manner := range []Manner{Exclusive, Shared} {
+		s, p := point(t, manner)
+		other := again(t, s, Config{})
+		s.Fold()
+		other.Fold()
+		q := other.Point(p.off, manner)
+		var tokens atomic.Int64
+		take := func() bool {
+			n := tokens.Load()
+			return n > 0 && tokens.CompareAndSwap(n, n-1)
+		}
+		const rounds = 2000
+		var wg sync.WaitGroup
+		for _, p := range []*Point{p, q} {
+			for range 2 {
+				wg.Go(func() {
+					for range rounds {
+						require.NoError(t, p.Wait(bounded(t), Wait{Try: take}))
+					}
+				})
+			}
+		}
+		for range 4 * rounds {
+			tokens.Add(1)
+			q.Signal()
+			if manner == Shared {
+				q.Broadcast()
+			}
+		}
+		wg.Wait()
+		require.NoError(t, s.Close())
+		require.False(t, s.hubRuns())
+	}
+}
+
+func TestAFoldedAndADirectWaiterShareSignals(t *testing.T) {
+	unguarded(t)
+	s, p := point(t, Exclusive)
+	var tokens atomic.Int64
+	take := func() bool {
+		n := tokens.Load()
+		return n > 0 && tokens.CompareAndSwap(n, n-1)
+	}
+	direct := again(t, s, Config{}).Point(p.off, Exclusive)
+	direct.SetPolicy(futex.Park)
+	s.Fold()
+	const rounds = 2000
+	var wg sync.WaitGroup
+	for _, p := range []*Point{p, direct} {
+		wg.Go(func() {
+			for range rounds {
+				require.NoError(t, p.Wait(bounded(t), Wait{Try: take}))
+			}
+		})
+	}
+	for range 2 * rounds {
+		tokens.Add(1)
+		direct.Signal()
+	}
+	wg.Wait()
+}
+
+func TestTheHubEndsWithTheLastWaitThatIsFolded(t *testing.T) {
+	s, p := point(t, Shared)
+	s.Fold()
+	for range 3 {
+		c := gather(t, 1, func(ctx context.Context, _ int) error {
+			return p.Wait(ctx, Wait{Try: func() bool { return false }})
+		})
+		until(t, func() bool { return s.foldedWaits() == 1 && s.hubRuns() })
+		c.cancel()
+		c.all(t, context.Canceled)
+		until(t, func() bool { return !s.hubRuns() })
+	}
+}
+
+func TestADirectWaitIsFoldedWhenNothingHappens(t *testing.T) {
+	s, offs := fields(t, directWaits+1)
+	var open atomic.Bool
+	c := gather(t, len(offs), func(ctx context.Context, i int) error {
+		return s.Point(offs[i], Shared).Wait(ctx, Wait{Try: open.Load})
+	})
+	until(t, func() bool { return s.foldedWaits() == len(offs) })
+	open.Store(true)
+	for _, off := range offs {
+		s.Point(off, Shared).Broadcast()
+	}
+	c.all(t, nil)
+}
+
+// Whoever makes a condition true and is stopped, or dies unheard, before he says so.
+func TestTheNetLooksForThoseWhoAreFolded(t *testing.T) {
+	s, p := point(t, Exclusive)
+	s.Fold()
+	var open atomic.Bool
+	looks := atomic.Int64{}
+	c := gather(t, 1, func(ctx context.Context, _ int) error {
+		return p.Wait(ctx, Wait{Try: func() bool { looks.Add(1); return open.Load() }})
+	})
+	until(t, func() bool { return s.foldedWaits() == 1 })
+	open.Store(true)
+	c.all(t, nil)
+
+	open.Store(false)
+	c = gather(t, 1, func(ctx context.Context, _ int) error {
+		return p.Wait(ctx, Wait{Try: open.Load})
+	})
+	until(t, func() bool { return s.foldedWaits() == 1 })
+	open.Store(true)
+	p.event.Signal() // rings no doorbell
+	c.all(t, nil)
+}
+
+func TestCloseWakesThoseWhoAreFolded(t *testing.T) {
+	s, offs := fields(t, 100)
+	c := gather(t, len(offs), func(ctx context.Context, i int) error {
+		return s.Point(offs[i], Shared).Wait(ctx, Wait{Try: func() bool { return s.IsClosed() && false }})
+	})
+	until(t, func() bool { return s.foldedWaits() >= len(offs)-directWaits })
+	require.NoError(t, s.Close())
+	c.all(t, ErrClosed)
+	require.False(t, s.hubRuns())
+}
+
+func TestManyWaitsAreCancelledAtOnce(t *testing.T) {
+	for name, one := range map[string]bool{"one lock": true, "many locks": false} {
+		t.Run(name, func(t *testing.T) {
+			n := many()
+			s, offs := fields(t, n)
+			other := again(t, s, Config{})
+			locks := make([]Lock, n)
+			for i := range locks {
+				if one {
+					offs[i] = offs[0]
+				}
+				held := other.LockAt(offs[i])
+				if !held.TryLock() {
+					require.True(t, one)
+				}
+				locks[i] = s.LockAt(offs[i])
+			}
+			before := threads()
+			c := gather(t, n, func(ctx context.Context, i int) error { return locks[i].LockSlow(ctx) })
+			until(t, func() bool {
+				if one {
+					return locks[0].point.Queued() == n
+				}
+				return s.foldedWaits() >= n-directWaits
+			})
+			if after := threads(); before > 0 {
+				t.Logf("%d threads more", after-before)
+				require.LessOrEqual(t, after, before+8)
+			}
+			used, began := cpuTime(), time.Now()
+			time.Sleep(idleFor)
+			used, took := cpuTime()-used, time.Since(began)
+			t.Logf("%v of CPU in %v", used, took)
+			require.Less(t, used, took/2, "idle waits")
+
+			c.cancel()
+			t.Logf("cancelled in %v", c.all(t, context.Canceled))
+
+			c = gather(t, n, func(ctx context.Context, i int) error {
+				err := locks[i].LockSlow(ctx)
+				if one && (err == nil || errors.Is(err, ErrOwnerDied)) {
+					_ = locks[i].MarkConsistent()
+					_ = locks[i].Unlock()
+					err = ErrOwnerDied
+				}
+				return err
+			})
+			until(t, func() bool {
+				if one {
+					return locks[0].point.Queued() == n
+				}
+				return s.foldedWaits() >= n-directWaits
+			})
+			began = time.Now()
+			require.NoError(t, other.Close())
+			c.all(t, ErrOwnerDied)
+			t.Logf("after the holder's end in %v", time.Since(began))
+		})
+	}
+}
+
+const idleFor = 500 * time.Millisecond
