@@ -57,6 +57,14 @@ var checks = []check{
 	{model: "event", flags: mourned, lost: "BREAK_PUSH"},
 	{model: "event", flags: mourned, lost: "NOT_PUSHED"},
 
+	{model: "hub", quick: true},
+	{model: "hub", flags: "-DDEATHS"},
+	{model: "hub", lost: "BREAK_RING", quick: true},
+	{model: "hub", lost: "BREAK_COMPARE"},
+	{model: "hub", lost: "BREAK_ORDER"},
+	{model: "hub", flags: "-DDEATHS", lost: "BREAK_PUSH"},
+	{model: "hub", flags: "-DDEATHS", lost: "BREAK_DOORMARK"},
+
 	{model: "mutex", flags: pair, quick: true},
 	{model: "mutex", flags: cancelled},
 	{model: "mutex", flags: three},
@@ -150,7 +158,7 @@ var (
 func TestEveryFunctionThatAModelNamesExists(t *testing.T) {
 	models, err := filepath.Glob("*.pml")
 	require.NoError(t, err)
-	require.Len(t, models, 3)
+	require.Len(t, models, 4)
 	named := 0
 	for _, model := range models {
 		text, err := os.ReadFile(model)
