@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/binary"
+	"errors"
 	"io"
 	"math/rand/v2"
 	"testing"
@@ -325,4 +326,39 @@ func TestASuccessorWritesOverWhatWasAppendedAndNotPublished(t *testing.T) {
 	all, err := io.ReadAll(in.Stream(ctx))
 	require.NoError(t, err)
 	require.Equal(t, "seena", string(all))
+}
+
+// Whatever the memory of a segment is asked to be, a ring lies in it twice in a row. Where the system
+// refuses, it says so before there is a ring.
+func TestRecordsInMemoryOfEachKind(t *testing.T) {
+	for name, opt := range map[string]shm.Option{
+		"prefault": shm.Prefault(), "locked": shm.Locked(), "huge": shm.HugePages(),
+	} {
+		t.Run(name, func(t *testing.T) {
+			seg, err := shm.Anonymous(1<<20, opt)
+			if err != nil {
+				require.True(t, errors.Is(err, shm.ErrRefused) || errors.Is(err, shm.ErrUnsupported), err)
+				return
+			}
+			defer seg.Close()
+			b, err := ring.NewBytes(seg, 100_000)
+			if errors.Is(err, shm.ErrRefused) {
+				return // locked twice more
+			}
+			require.NoError(t, err)
+			w, err := b.Writer()
+			require.NoError(t, err)
+			in, err := b.Reader()
+			require.NoError(t, err)
+			for i := range 20 {
+				p, err := w.Reserve(t.Context(), 30_000)
+				require.NoError(t, err)
+				w.Commit(copy(p, record(i, 30_000)))
+				got, err := in.Peek(t.Context())
+				require.NoError(t, err)
+				require.True(t, bytes.Equal(record(i, 30_000), got))
+				in.Release()
+			}
+		})
+	}
 }

@@ -32,6 +32,9 @@ var (
 	ErrFull = segment.ErrFull
 	// ErrInUse: another process is removing the segment, and takes its time.
 	ErrInUse = segment.ErrInUse
+	// ErrRefused: the system does not give memory as HugePages or Locked ask for it; the text says what is
+	// in the way.
+	ErrRefused = segment.ErrRefused
 	// ErrUnsupported: this platform has no shared memory of the kind that is needed.
 	ErrUnsupported = segment.ErrUnsupported
 )

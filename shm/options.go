@@ -45,6 +45,26 @@ func MaxBytes(n int64) Option { return func(c *segment.Config) { c.MaxBytes = n 
 // would change it returns ErrReadOnly.
 func Observe() Option { return func(c *segment.Config) { c.Observe = true } }
 
+// HugePages puts the segment into huge pages of 2 MiB, to which a new segment's size is rounded up: a
+// large ring or table then costs fewer misses of the address translation. All of its memory is taken at once.
+// Each process that wants its own mapping to be of huge pages gives the option; the memory is the same for
+// all. A Bytes ring is mapped a second time, in small pages of the same memory. The kernel collects the
+// pages when it is asked (MADV_COLLAPSE), so no pool of them need be reserved, and
+// transparent_hugepage/shmem_enabled may say never, but not deny. Where it cannot, the call fails with
+// ErrRefused; elsewhere than on Linux with ErrUnsupported.
+func HugePages() Option { return func(c *segment.Config) { c.HugePages = true } }
+
+// Prefault takes all of the segment's memory at once, up to MaxBytes, and has every page mapped in this
+// process before the call returns, so that no first access waits for the kernel. It fails with ErrNoSpace
+// if there is not so much, and elsewhere than on Linux with ErrUnsupported. Each process does it for itself.
+func Prefault() Option { return func(c *segment.Config) { c.Prefault = true } }
+
+// Locked keeps in memory whatever this process has touched of the segment: it is not swapped out. With
+// Prefault, that is all of it. It fails with ErrRefused if the limit of locked memory (RLIMIT_MEMLOCK)
+// is less than the segment's size, and elsewhere than on Linux with ErrUnsupported. A Bytes ring counts two
+// times more, and opening it may fail so.
+func Locked() Option { return func(c *segment.Config) { c.Locked = true } }
+
 func config(opts []Option) segment.Config {
 	c := segment.Config{Owner: -1}
 	for _, o := range opts {

@@ -105,7 +105,11 @@ func newPlan(size int64, c *Config) (plan, error) {
 	// The size is what the user wants to have for objects; the tables come on top.
 	runs := (uint64(size) + 1<<shift - 1) >> shift
 	g := layRuns(uint32(n), shift, runs)
-	total := min(alignUp(g.heap+runs<<shift, pageAlign), maxSize)
+	align := uint64(pageAlign)
+	if c.HugePages {
+		align = hugePage
+	}
+	total := min(alignUp(g.heap+runs<<shift, align), maxSize)
 	g, ok := lay(uint32(n), shift, total)
 	if !ok {
 		return plan{}, fmt.Errorf("%d bytes beside the tables: %w", size, ErrSize)
@@ -126,7 +130,7 @@ func build(f *os.File, p plan, name string, c *Config) (*Segment, error) {
 	if err := commit(f, 0, int64(p.runs)); err != nil {
 		return nil, err
 	}
-	m, err := newMapping(f, p.size, false)
+	m, err := mapFor(f, p, c)
 	if err != nil {
 		return nil, err
 	}

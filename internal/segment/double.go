@@ -30,6 +30,9 @@ func (s *Segment) Double(off, n uint64) (*Double, error) {
 	if err != nil {
 		return nil, s.unlessClosed(err)
 	}
+	if err := s.want.view(m); err != nil {
+		return nil, s.unlessClosed(err)
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.IsClosed() {

@@ -15,6 +15,7 @@ var (
 	ErrLayout      = errors.New("layout differs")
 	ErrFull        = errors.New("no free participant slot")
 	ErrInUse       = errors.New("in use")
+	ErrRefused     = errors.New("the system does not give memory of that kind")
 	ErrUnsupported = errors.New("not supported on this platform")
 )
 

@@ -70,7 +70,7 @@ func openOn(f *os.File, name string, c *Config) (*Segment, error) {
 	if err != nil {
 		return nil, err
 	}
-	m, err := newMapping(f, p.size, c.Observe)
+	m, err := mapFor(f, p, c)
 	if err != nil {
 		return nil, err
 	}

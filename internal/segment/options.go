@@ -11,4 +11,7 @@ type Config struct {
 	As           string      // this participant's name
 	MaxBytes     int64       // the most that the heap may commit; 0: the segment's size
 	Observe      bool        // open read-only and without a participant slot
+	HugePages    bool        // put the segment into huge pages
+	Prefault     bool        // touch every page before the first use
+	Locked       bool        // keep every page in memory
 }

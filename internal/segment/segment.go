@@ -25,7 +25,8 @@ type Segment struct {
 	slots    uint32 // of the header, checked when the segment was opened
 	heap     heap
 	ident    liveness.Identity
-	observer bool // without a slot
+	observer bool   // without a slot
+	want     memory // of all mappings
 	heapLock Lock
 
 	// self is this attach's Owner, 0 for an observer and after Close: a lock's fast path compares
@@ -56,6 +57,7 @@ func attach(f *os.File, m *mapping, p plan, name string, c *Config) (*Segment, e
 	s := &Segment{
 		file:    f,
 		m:       m,
+		want:    memoryOf(c),
 		name:    name,
 		id:      p.id,
 		slots:   p.participants,

@@ -31,6 +31,7 @@ func TestEveryOperationHasACase(t *testing.T) {
 	const (
 		reads = "reads, and changes nothing"
 		sets  = "sets a word of this process's own, for the call that it is given to"
+		asks  = sets + ", and the system for memory"
 	)
 	crashtest.Covered(t, "..", Cases(), map[string]string{
 		"shm.Check": reads, "shm.Segment.Stats": reads, "shm.Segment.Block": reads,
@@ -38,5 +39,6 @@ func TestEveryOperationHasACase(t *testing.T) {
 		"shm.Segment.Check": reads, "shm.Segment.Engine": reads, "shm.Segment.ID": reads,
 		"shm.Segment.Name": reads, "shm.Segment.Size": reads, "shm.Observe": "opens without a slot, and changes nothing",
 		"shm.Dir": sets, "shm.MaxBytes": sets, "shm.Mode": sets, "shm.Owner": sets, "shm.Participants": sets,
+		"shm.HugePages": asks, "shm.Prefault": asks, "shm.Locked": asks,
 	})
 }
