@@ -25,7 +25,6 @@ func mutexRows() []Row {
 	shared := uncontended
 	shared.Name += "/pthread-shared"
 	shared.About = "the same against the lock that a death leaves locked for ever"
-	shared.Goal = 0
 	shared.Reference = Reference{Name: "C, pthread process-shared mutex", Source: "mutex.c", Kind: "shared"}
 
 	inGo := uncontended
