@@ -19,17 +19,20 @@ type Block struct{ b segment.Block }
 // the heap's lock, for some microseconds: one who is stopped in there keeps others waiting who want the same.
 func (s *Segment) Alloc(n int) (Block, error) {
 	if n < 1 {
-		return Block{}, wrap("allocate in", s.engine.String(), ErrSize)
+		return Block{}, wrap("allocate in", s.engine.Name(), ErrSize)
 	}
 	b, err := s.engine.Alloc(uint64(n), 0)
-	return Block{b}, wrap("allocate in", s.engine.String(), err)
+	if err != nil {
+		return Block{}, wrap("allocate in", s.engine.Name(), err)
+	}
+	return Block{b}, nil
 }
 
 // Block finds the block that ref names. It fails with ErrStale if that was freed, or is none, or is in another
 // segment.
 func (s *Segment) Block(ref Ref) (Block, error) {
 	b, err := s.engine.Block(ref)
-	return Block{b}, wrap("find a block in", s.engine.String(), err)
+	return Block{b}, wrap("find a block in", s.engine.Name(), err)
 }
 
 // Bytes is the block's memory, valid until the block is freed or the segment closed. It is the same memory in
@@ -44,28 +47,28 @@ func (b Block) Ref() Ref { return b.b.Ref() }
 
 // Settle hands the block over to the segment, in one step. Called again it does nothing. It fails with ErrStale
 // if the block was freed, and with ErrInUse if it is another participant's.
-func (b Block) Settle() error { return wrap("settle a block of", b.b.Segment().String(), b.b.Settle()) }
+func (b Block) Settle() error { return wrap("settle a block of", b.b.Segment().Name(), b.b.Settle()) }
 
 // Take makes a block that was handed over this attach's, in one step: one of those who want it gets it, and the
 // others get ErrInUse. It fails with ErrStale if the block was freed.
-func (b Block) Take() error { return wrap("take a block of", b.b.Segment().String(), b.b.Take()) }
+func (b Block) Take() error { return wrap("take a block of", b.b.Segment().Name(), b.b.Take()) }
 
 // Free gives the block back. Its owner may free it, and anybody one that was handed over. It fails with
 // ErrStale if it was freed before, and with ErrInUse if it is another participant's.
-func (b Block) Free() error { return wrap("free a block of", b.b.Segment().String(), b.b.Free()) }
+func (b Block) Free() error { return wrap("free a block of", b.b.Segment().Name(), b.b.Free()) }
 
 // Destroy gives an object's memory back, and takes its name away if it has one. Handles of it, in whatever
 // process, must not be used any more: what they point at is somebody else's before long. A Ref is found out
 // (ErrStale). It takes the heap's lock. It fails with ErrStale if the object was destroyed before, and with
 // ErrInUse if another process has made it and not passed on.
 func (s *Segment) Destroy(ref Ref) error {
-	return wrap("destroy an object of", s.engine.String(), s.engine.Destroy(ref))
+	return wrap("destroy an object of", s.engine.Name(), s.engine.Destroy(ref))
 }
 
 // Unname takes a name away from its object, which lives on, for those who have it, or a Ref to it. The name can
 // be given to another object. It takes the heap's lock. It fails with ErrNotExist if no object has the name.
 func (s *Segment) Unname(name string) error {
-	return wrap("take a name away in", s.engine.String(), s.engine.Unname(name))
+	return wrap("take a name away in", s.engine.Name(), s.engine.Unname(name))
 }
 
 // Stats is how the heap of a segment is used.

@@ -31,6 +31,7 @@ type report struct {
 	Slots        int                   `json:"slots"`
 	Swept        uint64                `json:"swept"`
 	HeapLock     segment.Participant   `json:"heap_lock"`
+	Heap         segment.Stats         `json:"heap"`
 	Participants []segment.Participant `json:"participants"`
 	Objects      []object              `json:"objects"`
 }
@@ -70,6 +71,7 @@ func (r *report) read(s *segment.Segment) error {
 		Name: s.Name(), ID: fmt.Sprintf("%016x", i.ID), Version: i.Version, Layout: fmt.Sprintf("%016x", i.Layout),
 		Size: i.Size, Used: i.Used, Committed: i.Committed, Created: i.Created, Creator: i.Creator,
 		Slots: i.Slots, Swept: i.Swept, HeapLock: s.Participant(i.HeapLock),
+		Heap: s.Stats(),
 	}
 	var err error
 	if r.Participants, err = s.Participants(); err != nil {
@@ -113,6 +115,10 @@ func (r *report) print(stdout io.Writer) error {
 		return err
 	}
 
+	if err := r.printHeap(stdout, w); err != nil {
+		return err
+	}
+
 	alive := 0
 	for _, p := range r.Participants {
 		if p.Alive {
@@ -133,6 +139,24 @@ func (r *report) print(stdout io.Writer) error {
 	fmt.Fprintf(stdout, "\nobjects: %d\n", len(r.Objects))
 	for _, o := range r.Objects {
 		fmt.Fprintf(w, "  %s\t%s\t%s\t%d bytes\t%s\n", nameOf(o), o.Ref, o.Kind, o.Size, o.state())
+	}
+	return w.Flush()
+}
+
+// printHeap tells how the heap is used: in all, by size, and by whom.
+func (r *report) printHeap(stdout io.Writer, w *tabwriter.Writer) error {
+	h := &r.Heap
+	fmt.Fprintf(stdout, "\nheap: %d blocks, %s used, %s free, %s of it in one row (fragmentation %.0f %%), %s worn\n",
+		h.Blocks, size(h.Used), size(h.Free), size(h.Row), 100*h.Fragmentation(), size(h.Worn))
+	for _, c := range h.Classes {
+		what := "blocks of " + size(c.Bytes)
+		if c.Bytes == 0 {
+			what = "blocks of more than " + size(h.Run/2)
+		}
+		fmt.Fprintf(w, "  %s\t%d used\t%d free\tin %d runs\n", what, c.Used, c.Free, c.Runs)
+	}
+	for _, o := range h.Participants {
+		fmt.Fprintf(w, "  slot %d\thas %d blocks\t%s\tallocates in %d runs\n", o.Slot, o.Blocks, size(o.Bytes), o.Runs)
 	}
 	return w.Flush()
 }
