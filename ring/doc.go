@@ -23,6 +23,17 @@
 // a Bytes ring what package io knows: io.Copy goes through it in place, and the reader gets io.EOF when the
 // writer closed and all is read.
 //
+// Broadcast carries values from any number of writers to any number of subscribers, each of which sees all
+// of them:
+//
+//	b, err := ring.NewBroadcast[uint64](seg, 1024, shm.Named("news"))
+//	w, err := b.Writer()
+//	err = w.Push(ctx, 42)
+//
+//	b, err := ring.OpenBroadcast[uint64](seg, "news")
+//	s, err := b.Subscribe()         // or ring.FromOldest(), ring.Blocking()
+//	v, err := s.Next(ctx)           // a Lapped says how many were missed
+//
 // The handles of the ends are not safe for concurrent use: one goroutine at a time.
 //
 // # Speed
@@ -42,6 +53,8 @@
 //
 // Close on the writer ends the stream: the reader drains and gets ErrClosed. Close on the reader
 // makes the writer's calls return ErrClosed.
+//
+// The writers and subscribers of a Broadcast are told of no death: they go on with those who are left.
 //
 // A process that is stopped is not dead: the other side waits for it.
 //

@@ -128,6 +128,9 @@ func (b *Bytes) count() (used, records uint64, busy bool, err error) {
 // Check is for tools of this module: it holds the ring's words against each other, and may run beside
 // others at work: whatever they do, in whatever order it is seen, is no damage. It changes nothing.
 func Check(o segment.Object) error {
+	if o.Kind() == segment.KindBroadcast {
+		return checkBroadcast(o)
+	}
 	if _, err := Inspect(o); err != nil {
 		return err
 	}

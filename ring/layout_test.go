@@ -11,12 +11,18 @@ import (
 
 func TestTheDocumentHasTheLayout(t *testing.T) {
 	layouttest.Structs(t, "ring",
-		reflect.TypeFor[control](), reflect.TypeFor[slot[uint64]](), reflect.TypeFor[body[uint64]]())
+		reflect.TypeFor[control](), reflect.TypeFor[slot[uint64]](), reflect.TypeFor[body[uint64]](),
+		reflect.TypeFor[broadcastControl](), reflect.TypeFor[broadcastRow](), reflect.TypeFor[broadcastBody[uint64]]())
 	words, err := slotLayout[uint64]()
+	require.NoError(t, err)
+	records, err := broadcastLayout[uint64]()
 	require.NoError(t, err)
 	layouttest.Constants(t, "ring", map[string]uint64{
 		"closedWriter": closedWriter, "closedReader": closedReader,
 		"recordHeader": recordHeader, "recordAlign": recordAlign, "overhead": overhead,
 		"bytesLayout": bytesLayout(), "spscLayout(uint64)": words,
+		"turnWanted": uint64(turnWanted), "turnClosed": uint64(turnClosed), "turnRowShift": turnRowShift,
+		"turnRowMask": turnRowMask, "turnTicketShift": turnTicketShift, "settling": settling, "maxRows": maxRows,
+		"broadcastLayout(uint64)": records,
 	})
 }

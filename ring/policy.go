@@ -18,7 +18,21 @@ const (
 // EndOption says how an end of a ring behaves.
 type EndOption func(*endConfig)
 
-type endConfig struct{ policy Policy }
+type endConfig struct {
+	policy Policy
+
+	// Of a Subscriber.
+	blocks   bool
+	start    int
+	sequence uint64
+}
 
 // Waiting sets how the end's calls wait.
 func Waiting(p Policy) EndOption { return func(c *endConfig) { c.policy = p } }
+
+func configOf(opts []EndOption) (c endConfig) {
+	for _, opt := range opts {
+		opt(&c)
+	}
+	return c
+}

@@ -232,6 +232,8 @@ func (m *survey) block(off uint64, object string) {
 		body = m.value(body, object)
 	case segment.KindArray:
 		body = m.elements(body, object)
+	case segment.KindBroadcast:
+		body = m.broadcast(body, object)
 	default:
 		name := bodies[kind]
 		if name == "" {
@@ -316,6 +318,19 @@ func (m *survey) slots(body uint64, object string) (end uint64) {
 	capacity, stride := m.uint64(m.at(body, control, "capacity")), m.uint64(m.at(body, control, "stride"))
 	end = m.uint64(m.at(body, control, "data"))
 	for range capacity {
+		m.add(end, 8, object, "ring.slot.sequence")
+		m.add(end+8, stride-8, object, "ring.slot.value")
+		end += stride
+	}
+	return end
+}
+
+func (m *survey) broadcast(body uint64, object string) (end uint64) {
+	const control = "ring.broadcastControl"
+	m.structure(body, control, object)
+	slots, stride := m.uint64(m.at(body, control, "slots")), m.uint64(m.at(body, control, "stride"))
+	end = m.uint64(m.at(body, control, "data"))
+	for range slots {
 		m.add(end, 8, object, "ring.slot.sequence")
 		m.add(end+8, stride-8, object, "ring.slot.value")
 		end += stride

@@ -64,6 +64,9 @@ var nested = map[string]string{
 	"sync.OnceState.lock":          "segment.LockState",
 	"ring.control.items":           event,
 	"ring.control.room":            event,
+	"ring.broadcastControl.items":  event,
+	"ring.broadcastControl.room":   event,
+	"ring.broadcastControl.turns":  event,
 	"pool.workerState.event":       event,
 	"state.valueState.lock":        "segment.LockState",
 	"state.arrayState.lock":        "segment.LockState",
@@ -165,12 +168,24 @@ var rules = map[string]Rule{
 	"ring.slot.sequence":    Word,
 	"ring.slot.value":       Value,
 
-	"state.valueState.word":   Word, // the value; or a sequence, and so the other copy
-	"state.valueState.size":   Fixed,
-	"state.arrayState.length": Word, // some elements less, which take as many lines
-	"state.arrayState.size":   Fixed,
-	"state.arrayState.stride": Fixed,
-	"state.arrayState.data":   Fixed,
+	"state.valueState.word":          Word, // the value; or a sequence, and so the other copy
+	"state.valueState.size":          Fixed,
+	"state.arrayState.length":        Word, // some elements less, which take as many lines
+	"state.arrayState.size":          Fixed,
+	"state.arrayState.stride":        Fixed,
+	"state.arrayState.data":          Fixed,
+	"ring.broadcastControl.capacity": Fixed,
+	"ring.broadcastControl.slots":    Fixed,
+	"ring.broadcastControl.data":     Fixed,
+	"ring.broadcastControl.stride":   Fixed,
+	"ring.broadcastControl.used":     Word,
+	"ring.broadcastControl.turn":     Word,
+	"ring.broadcastControl.tail":     Word,
+	"ring.broadcastControl.intent":   Word,
+	"ring.broadcastControl.rows":     Word,
+	"ring.broadcastRow.owner":        Holder,
+	"ring.broadcastRow.busy":         Word,
+	"ring.broadcastRow.at":           Word,
 
 	"pool.workerState.claimed":   Word,
 	"pool.workerState.cancelled": Word,

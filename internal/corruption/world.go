@@ -33,6 +33,7 @@ import (
 //	Pair           value   of 16 bytes: 6, 7; the dead one has the lock
 //	Numbers        array   of three words: 1, 2, 3
 //	Pairs          array   of two elements of 16 bytes, of which one was stored: 6, 7
+//	News           broadcast  seven records; its writer and one who holds writers up are dead
 const (
 	User   = "user"
 	Free   = "free"
@@ -45,6 +46,7 @@ const (
 	Log    = "log"
 	Post   = "post"
 	Mail   = "mail"
+	News   = "news"
 
 	Count   = "count"
 	Pair    = "pair"
@@ -114,7 +116,7 @@ func build(ctx context.Context, seg *shm.Segment) error {
 			return err
 		}
 	}
-	return errors.Join(tick(ctx, seg), write(ctx, seg), fill(ctx, seg, Outbox, Mail), keep(ctx, seg))
+	return errors.Join(tick(ctx, seg), write(ctx, seg), fill(ctx, seg, Outbox, Mail), keep(ctx, seg), announce(ctx, seg))
 }
 
 // keep makes the objects of package state.
@@ -143,6 +145,25 @@ func keep(ctx context.Context, seg *shm.Segment) error {
 		locked <- pair.Update(ctx, func(*[2]uint64) error { locked <- nil; select {} })
 	}()
 	return <-locked
+}
+
+// announce makes News: the writer has the turn, and could push nothing more.
+func announce(ctx context.Context, seg *shm.Segment) error {
+	b, err := ring.NewBroadcast[uint64](seg, Slots, shm.Named(News))
+	if err != nil {
+		return err
+	}
+	w, err := b.Writer()
+	if err != nil {
+		return err
+	}
+	s, err := b.Subscribe(ring.Blocking())
+	for i := uint64(0); i < 7 && err == nil; i++ {
+		if err = w.Push(ctx, i); i >= 2 && i < 4 && err == nil {
+			_, err = s.Next(ctx)
+		}
+	}
+	return err
 }
 
 // fill writes to a ring of each kind.

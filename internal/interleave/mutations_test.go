@@ -46,6 +46,18 @@ var mutations = []mutation{{
 	old:  "\ts.sequence.Store(w.pos)\n",
 	new:  "\ts.value = *new(T)\n\ts.sequence.Store(w.pos)\n\ts.value = v\n",
 	pkg:  "rings", run: "TestRingsInTheFinestSteps", finds: "came as number",
+}, {
+	name: "a subscriber does not look whether its copy counts",
+	file: "ring/broadcast_subscriber.go",
+	old:  "\tif s.intent.Load()-s.pos-1 >= s.span { // behind",
+	new:  "\tif s.intent.Load() == 0 { // behind",
+	pkg:  "rings", run: "TestABroadcastInTheFinestSteps", finds: "behind",
+}, {
+	name: "a writer that keeps the turn does not look whether it has it",
+	file: "ring/broadcast_writer.go",
+	old:  "\tif w.turn.Load() != w.mine {\n\t\treturn w.pushSlow(ctx, v)",
+	new:  "\tif w.turn.Load() == 0 {\n\t\treturn w.pushSlow(ctx, v)",
+	pkg:  "rings", run: "TestWritersOfABroadcastTakeTurns", finds: "auditor: writer",
 }}
 
 // Each mutation is made in a copy of its file, which takes the place of the file for one build.

@@ -107,6 +107,18 @@ func TestTheGoldenSegmentCanBeUsed(t *testing.T) {
 	at, err = points.Load(1)
 	require.NoError(t, err)
 	require.Equal(t, [3]float32{0.5}, at)
+	news, err := ring.OpenBroadcast[uint32](seg, "news")
+	require.NoError(t, err)
+	s, err := news.Subscribe(ring.FromOldest())
+	require.NoError(t, err)
+	speaker, err := news.Writer()
+	require.NoError(t, err)
+	for i := range uint32(9) { // a dead subscriber holds nobody up
+		v, err := s.Next(ctx)
+		require.NoError(t, err)
+		require.Equal(t, 77+i, v)
+		require.NoError(t, speaker.Push(ctx, 78+i))
+	}
 }
 
 // construct is the bytes of a segment that is made in the same way each time, with what differs from
@@ -169,6 +181,15 @@ func construct(t *testing.T) []byte {
 	points, err := state.NewArray[[3]float32](seg, 2, shm.Named("points"))
 	require.NoError(t, err)
 	require.NoError(t, points.Store(1, [3]float32{0.5}))
+	// One record, because how often the writer gives its turn up depends on when it is registered.
+	news, err := ring.NewBroadcast[uint32](victim, 4, shm.Named("news"))
+	require.NoError(t, err)
+	_, err = news.Subscribe(ring.Blocking())
+	require.NoError(t, err)
+	speaker, err := news.Writer()
+	require.NoError(t, err)
+	require.NoError(t, speaker.Push(ctx, 77))
+	require.NoError(t, speaker.Leave())
 
 	bytes, err := os.ReadFile(filepath.Join(dir, "kindred.golden"))
 	require.NoError(t, err)

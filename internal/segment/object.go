@@ -22,6 +22,9 @@ const (
 	KindRows
 )
 
+// KindBroadcast is of package ring.
+const KindBroadcast Kind = 17
+
 // Kinds of package state.
 const (
 	KindValue Kind = iota + 18
@@ -30,7 +33,7 @@ const (
 
 var kindNames = [...]string{"", "", "raw", "mutex", "semaphore", "spsc ring", "bytes ring",
 	"event", "once", "recursive mutex", "condition", "read-write mutex", "wait group", "barrier", "rows",
-	KindValue: "value", KindArray: "array"}
+	KindBroadcast: "broadcast ring", KindValue: "value", KindArray: "array"}
 
 // String names the kind in words.
 func (k Kind) String() string {

@@ -45,5 +45,22 @@ func TestEveryOperationHasACase(t *testing.T) {
 		"ring.Info.String":        "formats what Inspect returned",
 		"ring.Side.String":        "formats what Inspect returned",
 		"ring.Waiting":            "makes an option",
+
+		"ring.Blocking":                 "makes an option",
+		"ring.FromNewest":               "makes an option",
+		"ring.FromOldest":               "makes an option",
+		"ring.FromSequence":             "makes an option",
+		"ring.Broadcast.Cap":            "a constant",
+		"ring.Broadcast.Ref":            "a constant",
+		"ring.Broadcast.Bounds":         "reads, changes nothing",
+		"ring.OpenOrNewBroadcast":       "as ring.OpenBroadcast, and else as ring.NewBroadcast",
+		"ring.BroadcastFrom":            "as ring.OpenBroadcast, without the name; changes nothing",
+		"ring.BroadcastWriter.Sequence": "of the process's own",
+		"ring.Subscriber.Sequence":      "of the process's own",
+		"ring.Subscriber.Behind":        "reads, changes nothing",
+		"ring.Lapped.Error":             "formats what Next returned",
+		"ring.Lapped.Is":                "compares",
+		"ring.InspectBroadcast":         "reads, changes nothing",
+		"ring.BroadcastInfo.String":     "formats what InspectBroadcast returned",
 	})
 }

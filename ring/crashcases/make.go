@@ -105,7 +105,7 @@ func makeCases() (all []crashlab.Case) {
 	for _, c := range []struct {
 		covers string
 		kind   kind
-	}{{"ring.NewSPSC", ofValues}, {"ring.NewBytes", ofRecords(nil)}} {
+	}{{"ring.NewSPSC", ofValues}, {"ring.NewBytes", ofRecords(nil)}, {"ring.NewBroadcast", ofNews}} {
 		all = append(all, crashlab.Case{
 			Name: c.covers, Covers: []string{c.covers}, States: []string{"none", "made"},
 			Play: func() crashlab.Play {
@@ -118,7 +118,7 @@ func makeCases() (all []crashlab.Case) {
 	for _, c := range []struct {
 		covers string
 		kind   kind
-	}{{"ring.OpenSPSC", ofValues}, {"ring.OpenBytes", ofRecords(nil)}} {
+	}{{"ring.OpenSPSC", ofValues}, {"ring.OpenBytes", ofRecords(nil)}, {"ring.OpenBroadcast", ofNews}} {
 		all = append(all, crashlab.Case{
 			Name: c.covers, Covers: []string{c.covers}, States: []string{"made"},
 			Play: func() crashlab.Play {

@@ -99,6 +99,8 @@ func stateOf(o segment.Object) (fmt.Stringer, error) {
 		return ring.Inspect(o)
 	case segment.KindValue, segment.KindArray:
 		return state.Inspect(o)
+	case segment.KindBroadcast:
+		return ring.InspectBroadcast(o)
 	}
 	return sync.Inspect(o)
 }
