@@ -254,6 +254,8 @@ func TestLockersOfAReadWriteLock(t *testing.T) {
 	a, b := rwMutexes(t)
 	w, r := a.Locker(nil), b.RLocker()
 	w.Lock()
+	_, held := b.Owner()
+	require.True(t, held)
 	w.Unlock()
 	r.Lock()
 	require.Equal(t, 1, a.Readers())

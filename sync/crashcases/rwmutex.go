@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	gosync "sync"
 	"time"
 
 	"github.com/kindred-ipc/kindred/internal/crashlab"
@@ -146,6 +147,12 @@ func (s *study) whole(a *crashlab.Actor) (string, error) {
 		return "", errors.New("the victim did not write, and somebody had to repair")
 	}
 	return s.left("", "")(a)
+}
+
+// through locks and unlocks.
+func through(l gosync.Locker) {
+	l.Lock()
+	defer l.Unlock()
 }
 
 func rwMutexCases() []crashlab.Case {
@@ -301,12 +308,9 @@ func rwMutexCases() []crashlab.Case {
 			Covers: []string{"sync.RWMutex.Locker", "sync.RWMutex.RLocker", "sync.RWMutex.Reading"},
 			Play: played(func(s *study, p *crashlab.Play) {
 				p.Victim = func(*crashlab.Actor) error {
-					w, r := s.Locker(nil), s.RLocker()
-					w.Lock()
-					w.Unlock()
-					r.Lock()
-					r.Unlock()
 					_ = s.Reading()
+					through(s.Locker(nil))
+					through(s.RLocker())
 					return nil
 				}
 			}),
