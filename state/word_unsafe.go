@@ -41,9 +41,6 @@ func fromWord[T any](w uint64) (v T) {
 	return v
 }
 
-// castWord is fromWord for a T that is a word.
-func castWord[T any](w uint64) T { return *(*T)(unsafe.Pointer(&w)) }
-
 // bytesOf is the memory of *v.
 func bytesOf[T any](v *T) []byte { return unsafe.Slice((*byte)(unsafe.Pointer(v)), unsafe.Sizeof(*v)) }
 
