@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"encoding/binary"
+	"fmt"
 	"time"
 
 	"github.com/kindred-ipc/kindred/proc"
@@ -10,74 +11,116 @@ import (
 	"github.com/kindred-ipc/kindred/shm"
 )
 
-// record is the length of the records that travel through the rings of bytes: 8 words, each of which is checked.
-const record = 64
-
+// bytesRows measure records that are written by one copy, or in place, and read in place: the reader adds up one word
+// of each line.
 func bytesRows() []Row {
-	return []Row{{
-		Name:  "ring/bytes/stream",
-		About: "records of 64 bytes, written and read in place",
-		N:     5_000_000, Warm: 2_000_000, Capacity: 1 << 20, CapacityOf: "bytes",
-		Place: TwoCPUs, Payload: "64 bytes, each word checked", Concurrency: "1 writer, 1 reader",
-		Ours: measureBytes,
-	}}
+	row := func(name, about string, length, n uint64, goal float64, w recordsWay) Row {
+		return Row{
+			Name: name, About: about, N: n, Warm: n / 3, Capacity: 1 << 20, CapacityOf: "bytes", Goal: goal,
+			Place: TwoCPUs, Payload: fmt.Sprint(length, " bytes, one word of each line added up"), Concurrency: "1 writer, 1 reader",
+			Ours:      measureRecords(length, w),
+			Reference: Reference{Name: "C, memcpy into shared memory", Source: "memcpy.c", Kind: fmt.Sprint(length)},
+		}
+	}
+	const atMost = 1 / 0.9 // of the time: 0.9 of the bandwidth
+	return []Row{
+		row("ring/bytes/64B", "records of 64 bytes, one by one", 64, 10_000_000, 0, singly),
+		row("ring/bytes/64B/batch", "records of 64 bytes, 32 published and peeked at a time", 64, 10_000_000, 0, inBatches),
+		row("ring/bytes/4KiB", "records of 4 KiB, one copy in and none out", 4<<10, 1_000_000, atMost, singly),
+		row("ring/bytes/64KiB", "records of 64 KiB, one copy in and none out", 64<<10, 60_000, atMost, singly),
+	}
 }
 
-// measureBytes is measureStream for records: their first word counts, the others follow from it.
-func measureBytes(ctx context.Context, j Job) (float64, error) {
-	p, err := newPair(j, int64(j.Capacity)+1<<19)
-	if err != nil {
-		return 0, err
-	}
-	there, err := ring.NewBytes(p.seg, int(j.Capacity), shm.Named("there"))
-	if err != nil {
-		return 0, err
-	}
-	w, err := there.Writer(ring.Waiting(ring.Spin))
-	if err != nil {
-		return 0, err
-	}
-	back, err := ring.NewSPSC[uint64](p.seg, 1, shm.Named("back"))
-	if err != nil {
-		return 0, err
-	}
-	r, err := back.Reader(ring.Waiting(ring.Spin))
-	if err != nil {
-		return 0, err
-	}
-	if err := p.start(ctx, bytesConsumer); err != nil {
-		return 0, err
-	}
-	v, err := pinned(j.A, func() (float64, error) {
-		if err := produceBytes(ctx, w, r, j.Salt, j.Warm); err != nil {
+// recordsWay is how both ends move their records.
+type recordsWay int
+
+const (
+	singly recordsWay = iota
+	inBatches
+)
+
+// recordBatch is how many records go at a time.
+const recordBatch = 32
+
+// recordsJob is what the peer is told.
+type recordsJob struct {
+	Job
+	Length uint64
+	Way    recordsWay
+}
+
+// measureRecords is measureStream for records of that length: their first word counts, those of the other lines are
+// always the same.
+func measureRecords(length uint64, way recordsWay) Side {
+	return func(ctx context.Context, j Job) (float64, error) {
+		p, err := newPair(j, int64(j.Capacity)+1<<19)
+		if err != nil {
 			return 0, err
 		}
-		begin := time.Now()
-		err := produceBytes(ctx, w, r, j.Salt+j.Warm, j.N)
-		return j.per(time.Since(begin)), err
-	})
-	return v, p.finish(ctx, err)
+		there, err := ring.NewBytes(p.seg, int(j.Capacity), shm.Named("there"))
+		if err != nil {
+			return 0, err
+		}
+		w, err := there.Writer(ring.Waiting(ring.Spin))
+		if err != nil {
+			return 0, err
+		}
+		back, err := ring.NewSPSC[uint64](p.seg, 1, shm.Named("back"))
+		if err != nil {
+			return 0, err
+		}
+		r, err := back.Reader(ring.Waiting(ring.Spin))
+		if err != nil {
+			return 0, err
+		}
+		if err := begin(ctx, p, recordsConsumer, recordsJob{j, length, way}); err != nil {
+			return 0, err
+		}
+		source := make([]byte, length)
+		for k := uint64(1); k < length/64; k++ {
+			binary.LittleEndian.PutUint64(source[64*k:], k)
+		}
+		v, err := pinned(j.A, func() (float64, error) {
+			part := func(first, n uint64) error {
+				if err := produceRecords(ctx, w, source, way, first, n); err != nil {
+					return err
+				}
+				last, err := r.Pop(ctx)
+				if err == nil {
+					expect(last, first+n, "producer")
+				}
+				return err
+			}
+			if err := part(j.Salt, j.Warm); err != nil {
+				return 0, err
+			}
+			begin := time.Now()
+			err := part(j.Salt+j.Warm, j.N)
+			return j.per(time.Since(begin)), err
+		})
+		return v, p.finish(ctx, err)
+	}
 }
 
-func produceBytes(ctx context.Context, w *ring.BytesWriter, r *ring.Reader[uint64], first, n uint64) error {
+func produceRecords(ctx context.Context, w *ring.BytesWriter, source []byte, way recordsWay, first, n uint64) error {
 	for v := first; v != first+n; v++ {
-		b, err := w.Reserve(ctx, record)
+		b, err := w.Reserve(ctx, len(source))
 		if err != nil {
 			return err
 		}
-		for i := 0; i < record; i += 8 {
-			binary.LittleEndian.PutUint64(b[i:], v+uint64(i))
+		binary.LittleEndian.PutUint64(source, v)
+		copy(b, source)
+		if way == singly || (v-first)%recordBatch == recordBatch-1 {
+			w.Commit(len(b))
+		} else {
+			w.Append(len(b))
 		}
-		w.Commit(record)
 	}
-	last, err := r.Pop(ctx)
-	if err == nil {
-		expect(last, first+n, "producer")
-	}
-	return err
+	w.Flush()
+	return nil
 }
 
-var bytesConsumer = proc.Func("bench/bytes/consumer", func(ctx context.Context, j Job) error {
+var recordsConsumer = proc.Func("bench/bytes/consumer", func(ctx context.Context, j recordsJob) error {
 	seg, err := attached(ctx)
 	if err != nil {
 		return err
@@ -99,25 +142,48 @@ var bytesConsumer = proc.Func("bench/bytes/consumer", func(ctx context.Context, 
 		return err
 	}
 	_, err = pinned(j.B, func() (struct{}, error) {
-		if err := consumeBytes(ctx, w, r, j.PeerSalt, j.Warm); err != nil {
+		part := func(first, n uint64) error {
+			if err := consumeRecords(ctx, r, j, first, n); err != nil {
+				return err
+			}
+			return w.Push(ctx, first+n)
+		}
+		if err := part(j.PeerSalt, j.Warm); err != nil {
 			return struct{}{}, err
 		}
-		return struct{}{}, consumeBytes(ctx, w, r, j.PeerSalt+j.Warm, j.N)
+		return struct{}{}, part(j.PeerSalt+j.Warm, j.N)
 	})
 	return err
 })
 
-func consumeBytes(ctx context.Context, w *ring.Writer[uint64], r *ring.BytesReader, first, n uint64) error {
-	for want := first; want != first+n; want++ {
-		b, err := r.Peek(ctx)
+func consumeRecords(ctx context.Context, r *ring.BytesReader, j recordsJob, first, n uint64) error {
+	lines := j.Length / 64
+	others := lines * (lines - 1) / 2
+	records := make([][]byte, 1)
+	if j.Way == inBatches {
+		records = make([][]byte, recordBatch)
+	}
+	for want := first; want != first+n; {
+		k := 1
+		var err error
+		if j.Way == singly {
+			records[0], err = r.Peek(ctx)
+		} else {
+			k, err = r.PeekN(ctx, records)
+		}
 		if err != nil {
 			return err
 		}
-		expect(uint64(len(b)), record, "consumer, length")
-		for i := 0; i < record; i += 8 {
-			expect(binary.LittleEndian.Uint64(b[i:]), want+uint64(i), "consumer")
+		for _, b := range records[:k] {
+			sum := uint64(0)
+			for i := 0; i+64 <= len(b); i += 64 {
+				sum += binary.LittleEndian.Uint64(b[i:])
+			}
+			expect(uint64(len(b)), j.Length, "consumer, length")
+			expect(sum, want+others, "consumer")
+			want++
 		}
 		r.Release()
 	}
-	return w.Push(ctx, first+n)
+	return nil
 }
