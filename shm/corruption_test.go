@@ -45,6 +45,7 @@ var attaches = corruption.Register(corruption.Scene{
 		look(t, seg, objects)
 		t.Moment()
 		make1(t, seg)
+		use(t, seg)
 		t.Moment()
 		t.Do("check again", func() (any, error) { return nil, seg.Check() })
 		t.Do("close", func() (any, error) { return nil, seg.Close() })
@@ -168,6 +169,32 @@ func make1(t *corruption.Trial, seg *shm.Segment) {
 			return nil, err
 		})
 	}
+}
+
+// use allocates blocks, hands them over, takes them, and frees them.
+func use(t *corruption.Trial, seg *shm.Segment) {
+	for _, n := range []int{1, 1000, 20 << 10} {
+		var b shm.Block
+		ok := t.Do(fmt.Sprintf("allocate %d bytes", n), func() (_ any, err error) {
+			late := time.AfterFunc(t.Patience(patience), func() { _ = seg.Close() })
+			b, err = seg.Alloc(n)
+			if !late.Stop() && errors.Is(err, shm.ErrClosed) {
+				return nil, fmt.Errorf("%w: %w", context.DeadlineExceeded, err)
+			}
+			if err == nil {
+				clear(b.Bytes())
+			}
+			return nil, err
+		})
+		if !ok {
+			continue
+		}
+		t.Do("settle", func() (any, error) { return nil, b.Settle() })
+		t.Do("take", func() (any, error) { return nil, b.Take() })
+		t.Do("find", func() (any, error) { _, err := seg.Block(b.Ref()); return nil, err })
+		t.Do("free", func() (any, error) { return nil, b.Free() })
+	}
+	t.Do("statistics", func() (any, error) { seg.Stats(); return nil, nil })
 }
 
 func TestSegmentOfWhichAnyByteIsOverwritten(t *testing.T) { attaches.Run(t, 1500) }

@@ -195,7 +195,7 @@ func TestRulesAreThoseOfTheDocument(t *testing.T) {
 	tables, err := layouttest.Tables()
 	require.NoError(t, err)
 	documented := map[string]bool{unused: true, nameText: true, userBytes: true, recordHead: true, recordBytes: true,
-		usedControl: true, freeControl: true, copyBytes: true, copySequence: true, elementBytes: true}
+		usedControl: true, freeControl: true, idle: true, copyBytes: true, copySequence: true, elementBytes: true}
 	for name, table := range tables {
 		if name == "segment.Ref" || name == "ring.body" || name == "ring.broadcastBody" {
 			continue // it has no place of its own; its parts stand elsewhere

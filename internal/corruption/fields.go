@@ -164,10 +164,10 @@ func (m *survey) heap() {
 	controls, shift := m.uint64(m.at(0, header, "controlsOffset")), m.uint32(m.at(0, header, "runShift"))
 	top := m.uint64(m.at(0, header, "top"))
 	if to := runs + top*m.end(run); to < controls {
-		m.add(to, 8, "", unused)
+		m.add(to, 8, "", idle)
 	}
 	if to := controls + top<<shift/64*8; to < heap {
-		m.add(to, 8, "", unused)
+		m.add(to, 8, "", idle)
 	}
 	for i := range top {
 		entry := runs + i*m.end(run)
@@ -187,7 +187,7 @@ func (m *survey) heap() {
 			if c>>36&7 == 0 {
 				if before {
 					m.add(word, 8, "", freeControl)
-					m.add(off, maxGap, "", unused)
+					m.add(off, maxGap, "", idle)
 				}
 				before = false
 				continue

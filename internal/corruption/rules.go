@@ -34,6 +34,7 @@ const (
 	recordBytes = "bytes of a record"
 	usedControl = "control word of a block"
 	freeControl = "control word of no block"
+	idle        = "memory of the heap that nobody has yet"
 
 	copyBytes    = "bytes of a copy"
 	copySequence = "sequence of copies"
@@ -109,6 +110,7 @@ var rules = map[string]Rule{
 	"segment.run.guests": Nothing,
 	"segment.run.extent": Word,
 	"segment.run.freed":  Nothing,
+	idle:                 Word,
 	freeControl:          Word, // a block that somebody else has
 	usedControl:          Word,
 

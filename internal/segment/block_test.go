@@ -382,6 +382,19 @@ func TestABlockThatWasUsedAsOftenAsCanBeIsNotUsedAgain(t *testing.T) {
 	}
 }
 
+// A place that is worn out, and nothing else: that is no reason to look for ever.
+func TestALargeBlockDoesNotBeginWhereAPlaceIsWorn(t *testing.T) {
+	s := anonymous(t, 1<<20, Config{})
+	whole := s.heap.count << s.heap.shift
+	require.NoError(t, alloc(t, s, whole).Free())
+	s.heap.control(s.heap.heap).Store(uint64(makeControl(blockFree, 0, maxGeneration)))
+	_, err := s.Alloc(whole, 0)
+	require.ErrorIs(t, err, ErrNoSpace)
+	b := alloc(t, s, whole-s.heap.runBytes())
+	require.Equal(t, s.heap.runOffset(1), b.off)
+	require.NoError(t, s.Check())
+}
+
 // Where there is no memory for a run of one's own, one allocates among others.
 func TestAFullSegmentIsUsedToTheLastBlockByWhoeverNeedsIt(t *testing.T) {
 	s := anonymous(t, 1<<16, Config{Participants: 8})

@@ -20,27 +20,26 @@ func (s *Segment) allocateLarge(size uint64, f fits) (Block, error) {
 	defer l.Unlock()
 	h.note()
 	// What is free below the end is looked at if there seems to be enough, and else only if it must be.
-	from := uint64(0)
+	from, reclaimed := uint64(0), false
 	if h.m.header().vacant.Load() < size>>h.shift {
 		from = h.brim()
 	}
-	for {
+	for whole := from == 0; ; {
 		start, n, bytes, ok := h.row(from, f)
-		if !ok {
-			if from > 0 {
-				from = 0
-				continue
+		switch {
+		case ok:
+			b, err := h.join(start, n, bytes)
+			if b.off != 0 || err != nil {
+				return b, err
 			}
-			if h.reclaim() {
-				continue
-			}
+			from = start + 1 // somebody was quicker, or a place there is worn out
+		case !whole:
+			from, whole = 0, true
+		case reclaimed || !h.reclaim():
 			return Block{}, h.noRoom(size)
+		default:
+			from, reclaimed = 0, true
 		}
-		b, err := h.join(start, n, bytes)
-		if b.off != 0 || err != nil {
-			return b, err
-		}
-		from = start + 1
 	}
 }
 

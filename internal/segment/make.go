@@ -77,10 +77,14 @@ func (s *Segment) draft(spec Spec) (Object, error) {
 	if _, size := place(0); align <= s.heap.runBytes()/2 && size <= s.heap.runBytes()/2 {
 		b, err = s.Alloc(size, max(align, Line))
 	} else {
-		b, err = s.allocateLarge(spec.Size, func(start uint64) (uint64, bool) {
+		f := func(start uint64) (uint64, bool) {
 			body, size := place(start)
 			return size, body <= s.heap.runBytes()
-		})
+		}
+		if b, err = s.allocateLarge(spec.Size, f); errors.Is(err, ErrNoSpace) {
+			s.sweepAll() // what the dead had comes back
+			b, err = s.allocateLarge(spec.Size, f)
+		}
 		b.seg = s
 	}
 	if err != nil {
