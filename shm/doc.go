@@ -12,6 +12,9 @@
 //	seg, err := shm.Anonymous(1 << 20)
 //	mu, err := sync.NewMutex(seg, shm.Named("door"))
 //
+// The heap of a segment gives memory to them, and to whoever calls Alloc: a Block is its allocator's, and
+// comes back when that dies, until it is handed over by Settle.
+//
 // # Participants
 //
 // Each attach, by whatever process, is a participant: it holds a slot in the segment's table, and

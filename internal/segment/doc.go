@@ -11,8 +11,11 @@
 //   - There is one recovery path: whoever notices a death takes the dead one's byte and sweeps; a
 //     Close, an exit and a kill are the same to it (sweep.go).
 //   - A Lock is an Owner in a word, taken over from the dead by whoever wants it next (lock.go). It
-//     guards the heap (heap.go) and the names (names.go), in which every change is committed by one
-//     store, so that there is nothing to repair.
+//     guards the names (names.go), in which every change is committed by one store.
+//   - The heap is runs, cut into blocks (heap.go; docs/HEAP.md says why). A block has an owner in its control
+//     word, until it is handed over; a sweep gives back what the dead owned. Block is what structures
+//     allocate their parts with, and link them without a gap (block.go); an object is a block with a header
+//     (make.go, object.go).
 //   - Whoever cannot go on waits at a Point: polls, queues up in Go behind others of its process, and
 //     sleeps in the kernel alone; deaths that matter to it are pushed (wait.go). Short sleeps set no
 //     timer (attendant.go). A few waits of an attach sleep with a thread each, all others with one
