@@ -29,4 +29,11 @@ func manyCPUs() bool {
 	return many != 0
 }
 
+// yield gives the CPU to another thread that wants it, and reports whether the system can. It is no sleep,
+// so the scheduler of this process is not told.
+func yield() bool {
+	_, _, errno := unix.RawSyscall(unix.SYS_SCHED_YIELD, 0, 0, 0)
+	return errno == 0
+}
+
 var started = time.Now()

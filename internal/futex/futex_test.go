@@ -166,8 +166,7 @@ func TestADemandForFencesIsNeverTakenBack(t *testing.T) {
 func TestSpinnerLearns(t *testing.T) {
 	var s Spinner
 	if !manyCPUs() {
-		require.False(t, s.Spin(func() bool { return true }), "one CPU: never polls")
-		return
+		return // see TestYieldsLearn
 	}
 	for range 40 {
 		require.False(t, s.Spin(func() bool { return false }))
@@ -179,6 +178,27 @@ func TestSpinnerLearns(t *testing.T) {
 	require.Equal(t, int64(maxSpin), s.budget.Load())
 	s.SetPolicy(Park)
 	require.False(t, s.Spin(func() bool { return true }))
+}
+
+func TestYieldsLearn(t *testing.T) {
+	if !yield() {
+		t.Skip("nobody can yield here")
+	}
+	var s Spinner
+	asked := 0
+	never := func() bool { asked++; return false }
+	for range 40 {
+		require.False(t, s.yieldFor(never))
+	}
+	asked = 0
+	require.False(t, s.yieldFor(never))
+	require.Equal(t, 1, asked, "in vain: once, to see whether it has changed")
+	for range 40 {
+		require.True(t, s.yieldFor(func() bool { return true }))
+	}
+	asked = 0
+	require.False(t, s.yieldFor(never))
+	require.Equal(t, maxYields, asked)
 }
 
 func TestRegistrationEnds(t *testing.T) {

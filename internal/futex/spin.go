@@ -15,6 +15,13 @@ const (
 	initialSpin = 20 * time.Microsecond
 	maxSpin     = 50 * time.Microsecond
 
+	// Where the process has one CPU, whoever could make the condition true is kept from it by polling, but
+	// not by a yield: sched_yield gives the CPU to others who want it, and takes half as long as a sleep
+	// and a wake. It proves nothing, because others may want it who have nothing to do with the wait. So a
+	// few are tried, fewer if they were of no use.
+	initialYields = 4
+	maxYields     = 8
+
 	// pollsPerLook is how many polls are made between two looks at the clock.
 	pollsPerLook = 32
 )
@@ -36,6 +43,7 @@ const (
 // ready; its methods may be called by several goroutines.
 type Spinner struct {
 	budget atomic.Int64 // nanoseconds; 0 stands for initialSpin
+	yields atomic.Int32 // how many yields in vain have been taken off initialYields; negative: added
 	policy atomic.Int32
 }
 
@@ -43,15 +51,19 @@ type Spinner struct {
 func (s *Spinner) SetPolicy(p Policy) { s.policy.Store(int32(p)) }
 
 // Spin polls done until it reports true or the budget is used up, and says which. It does not poll
-// at all where the process may run on one CPU alone: whoever could make done true would be kept
-// from it.
+// where the process may run on one CPU alone, because whoever could make done true would be kept from it,
+// but yields the CPU a few times.
 func (s *Spinner) Spin(done func() bool) bool {
 	policy := Policy(s.policy.Load())
-	if policy == Park || !ManyCPUs() {
+	if policy == Park {
 		return false
 	}
+	many := ManyCPUs()
 	if word.Modelled && word.Current() != nil {
-		return done() // time stands still in a model
+		return many && done() // time stands still in a model
+	}
+	if !many {
+		return s.yieldFor(done)
 	}
 	budget := maxSpin
 	if policy == Adaptive {
@@ -66,6 +78,26 @@ func (s *Spinner) Spin(done func() bool) bool {
 	return paid
 }
 
+// yieldFor is Spin on one CPU.
+func (s *Spinner) yieldFor(done func() bool) bool {
+	left := s.yields.Load()
+	share := runtime.GOMAXPROCS(0) == 1
+	for range max(initialYields-left, 1) {
+		if !yield() {
+			return false
+		}
+		if share {
+			runtime.Gosched()
+		}
+		if done() {
+			s.yields.Store(max(left-1, initialYields-maxYields))
+			return true
+		}
+	}
+	s.yields.Store(min(left+1, initialYields-1))
+	return false
+}
+
 func poll(done func() bool, budget time.Duration) bool {
 	for range pollsPerLook {
 		if done() {
@@ -73,7 +105,7 @@ func poll(done func() bool, budget time.Duration) bool {
 		}
 		pause()
 	}
-	yield := runtime.GOMAXPROCS(0) == 1
+	share := runtime.GOMAXPROCS(0) == 1
 	for start := time.Now(); time.Since(start) < budget; {
 		for range pollsPerLook {
 			if done() {
@@ -81,7 +113,7 @@ func poll(done func() bool, budget time.Duration) bool {
 			}
 			pause()
 		}
-		if yield {
+		if share {
 			runtime.Gosched()
 		}
 	}

@@ -203,7 +203,7 @@ func (p *Point) Wait(ctx context.Context, w Wait) error {
 		return ErrClosed
 	}
 	poll := w.Poll
-	if poll == nil {
+	if poll == nil || !futex.ManyCPUs() { // then there are few looks
 		poll = w.Try
 	}
 	// Whoever finds others asleep has no hope that polling would be short, and would overtake them.
