@@ -8,7 +8,7 @@ package state
 // none over an atomic access, nor out of a loop.
 //
 // There is no room in these paths for a look at whether the segment was closed; so Close takes them away
-// (see atClose), by a plain store that they see at once, or soon.
+// (see atClose), before it cuts the mapping loose, by a plain store that they see at once, or soon.
 const plainWords = true
 
 // copyOut copies from memory that others may be writing to. What is loaded after it is loaded behind it.

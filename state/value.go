@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"runtime"
 	"slices"
 	"sync/atomic"
 
@@ -28,14 +27,15 @@ import (
 type Value[T any] struct {
 	_ noCopy
 	place
-	fast  bool // direct is there: T is a number that a plain load reads at once (see plainWords)
-	count bool // and an integer of 8 bytes, and this process may write
+	fast  bool // direct is the value: T is a number that a plain load reads at once (see plainWords)
+	count bool // counter is: it is an integer of 8 bytes, and this process may write
 	bare  bool // T is a word, any bytes are one, and this process may write
 	word  bool // T is a word
 
 	direct  *T
 	counter *word.Uint64
-	slow    func() (T, error) // loadSlow: a call through a field leaves Load small enough to be inlined
+	slow    func() (T, error)  // loadSlow and addSlow: calls through fields leave Load and Add small enough to
+	add     func(T) (T, error) // be inlined
 	state   *valueState
 	self    *atomic.Uint64 // of the segment; 0 once it is closed
 	codec   *codec.Codec[T]
@@ -117,14 +117,17 @@ func valueOf[T any](seg *shm.Segment, o segment.Object, c *codec.Codec[T], op, n
 		place: placeOf(o), state: valueIn(o), self: seg.Engine().SelfWord(), codec: c,
 		race: race.At(seg.ID(), o.Offset()), word: size <= wordSize, lock: seg.Engine().LockAt(o.Offset() + valueLock),
 	}
-	v.slow = v.loadSlow
+	v.slow, v.add = v.loadSlow, v.addSlow
+	v.direct, v.counter = new(T), new(word.Uint64)
 	v.bare = v.word && c.Bare() && v.seg.Writable() == nil
 	if !v.word {
 		v.twin = twinAt(&v.state.word, o.Bytes()[valueSize:][:copiesSize(size)], size)
 	}
 	if plainWords && v.word && isScalar[T]() {
 		v.direct, v.fast = pointerTo[T](&v.state.word), true
-		v.counter, v.count = &v.state.word, v.bare && size == 8 && isInteger[T]()
+		if v.bare && size == 8 && isInteger[T]() {
+			v.counter, v.count = &v.state.word, true
+		}
 		atClose(v.seg, v, func(v *Value[T]) { v.fast, v.count = false, false })
 	}
 	return v, nil
@@ -148,13 +151,11 @@ func (v *Value[T]) Ref() shm.Ref { return v.ref }
 // Load is the value. It waits for nobody. It fails with shm.ErrClosed, and with shm.ErrCorrupt if what
 // lies there is no T, which only a process that breaks the rules can have written.
 func (v *Value[T]) Load() (x T, err error) {
-	if v.fast {
-		x = *v.direct
-	} else {
+	x = *v.direct
+	if !v.fast { // that was a T that nobody looks at, or Close's zeros
 		x, err = v.slow()
 	}
-	runtime.KeepAlive(v) // the mapping goes with the last handle
-	return x, err
+	return
 }
 
 func (v *Value[T]) loadSlow() (T, error) {
