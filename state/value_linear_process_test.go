@@ -156,6 +156,9 @@ var registerModel = linear.Model[uint64]{
 	Kinds: []string{"", "load", "store", "swap", "compare and swap", "update"},
 	Step: func(s uint64, op linear.Op) []uint64 {
 		cut := op.Fate != linear.Returned
+		if !cut && op.Code == linear.TimedOut {
+			return []uint64{s}
+		}
 		told := func(out, next uint64) []uint64 {
 			if cut || op.Outs[0] == out {
 				return []uint64{next}
@@ -210,10 +213,14 @@ var user = linear.Func("state_test.user", func(ctx context.Context, c *linear.Cl
 			c.Invoke(update, x)
 			out, err = r.add(ctx, x)
 		}
-		if err != nil {
+		switch {
+		case linear.Over(err): // while it waited for the lock
+			c.Return(linear.TimedOut)
+		case err != nil:
 			return err
+		default:
+			c.Return(linear.OK, out)
 		}
-		c.Return(linear.OK, out)
 		if c.Rand.IntN(4) == 0 {
 			c.Pause()
 		}
