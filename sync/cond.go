@@ -128,6 +128,9 @@ func (c *Cond) Wait(ctx context.Context, l Lockable) error {
 	if err != nil && c.forgo(r) {
 		err = nil
 	}
+	if err == nil {
+		c.ledger.hear()
+	}
 	if e := l.regain(context.WithoutCancel(ctx)); e != nil {
 		err = errors.Join(err, e)
 	}
@@ -189,6 +192,7 @@ func (c *Cond) Signal() error {
 	if err := c.seg.Writable(); err != nil {
 		return c.wrap("signal", err)
 	}
+	c.ledger.say()
 	if c.state.give(c.ledger) {
 		c.point.Broadcast()
 	}
@@ -200,6 +204,7 @@ func (c *Cond) Broadcast() error {
 	if err := c.seg.Writable(); err != nil {
 		return c.wrap("broadcast to", err)
 	}
+	c.ledger.say()
 	c.ledger.signalAll()
 	c.point.Broadcast()
 	return c.wrap("broadcast to", c.seg.Writable())

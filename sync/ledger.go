@@ -6,6 +6,7 @@ import (
 	gosync "sync"
 	"sync/atomic"
 
+	"github.com/kindred-ipc/kindred/internal/race"
 	"github.com/kindred-ipc/kindred/internal/segment"
 	"github.com/kindred-ipc/kindred/internal/word"
 	"github.com/kindred-ipc/kindred/shm"
@@ -32,6 +33,7 @@ type ledger struct {
 	seg   *segment.Segment
 	form  *form
 	point *segment.Point // where those wait whom a death concerns
+	race  race.Word      // see raceRows
 	known atomic.Pointer[chain]
 	// settle is what the object does about a dead one's count: it leaves 0, or what is to stay. It may be
 	// begun again.
@@ -40,6 +42,10 @@ type ledger struct {
 	mu   gosync.Mutex // held while this process looks for a row
 	mine atomic.Pointer[row]
 }
+
+// raceRows is the proxy of all counts together, from the object's place: a word of which no object says
+// anything else.
+const raceRows = 3
 
 // Flags beside the owner of a row.
 const (
@@ -62,6 +68,7 @@ func ledgerAt(p place, point *segment.Point, f *form, first *word.Uint64, settle
 	return p.seg.Local(p.off, func() any {
 		l := newLedger(p.seg, f, first, settle)
 		l.point = point
+		l.race = race.At(p.seg.ID(), p.off)
 		return l
 	}).(*ledger)
 }
@@ -237,6 +244,7 @@ func (l *ledger) settleAll(gone func(segment.Owner) bool) {
 			continue
 		}
 		if r.owner.CompareAndSwap(w, uint64(self)|settling) {
+			l.say() // what the dead one did before comes with its death
 			l.settle(l, r)
 			left := uint64(0)
 			if r.count.Load() != 0 {
@@ -244,6 +252,20 @@ func (l *ledger) settleAll(gone func(segment.Owner) bool) {
 			}
 			r.owner.CompareAndSwap(uint64(self)|settling, left)
 		}
+	}
+}
+
+// say tells the race detector that this goroutine is about to change a count that others act on.
+func (l *ledger) say() {
+	if race.Enabled {
+		l.race.Release(raceRows)
+	}
+}
+
+// hear tells it that this goroutine acts on what the counts were.
+func (l *ledger) hear() {
+	if race.Enabled {
+		l.race.Acquire(raceRows)
 	}
 }
 

@@ -48,9 +48,6 @@ type RWMutex struct {
 	race    race.Word
 }
 
-// raceReaders is the proxy of what readers did, counted from the state.
-const raceReaders = 4
-
 var rwmutexShape = shapeOf[RWMutexState](segment.KindRWMutex, 0)
 
 // NewRWMutex makes an RWMutex in seg, unlocked. It fails with shm.ErrExist if the name is taken, and with
@@ -266,9 +263,7 @@ func (m *RWMutex) RUnlock() error {
 	if r == nil || self == 0 || r.owner.Load() != self {
 		return m.notRead()
 	}
-	if race.Enabled {
-		m.race.Release(raceReaders)
-	}
+	m.ledger.say()
 	if !m.retreat(r) {
 		return m.notRead()
 	}
@@ -316,9 +311,7 @@ func (m *RWMutex) drain(ctx context.Context) error {
 
 // had says what it is that this process has the lock of.
 func (m *RWMutex) had() error {
-	if race.Enabled {
-		m.race.Acquire(raceReaders)
-	}
+	m.ledger.hear()
 	if m.state.suspect.Load() != 0 {
 		m.lock.Doubt() // first: whoever dies here leaves the lock suspect all the same
 		m.state.suspect.Store(0)

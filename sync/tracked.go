@@ -61,6 +61,7 @@ func (t *trackedPermits) take(ctx context.Context, n int64) (bool, error) {
 	}
 	ok := t.free() >= n
 	if ok {
+		t.ledger.hear()
 		r.count.Add(uint64(n))
 	}
 	return ok, t.lock.Unlock()
@@ -114,6 +115,7 @@ func (t *trackedPermits) release(n int64) error {
 	if err != nil {
 		return err
 	}
+	t.ledger.say()
 	if has := r.lessen(uint64(n)); has < uint64(n) {
 		return fmt.Errorf("%d permits of %d that this process has: %w", n, has, ErrCount)
 	}

@@ -108,6 +108,7 @@ func (g *WaitGroup) Add(n int) error {
 		err = fmt.Errorf("%d units of work: %w", n, ErrCount)
 	}
 	if err == nil {
+		g.ledger.say()
 		r.count.Add(uint64(n))
 	}
 	return g.wrap("add to", err)
@@ -141,6 +142,7 @@ func (g *WaitGroup) take(mine *row, n int) error {
 			}
 		}
 	}
+	g.ledger.hear()
 	mine.count.Add(uint64(max(n, 0)) - left)
 	if n <= 0 || left > 0 {
 		return fmt.Errorf("%d units of work, %d more than others answer for: %w", n, left, ErrCount)
@@ -156,6 +158,7 @@ func (g *WaitGroup) Done() error {
 	if err != nil {
 		return g.wrap("finish work of", err)
 	}
+	g.ledger.say()
 	if !g.finish(r) {
 		err = g.enter(context.Background())
 		if err == nil && !g.finish(r) {
@@ -228,6 +231,7 @@ func (g *WaitGroup) over(ctx context.Context) (bool, error) {
 	if !g.ledger.none() {
 		return false, g.lock.Unlock()
 	}
+	g.ledger.hear()
 	died := g.state.died.Swap(0) != 0
 	err := g.lock.Unlock()
 	if died {

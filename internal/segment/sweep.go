@@ -41,7 +41,11 @@ func (s *Segment) Gone(o Owner) bool {
 // Swept reports whether o is known to have left. It makes no system call: false proves nothing.
 func (s *Segment) Swept(o Owner) bool {
 	i := o.slot()
-	return i >= s.slots || s.slot(i).state.Load() != slotState(o.generation(), slotLive)
+	swept := i >= s.slots || s.slot(i).state.Load() != slotState(o.generation(), slotLive)
+	if race.Enabled && swept {
+		s.deaths().Acquire(0)
+	}
+	return swept
 }
 
 // deaths orders what the goroutines of this process did before one of its attaches was closed.
