@@ -9,6 +9,9 @@ func (m *Mutex) Waited() bool { return m.lock.Waited() }
 // QueuedAtEvent is how many goroutines of this process wait.
 func QueuedAtEvent(e *Event) int { return e.point.Queued() }
 
+// EventWaited reports whether somebody may be asleep.
+func EventWaited(e *Event) bool { return e.state.event.Asleep() }
+
 // Urgent reports whether somebody starves for the lock.
 func Urgent(m *Mutex) bool { return m.lock.Urgent() }
 

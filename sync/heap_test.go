@@ -343,7 +343,10 @@ func TestAnEventOrdersWhatGoroutinesDoInTheHeap(t *testing.T) {
 	b, err := sync.EventFrom(again(t, s), a.Ref())
 	require.NoError(t, err)
 	ctx := bounded(t)
-	follows(t, b.Set, func() error { return a.Wait(ctx) })
+	follows(t, func() error {
+		until(func() bool { return sync.EventWaited(b) })
+		return b.Set()
+	}, func() error { return a.Wait(ctx) })
 	require.NoError(t, b.Clear())
 	follows(t, b.Set, func() error {
 		until(a.IsSet)
