@@ -221,8 +221,8 @@ func (b *Barrier) come(r *row, acts bool) (a arrival, err error) {
 	if p&phaseBroken != 0 {
 		return a, ErrBroken
 	}
+	parties := b.Parties() // first: whoever leaves between the two has not come, either
 	before := b.arrived(p)
-	parties := b.Parties()
 	if parties == 0 {
 		return a, fmt.Errorf("%w: all parties have left", ErrBroken)
 	}
@@ -249,13 +249,21 @@ func (b *Barrier) come(r *row, acts bool) (a arrival, err error) {
 func phaseTag(p uint64) uint64 { return p>>phaseShift%(goneTag-1) + 1 }
 
 // arrived is how many have come to the phase.
-func (b *Barrier) arrived(p uint64) (n int) {
+func (b *Barrier) arrived(p uint64) int {
+	n := uint64(0)
 	for r := range b.ledger.each {
 		if c := r.count.Load(); c>>signalBits == phaseTag(p) {
-			n += int(c & signalMask)
+			n += c & signalMask
 		}
 	}
-	return n
+	return int(min(n, maxParties))
+}
+
+// full reports whether all have come. One who has come, and leaves between the two looks, is missing then, which the
+// next look mends; in the other order he would stand for somebody who has yet to come.
+func (b *Barrier) full(p uint64) bool {
+	parties := b.Parties()
+	return b.arrived(p) >= parties
 }
 
 // act runs the action of the last who came, outside of the lock: others may give up meanwhile.
@@ -284,10 +292,18 @@ func (b *Barrier) proceed(p uint64) error {
 		if err := b.seg.Writable(); err != nil {
 			return err
 		}
-		return ErrBroken
+		if !b.ended(p) {
+			return ErrBroken
+		}
+		return nil // fill was quicker
 	}
 	b.point.Broadcast()
 	return nil
+}
+
+// ended reports whether phase p is over, and ended well.
+func (b *Barrier) ended(p uint64) bool {
+	return b.state.phase.Load()>>phaseShift != p>>phaseShift && b.state.spoiled.Load() <= p>>phaseShift
 }
 
 // smash breaks phase p, if it is under way.
@@ -314,7 +330,7 @@ func (b *Barrier) pass(ctx context.Context, p uint64, r *row) error {
 		q := b.state.phase.Load()
 		if q>>phaseShift == p>>phaseShift {
 			result = ErrBroken
-			return q&phaseBroken != 0 || b.fill(q)
+			return q&phaseBroken != 0
 		}
 		result = nil
 		if b.state.spoiled.Load() > p>>phaseShift && r != nil {
@@ -323,7 +339,7 @@ func (b *Barrier) pass(ctx context.Context, p uint64, r *row) error {
 		return true
 	}
 	err := b.point.Wait(ctx, segment.Wait{
-		Try:   func() bool { b.ledger.bury(); return look() },
+		Try:   func() bool { b.ledger.bury(); return look() || b.fill(p) && look() },
 		Poll:  look,
 		Slept: b.ledger.sweep,
 	})
@@ -343,13 +359,21 @@ func (b *Barrier) pass(ctx context.Context, p uint64, r *row) error {
 	return result
 }
 
-// fill ends a phase that became full because a party died that had not come.
-func (b *Barrier) fill(q uint64) bool {
-	if !b.leaves || q&actorMask != 0 || b.arrived(q) < b.Parties() {
+// fill ends a phase that became full because a party died that had not come, and reports whether it is over. It
+// keeps out while somebody comes, who may be the last, and have an action; whoever is not looks himself.
+func (b *Barrier) fill(p uint64) bool {
+	if !b.leaves || !b.full(p) {
 		return false
 	}
-	_ = b.proceed(q)
-	return false // the next look says how it ended
+	if !b.lock.TryLock() {
+		if got, err := b.lock.TrySlow(); !got || err != nil && b.lock.MarkConsistent() != nil {
+			return false
+		}
+	}
+	q := b.state.phase.Load()
+	full := q>>phaseShift == p>>phaseShift && q&(phaseBroken|actorMask) == 0 && b.full(q)
+	err := b.lock.Unlock()
+	return full && err == nil && b.proceed(q) == nil
 }
 
 // settle is the death of a party: it breaks the barrier, or leaves it.
