@@ -3,6 +3,8 @@ package sync
 import (
 	"errors"
 	"fmt"
+	"math"
+	"slices"
 	gosync "sync"
 	"sync/atomic"
 
@@ -53,7 +55,8 @@ const (
 	retired  = 2 << segment.FlagShift // and nobody's
 )
 
-// chain is the rows that this process knows, and where the next block will be linked. It is not changed.
+// chain is the rows that this process knows, and where the next block will be linked. It is not changed once
+// it is known.
 type chain struct {
 	rows   []*row
 	blocks []uint64 // their places
@@ -87,43 +90,41 @@ func (l *ledger) rows() []*row {
 
 // chain follows the blocks from where this process last came to.
 func (l *ledger) chain() (*chain, error) {
-	for {
-		c := l.known.Load()
-		place := c.next.Load()
-		if place == 0 {
-			return c, nil
-		}
-		more, err := l.follow(c, place)
-		if err != nil {
-			return c, err
-		}
-		l.known.CompareAndSwap(c, more)
+	c := l.known.Load()
+	place := c.next.Load()
+	if place == 0 {
+		return c, nil
 	}
+	more := &chain{slices.Clip(c.rows), slices.Clip(c.blocks), c.next}
+	var err error
+	for place != 0 && err == nil {
+		err = l.follow(more, place)
+		place = more.next.Load()
+	}
+	l.known.CompareAndSwap(c, more)
+	return more, err
 }
 
-// follow is c with the block at place.
-func (l *ledger) follow(c *chain, place uint64) (*chain, error) {
+// follow adds the block at place to c.
+func (l *ledger) follow(c *chain, place uint64) error {
 	o, err := l.seg.Resolve(segment.RefAt(l.seg, place), segment.KindRows, l.form.layout())
 	if err == nil {
 		err = o.Holds(l.form.size)
 	}
 	if err != nil {
-		return nil, err
+		return err
 	}
 	if len(c.blocks) >= maxChain {
-		return nil, fmt.Errorf("%d blocks of rows do not end: %w", maxChain, shm.ErrCorrupt)
+		return fmt.Errorf("%d blocks of rows do not end: %w", maxChain, shm.ErrCorrupt)
 	}
 	for _, b := range c.blocks {
 		if b == place {
-			return nil, fmt.Errorf("blocks of rows in a circle: %w", shm.ErrCorrupt)
+			return fmt.Errorf("blocks of rows in a circle: %w", shm.ErrCorrupt)
 		}
 	}
 	rows, next := l.form.in(o)
-	return &chain{
-		rows:   append(c.rows[:len(c.rows):len(c.rows)], rows...),
-		blocks: append(c.blocks[:len(c.blocks):len(c.blocks)], place),
-		next:   next,
-	}, nil
+	c.rows, c.blocks, c.next = append(c.rows, rows...), append(c.blocks, place), next
+	return nil
 }
 
 // own is this process's row.
@@ -165,6 +166,9 @@ func (l *ledger) enroll() (*row, error) {
 func (l *ledger) claim(self uint64) *row {
 	for _, r := range l.rows() {
 		if r.owner.Load() == 0 && r.owner.CompareAndSwap(0, self) {
+			if r.count.Load() != 0 {
+				r.count.Store(0) // a hostile peer's
+			}
 			return r
 		}
 	}
@@ -207,22 +211,35 @@ func (l *ledger) each(yield func(r *row, dead bool) bool) {
 	}
 }
 
-// sum is what all rows have together.
+// sum is what all rows have together that are somebody's.
 func (l *ledger) sum() (n uint64) {
 	for _, r := range l.rows() {
-		n += r.count.Load()
+		n += r.has()
 	}
 	return n
 }
 
-// none reports whether no row has anything.
+// number is the sum as an int that is not negative, whatever a hostile peer writes.
+func (l *ledger) number() int { return int(max(0, min(int64(l.sum()), math.MaxInt))) }
+
+// none reports whether no row that is somebody's has anything.
 func (l *ledger) none() bool {
 	for _, r := range l.rows() {
-		if r.count.Load() != 0 {
+		if r.has() != 0 {
 			return false
 		}
 	}
 	return true
+}
+
+// has is the count, if there is one. A row that is nobody's has none: what a hostile peer writes there would
+// be waited for without an end.
+func (r *row) has() uint64 {
+	n := r.count.Load()
+	if n != 0 && segment.OwnerOf(r.owner.Load()) == 0 {
+		return 0
+	}
+	return n
 }
 
 // sweep settles the rows of the dead. It makes a system call for each row of the living.

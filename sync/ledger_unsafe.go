@@ -41,11 +41,6 @@ type line struct {
 	_   [segment.Line - 16]byte
 }
 
-const (
-	packed   = 29 // so that a block takes half a kibibyte with its header
-	lineRows = 14 // and two kibibytes
-)
-
 // offsetOf is where a word lies in the segment.
 func offsetOf(seg *segment.Segment, w *word.Uint64) uint64 {
 	off, _ := seg.OffsetOf(unsafe.Pointer(w), 8)
@@ -85,7 +80,7 @@ var (
 )
 
 var (
-	_ = [1]struct{}{}[unsafe.Sizeof(packedRows{})-480]
-	_ = [1]struct{}{}[unsafe.Sizeof(linedRows{})-1920]
+	_ = [1]struct{}{}[unsafe.Sizeof(packedRows{})-16-16*packed]
+	_ = [1]struct{}{}[unsafe.Sizeof(linedRows{})-segment.Line-segment.Line*lineRows]
 	_ = [1]struct{}{}[unsafe.Sizeof(line{})-segment.Line]
 )

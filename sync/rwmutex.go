@@ -386,7 +386,7 @@ func (m *RWMutex) Owner() (Holder, bool) { return holderOf(m.seg, &m.lock) }
 
 // Readers is how often the lock is held for reading. It is out of date as soon as it returns, and counts who has
 // come and has yet to find that there is a writer.
-func (m *RWMutex) Readers() int { return int(m.ledger.sum()) }
+func (m *RWMutex) Readers() int { return m.ledger.number() }
 
 // Locker is m, locked for writing, for code that wants a sync.Locker; see Mutex.Locker.
 func (m *RWMutex) Locker(repair func() error) sync.Locker { return &locker{m, repair} }

@@ -186,7 +186,7 @@ func (g *WaitGroup) finish(mine *row) bool {
 }
 
 // Count is how many units of work are not done. It is out of date as soon as it returns.
-func (g *WaitGroup) Count() int { return int(g.ledger.sum()) }
+func (g *WaitGroup) Count() int { return g.ledger.number() }
 
 // Wait blocks until there is no work, or ctx is over. If a process died with work that it answered for,
 // one Wait says so with ErrOwnerDied; there is no work then, either. It also fails with shm.ErrClosed and
