@@ -38,6 +38,7 @@ const (
 	three     = "-DCONTENDERS=3 -DONCE -DDEATHS=1 -DBARGER=2"
 	newcomer  = "-DCONTENDERS=3 -DSLOTS=2 -DONCE -DDEATHS=1"
 	late      = newcomer + " -DBARGER=2"
+	bothDie   = "-DDEATHS=2" // a reader and a writer
 )
 
 var checks = []check{
@@ -82,6 +83,17 @@ var checks = []check{
 	{model: "mutex", flags: two, lost: "NO_PRUNEPOKE"},
 	{model: "mutex", flags: three, lost: "NO_WATCH"},
 	{model: "mutex", flags: cancelled, lost: "BREAK_PASSON"},
+
+	{model: "rwmutex", flags: "-DROUNDS=2"},
+	{model: "rwmutex", flags: bothDie, quick: true},
+	{model: "rwmutex", flags: "-DROUNDS=2 -DDEATHS=1"},
+	{model: "rwmutex", flags: "-DROUNDS=1", lost: "BREAK_WAKEWRITER"},
+	{model: "rwmutex", flags: "-DROUNDS=1", lost: "BREAK_WAKEREADERS"},
+	{model: "rwmutex", flags: bothDie, lost: "BREAK_LOOK", quick: true},
+	{model: "rwmutex", flags: bothDie, lost: "BREAK_DRAIN"},
+	{model: "rwmutex", flags: bothDie, lost: "BREAK_BURY"},
+	{model: "rwmutex", flags: bothDie, lost: "BREAK_PUSH"},
+	{model: "rwmutex", flags: "-DREADERS=2 -DDEATHS=1", lost: "BREAK_OPEN"},
 }
 
 func TestSpinFindsNoFaultInTheModelsAndOneInEachControl(t *testing.T) {
@@ -158,7 +170,7 @@ var (
 func TestEveryFunctionThatAModelNamesExists(t *testing.T) {
 	models, err := filepath.Glob("*.pml")
 	require.NoError(t, err)
-	require.Len(t, models, 4)
+	require.Len(t, models, 5)
 	named := 0
 	for _, model := range models {
 		text, err := os.ReadFile(model)
