@@ -93,3 +93,98 @@ var permits = corruption.Register(corruption.Scene{
 func TestSemaphoreOfWhichAnyByteIsOverwritten(t *testing.T) { permits.Run(t, 3000) }
 
 func TestSemaphoreUnderAHostilePeer(t *testing.T) { permits.Storm(t, 2000) }
+
+var bell = corruption.Register(corruption.Scene{
+	Name:    "event",
+	Moments: 3,
+	Changes: []string{corruption.Bell},
+	Script: func(t *corruption.Trial) {
+		t.Moment()
+		e, ok := find(t, t.Seg, sync.OpenEvent, corruption.Bell)
+		t.Moment()
+		if !ok {
+			t.Moment()
+			return
+		}
+		t.Do("is set", func() (any, error) { return e.IsSet(), nil })
+		t.Block("wait in vain", corruption.Bell, func(ctx context.Context) (any, error) { return nil, e.Wait(ctx) })
+		t.Do("set", func() (any, error) { return nil, e.Set() })
+		t.Moment()
+		t.Do("is set by now", func() (any, error) { return e.IsSet(), nil })
+		t.Pass("wait", func(ctx context.Context) (any, error) { return nil, e.Wait(ctx) })
+		t.Do("clear", func() (any, error) { return nil, e.Clear() })
+		t.Do("is set no more", func() (any, error) { return e.IsSet(), nil })
+	},
+})
+
+func TestEventOfWhichAnyByteIsOverwritten(t *testing.T) { bell.Run(t, 1000) }
+
+func TestEventUnderAHostilePeer(t *testing.T) { bell.Storm(t, 1000) }
+
+var deed = corruption.Register(corruption.Scene{
+	Name:    "once",
+	Moments: 3,
+	Changes: []string{corruption.Deed},
+	Script: func(t *corruption.Trial) {
+		t.Moment()
+		o, ok := find(t, t.Seg, sync.OpenOnce, corruption.Deed)
+		t.Moment()
+		if !ok {
+			t.Moment()
+			return
+		}
+		t.Do("is done", func() (any, error) { return o.Done(), nil })
+		times := 0
+		do := func(f func()) func(context.Context) (any, error) {
+			return func(ctx context.Context) (any, error) {
+				err := o.Do(ctx, func() error { f(); times++; return nil })
+				return times, err
+			}
+		}
+		t.Pass("do", do(t.Moment))
+		t.Do("is done by now", func() (any, error) { return o.Done(), nil })
+		t.Pass("do again", do(func() {}))
+	},
+})
+
+func TestOnceOfWhichAnyByteIsOverwritten(t *testing.T) { deed.Run(t, 1000) }
+
+func TestOnceUnderAHostilePeer(t *testing.T) { deed.Storm(t, 1000) }
+
+var nest = corruption.Register(corruption.Scene{
+	Name:    "rmutex",
+	Moments: 3,
+	Changes: []string{corruption.Nest},
+	Script: func(t *corruption.Trial) {
+		t.Moment()
+		m, ok := find(t, t.Seg, sync.OpenRMutex, corruption.Nest)
+		t.Moment()
+		if !ok {
+			t.Moment()
+			return
+		}
+		t.Do("holder", func() (any, error) { _, held := m.Owner(); return held, nil })
+		var hold *sync.Hold
+		t.Pass("lock", func(ctx context.Context) (_ any, err error) {
+			hold, err = m.Lock(ctx)
+			return hold.Depth(), err
+		})
+		t.Do("lock again", func() (any, error) { return nil, hold.Lock(context.Background()) })
+		t.Do("mark", func() (any, error) { return nil, hold.MarkConsistent() })
+		t.Moment()
+		t.Do("unlock", func() (any, error) { return nil, hold.Unlock() })
+		t.Do("unlock again", func() (any, error) { return nil, hold.Unlock() })
+		t.Do("unlock too often", func() (any, error) { return nil, hold.Unlock() })
+		t.Do("try", func() (_ any, err error) {
+			hold, err = m.TryLock()
+			return hold != nil, err
+		})
+		if hold != nil {
+			t.Do("unlock at the end", func() (any, error) { return nil, hold.Unlock() })
+		}
+	},
+})
+
+func TestRMutexOfWhichAnyByteIsOverwritten(t *testing.T) { nest.Run(t, 1000) }
+
+func TestRMutexUnderAHostilePeer(t *testing.T) { nest.Storm(t, 1000) }

@@ -34,7 +34,7 @@ var classes = []struct {
 	{shm.ErrFull, "full"}, {shm.ErrClosed, "closed"}, {shm.ErrReadOnly, "read only"},
 	{shm.ErrOwnerDied, "owner died"}, {sync.ErrNotRecoverable, "not recoverable"}, {sync.ErrNotHeld, "not held"},
 	{sync.ErrCount, "count"}, {ring.ErrPeerDied, "peer died"}, {ring.ErrBusy, "busy"}, {ring.ErrTooLarge, "too large"},
-	{state.ErrRange, "range"},
+	{sync.ErrBroken, "broken"}, {state.ErrRange, "range"},
 	{ring.ErrLapped, "lapped"}, {ring.ErrSequence, "no such record"}, {ring.ErrTooMany, "too many"},
 }
 
@@ -56,8 +56,8 @@ var (
 	damaged = []Class{
 		"corrupt", "no segment", "truncated", "version", "layout", "kind", "stale", "not there", "no space", "full",
 	}
-	// held is what depends on who holds something, or lives.
-	held = []Class{waited, "owner died", "not recoverable", "not held", "peer died", "busy", ok}
+	// held is what depends on who holds something, answers for it, or lives.
+	held = []Class{waited, "owner died", "not recoverable", "not held", "count", "broken", "peer died", "busy", ok}
 )
 
 // Answer is what an operation said.

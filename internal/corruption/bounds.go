@@ -39,7 +39,7 @@ func owned(s *Scene, fields []Field, used, size uint64) (all []extent) {
 			next = fields[i+1].Offset
 		}
 		switch {
-		case slices.Contains(s.Changes, f.Object) && !strings.HasPrefix(f.Name, block+"."):
+		case s.changes(f.Object) && !strings.HasPrefix(f.Name, block+"."):
 			all = join(all, extent{f.Offset, next})
 		case s.Attaches && (strings.HasPrefix(f.Object, slot) || f.Object == "" && f.Offset >= 128):
 			all = join(all, extent{f.Offset, next})

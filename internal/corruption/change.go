@@ -76,6 +76,18 @@ func NewPlan(fields []Field, moments int, seed uint64) *Plan {
 	return p
 }
 
+// thin keeps one in so many of the bytes of the fields that are not wanted, another one with each seed.
+func (p *Plan) thin(share uint64, wanted func(Field) bool) {
+	n := 0
+	for i, off := range p.bytes {
+		if wanted(p.Fields[p.owner[i]]) || (uint64(i)+p.Seed)%share == 0 {
+			p.bytes[n], p.owner[n] = off, p.owner[i]
+			n++
+		}
+	}
+	p.bytes, p.owner = p.bytes[:n], p.owner[:n]
+}
+
 // Singles is how many trials change one byte.
 func (p *Plan) Singles() int { return len(p.bytes) * patterns }
 
@@ -147,7 +159,12 @@ func (p *Plan) run(c *Change, rnd *rand.Rand, content []byte, k int) {
 		if b[i] = fill; random {
 			b[i] = byte(rnd.Uint32())
 		}
-		if f := fieldAt(p.Fields, off+uint64(i)); f.Rule > field.Rule {
+		f := fieldAt(p.Fields, off+uint64(i))
+		if min(f.Rule, field.Rule) == Value && max(f.Rule, field.Rule) == Fixed {
+			b = b[:i] // neither rule excuses what the other does
+			break
+		}
+		if f.Rule > field.Rule {
 			field = f
 		}
 	}

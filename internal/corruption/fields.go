@@ -115,11 +115,28 @@ func (m *survey) structure(off uint64, name, object string) {
 		switch inner, ok := nested[full]; {
 		case ok:
 			m.structure(off+f.Offset, inner, object)
+		case arrays[full] != "":
+			m.rows(off+f.Offset, off+f.Offset+f.Size, arrays[full], object)
 		case f.Name == "_":
 			m.gap(off+f.Offset, off+f.Offset+f.Size, object)
 		default:
 			m.add(off+f.Offset, f.Size, object, full)
 		}
+	}
+}
+
+// rows takes those rows down that are somebody's, one that is not, and the begin of the next, where what
+// overwrites that one may end. All others are like them.
+func (m *survey) rows(off, end uint64, name, object string) {
+	for off < end {
+		owner := m.uint64(off) // a row's first word, on a line of its own or not
+		m.structure(off, name, object)
+		if off += m.end(name); owner == 0 {
+			break
+		}
+	}
+	if off < end {
+		m.structure(off, "sync.row", object)
 	}
 }
 
@@ -143,6 +160,8 @@ const (
 	block = "segment.blockHeader"
 	run   = "segment.run"
 	slot  = "slot " // and its number: the object of a participant's fields
+
+	rowsOf = "rows of " // and the name of an object: that of its blocks of rows
 )
 
 // names are those of the objects, by their places.
@@ -150,10 +169,30 @@ func (m *survey) names() map[uint64]string {
 	names := make(map[uint64]string)
 	for place := m.uint64(m.at(0, "segment.header", "directory")); place != 0; {
 		off := place & (1<<40 - 1) * 8
-		names[place] = string(m.content[off+m.end(block):][:m.uint32(m.at(off, block, "nameLength"))])
+		name := string(m.content[off+m.end(block):][:m.uint32(m.at(off, block, "nameLength"))])
+		names[place] = name
+		for _, rows := range m.blocksOfRows(off) {
+			names[rows] = rowsOf + name
+		}
 		place = m.uint64(m.at(off, block, "next"))
 	}
 	return names
+}
+
+// blocksOfRows are the places of the blocks of rows that the object at off has.
+func (m *survey) blocksOfRows(off uint64) (places []uint64) {
+	body := m.tables[bodies[segment.Kind(m.uint32(m.at(off, block, "kind")))]]
+	i := slices.IndexFunc(body, func(f layouttest.Field) bool { return f.Name == "rows" })
+	if i < 0 {
+		return nil
+	}
+	word := off + m.uint32(m.at(off, block, "bodyOffset")) + body[i].Offset
+	for place := m.uint64(word); place != 0; place = m.uint64(word) {
+		places = append(places, place)
+		off := place & (1<<40 - 1) * 8
+		word = off + m.uint32(m.at(off, block, "bodyOffset")) // next comes first
+	}
+	return places
 }
 
 // heap takes the tables of the heap down, and the objects.

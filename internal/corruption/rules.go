@@ -73,6 +73,12 @@ var nested = map[string]string{
 	"state.arrayState.lock":        "segment.LockState",
 }
 
+// arrays are the fields that are rows of structs.
+var arrays = map[string]string{
+	"sync.packedRows.rows": "sync.row",
+	"sync.linedRows.rows":  "sync.line",
+}
+
 // rules are those of the fields by name.
 var rules = map[string]Rule{
 	unused:      Nothing,
@@ -146,9 +152,7 @@ var rules = map[string]Rule{
 	"sync.row.owner":            Holder,
 	"sync.row.count":            Word,
 	"sync.packedRows.next":      Word,
-	"sync.packedRows.rows":      Holder, // and what he has
 	"sync.linedRows.next":       Word,
-	"sync.linedRows.rows":       Holder,
 	"sync.WaitGroupState.died":  Word,
 	"sync.WaitGroupState.rows":  Word,
 	"sync.BarrierState.phase":   Word,

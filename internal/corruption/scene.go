@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"slices"
+	"strings"
 	"time"
 
 	mmap "github.com/edsrzf/mmap-go"
@@ -36,6 +37,9 @@ type Scene struct {
 	// must stay as they are.
 	Changes  []string
 	Attaches bool
+
+	// Meets are the objects that the script looks at beside those. Of the bytes of others, some are overwritten.
+	Meets []string
 
 	operator *proc.Function[orders]
 	stuck    time.Duration // for how long a trial may be under way before its operator is taken to hang
@@ -166,6 +170,7 @@ func (op *operator) plans() error {
 		return err
 	}
 	op.plan = NewPlan(fields, op.scene.Moments, op.orders.Seed)
+	op.plan.thin(strangers, op.scene.meets)
 	op.count, op.step = op.plan.Trials(), 1
 	switch o := op.orders; {
 	case o.One >= 0:
@@ -179,6 +184,22 @@ func (op *operator) plans() error {
 		op.count = o.Sample
 	}
 	return nil
+}
+
+// strangers is how many bytes take turns that a script does not meet: of other objects, and of the heap's tables.
+const strangers = 8
+
+// meets reports whether the script may meet the field.
+func (s *Scene) meets(f Field) bool {
+	if s.Attaches || len(s.Changes) == 0 || s.changes(f.Object) || slices.Contains(s.Meets, f.Object) || strings.HasPrefix(f.Object, slot) {
+		return true
+	}
+	return f.Object == "" && !strings.HasPrefix(f.Name, run+".")
+}
+
+// changes reports whether the script may change the object, which may be the rows of one.
+func (s *Scene) changes(object string) bool {
+	return slices.Contains(s.Changes, strings.TrimPrefix(object, rowsOf))
 }
 
 func gcd(a, b int) int {
@@ -213,7 +234,7 @@ func (op *operator) rehearse() error {
 			return fmt.Errorf("without a change, first %v, then %v", op.want, t.answers)
 		}
 		if t.moments != op.scene.Moments {
-			return fmt.Errorf("the script has %d moments, and says %d", t.moments, op.scene.Moments)
+			return fmt.Errorf("the script has %d moments, and says %d: %v", t.moments, op.scene.Moments, t.answers)
 		}
 		op.want = t.answers
 	}
@@ -244,8 +265,8 @@ const tooLong = 30 * time.Second
 // perform follows the script once, from the bytes as they were at first.
 func (op *operator) perform(c Change) *Trial {
 	// Where there is neither a field nor anything near one, nothing happens as a rule: that is half a
-	// megabyte.
-	all := c.Index%64 <= 0 || c.laxest() == Word
+	// megabyte. Where objects are made, they may lie anywhere.
+	all := c.Index%64 <= 0 || c.laxest() == Word || op.scene.Attaches
 	restore(op.live, op.pristine, op.bounds.near)
 	t := &Trial{Seg: op.seg, Dir: op.orders.Dir, op: op, change: c}
 	op.scene.Script(t)

@@ -77,7 +77,8 @@ func (t *Trial) Pass(op string, do func(context.Context) (any, error)) bool {
 // Patience is how long a call that can go on may take: short, if a change may keep it from that; else
 // without end, because a busy machine may keep it for long.
 func (t *Trial) Patience(short time.Duration) time.Duration {
-	if t.op.orders.Storm || t.change.laxest() >= Holder {
+	rehearses := t.change.Index < 0
+	if !rehearses && t.op.orders.Storm || t.change.laxest() >= Holder {
 		return short
 	}
 	return endless
@@ -98,7 +99,7 @@ func (t *Trial) concerns(object string) bool {
 	}
 	for _, f := range t.change.Fields {
 		speaks := f.Rule >= Holder || strings.HasPrefix(f.Name, event+".")
-		if speaks && (f.Object == object || strings.HasPrefix(f.Object, slot)) {
+		if speaks && (strings.TrimPrefix(f.Object, rowsOf) == object || strings.HasPrefix(f.Object, slot)) {
 			return true
 		}
 	}
@@ -134,12 +135,16 @@ func (t *Trial) Between(what string, low, n, high int) {
 	}
 }
 
-// misled reports whether the change is where the next object goes: what is made then may lie anywhere.
+// misled reports whether the change is where the next object goes: what is made then may lie anywhere. So may the rows
+// of a semaphore that says that it has some.
 func (t *Trial) misled() bool {
-	if !t.op.scene.Attaches {
-		return false
-	}
 	for _, f := range t.change.Fields {
+		if f.Name == "sync.SemaphoreState.made" {
+			return true
+		}
+		if !t.op.scene.Attaches {
+			continue
+		}
 		switch f.Name {
 		case "segment.header.heapNext", "segment.header.dirty":
 			return true

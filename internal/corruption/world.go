@@ -25,6 +25,16 @@ import (
 //	Held           mutex   locked by one who lives
 //	Orphan         mutex   locked by one who is dead
 //	Seats          semaphore of 3 permits
+//	Loans          semaphore of 5, tracked: the dead has 2, and who lives 1
+//	Bell           event   not set
+//	Deed           once    begun by one who is dead
+//	Nest           rmutex  locked by one who is dead
+//	Library        rwmutex read by both
+//	Annals         rwmutex read by the dead
+//	Porch          cond    the dead waited at it, and who lives has been there
+//	Shift          group   the dead answers for 2 units of work, and who lives for 1
+//	Gate           barrier of 3: the dead has come to it, and who lives is a party
+//	Exit           barrier of 2, which the dead leave: one of them is a party
 //	Ticks          values  two of them, 7 and 8; both ends belong to the dead
 //	Inbox, Outbox  values  somebody who lives writes, and reads: 1 and 2 are in each
 //	Log            bytes   three records, of which one crosses the end of the ring; ends of the dead
@@ -40,6 +50,18 @@ const (
 	Held   = "held"
 	Orphan = "orphan"
 	Seats  = "seats"
+
+	Loans   = "loans"
+	Bell    = "bell"
+	Deed    = "deed"
+	Nest    = "nest"
+	Library = "library"
+	Annals  = "annals"
+	Porch   = "porch"
+	Shift   = "shift"
+	Gate    = "gate"
+	Exit    = "exit"
+
 	Ticks  = "ticks"
 	Inbox  = "inbox"
 	Outbox = "outbox"
@@ -116,7 +138,8 @@ func build(ctx context.Context, seg *shm.Segment) error {
 			return err
 		}
 	}
-	return errors.Join(tick(ctx, seg), write(ctx, seg), fill(ctx, seg, Outbox, Mail), keep(ctx, seg), announce(ctx, seg))
+	return errors.Join(buildLocks(ctx, seg), tick(ctx, seg), write(ctx, seg), fill(ctx, seg, Outbox, Mail),
+		keep(ctx, seg), announce(ctx, seg))
 }
 
 // keep makes the objects of package state.
@@ -164,6 +187,93 @@ func announce(ctx context.Context, seg *shm.Segment) error {
 		}
 	}
 	return err
+}
+
+// buildLocks makes what has rows, and what else one who is dead can have left half done.
+func buildLocks(ctx context.Context, seg *shm.Segment) error {
+	loans, err := sync.NewSemaphore(seg, 5, shm.Named(Loans), sync.Tracked())
+	if err == nil {
+		err = loans.Acquire(ctx, 2)
+	}
+	if err != nil {
+		return err
+	}
+	if _, err := sync.NewEvent(seg, shm.Named(Bell)); err != nil {
+		return err
+	}
+	deed, err := sync.NewOnce(seg, shm.Named(Deed))
+	if err != nil {
+		return err
+	}
+	begun := make(chan struct{})
+	go func() {
+		_ = deed.Do(ctx, func() error {
+			close(begun)
+			select {}
+		})
+	}()
+	<-begun
+	nest, err := sync.NewRMutex(seg, shm.Named(Nest))
+	if err == nil {
+		_, err = nest.Lock(ctx)
+	}
+	if err != nil {
+		return err
+	}
+	for _, name := range []string{Library, Annals} {
+		m, err := sync.NewRWMutex(seg, shm.Named(name))
+		if err == nil {
+			err = m.RLock(ctx)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	shift, err := sync.NewWaitGroup(seg, shm.Named(Shift))
+	if err == nil {
+		err = shift.Add(2)
+	}
+	if err != nil {
+		return err
+	}
+	return errors.Join(await(ctx, seg), gather(ctx, seg))
+}
+
+// await makes Porch, and waits at it for ever.
+func await(ctx context.Context, seg *shm.Segment) error {
+	porch, err := sync.NewCond(seg, shm.Named(Porch))
+	if err != nil {
+		return err
+	}
+	mu, err := sync.OpenMutex(seg, Free)
+	if err == nil {
+		err = mu.Lock(ctx)
+	}
+	if err != nil {
+		return err
+	}
+	go func() { _ = porch.Wait(ctx, mu) }()
+	if err := mu.Lock(ctx); err != nil { // it waits
+		return err
+	}
+	return mu.Unlock()
+}
+
+// gather makes the barriers, comes to Gate, and waits there for ever.
+func gather(ctx context.Context, seg *shm.Segment) error {
+	gate, err := sync.NewBarrier(seg, 3, shm.Named(Gate))
+	if err != nil {
+		return err
+	}
+	go func() { _, _ = gate.Wait(ctx) }()
+	for gate.Waiting() == 0 {
+		runtime.Gosched()
+	}
+	exit, err := sync.NewBarrier(seg, 2, shm.Named(Exit), sync.Leaving())
+	if err != nil {
+		return err
+	}
+	return exit.Join()
 }
 
 // fill writes to a ring of each kind.
@@ -282,7 +392,7 @@ func hold(ctx context.Context, seg *shm.Segment) error {
 	if err != nil {
 		return err
 	}
-	if err := fill(ctx, seg, Inbox, Post); err != nil {
+	if err := errors.Join(holdLocks(ctx, seg), fill(ctx, seg, Inbox, Post)); err != nil {
 		return err
 	}
 	r, err := ring.OpenSPSC[uint64](seg, Outbox)
@@ -295,6 +405,44 @@ func hold(ctx context.Context, seg *shm.Segment) error {
 	b, err := ring.OpenBytes(seg, Mail)
 	if err == nil {
 		_, err = b.Reader()
+	}
+	return err
+}
+
+// holdLocks takes rows in everything that has some.
+func holdLocks(ctx context.Context, seg *shm.Segment) error {
+	loans, err := sync.OpenSemaphore(seg, Loans)
+	if err == nil {
+		err = loans.Acquire(ctx, 1)
+	}
+	if err != nil {
+		return err
+	}
+	library, err := sync.OpenRWMutex(seg, Library)
+	if err == nil {
+		err = library.RLock(ctx)
+	}
+	if err != nil {
+		return err
+	}
+	shift, err := sync.OpenWaitGroup(seg, Shift)
+	if err == nil {
+		err = shift.Add(1)
+	}
+	if err != nil {
+		return err
+	}
+	porch, err := sync.OpenCond(seg, Porch)
+	if err != nil {
+		return err
+	}
+	over, cancel := context.WithCancel(ctx)
+	if cancel(); !errors.Is(porch.Wait(over, nil), context.Canceled) { // it has a row, and does not wait
+		return errors.New("waits with a context that is over")
+	}
+	gate, err := sync.OpenBarrier(seg, Gate)
+	if err == nil {
+		err = gate.Join()
 	}
 	return err
 }
