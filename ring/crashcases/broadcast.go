@@ -73,7 +73,6 @@ type audience struct {
 // broadcastScene is how the ring of a trial stands before the victim's operation.
 type broadcastScene struct {
 	name   string
-	covers string
 	lead   int  // items of somebody who is dead by then
 	reads  bool // the victim is a subscriber that holds writers up
 	takes  bool // it comes in its operation, and not before
