@@ -146,7 +146,7 @@ func (t *Trial) misled() bool {
 			continue
 		}
 		switch f.Name {
-		case "segment.header.heapNext", "segment.header.dirty":
+		case usedControl, "segment.header.heapNext", "segment.header.dirty":
 			return true
 		}
 	}
