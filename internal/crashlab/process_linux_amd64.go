@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"runtime"
@@ -158,6 +159,9 @@ func (p *process) hear(o order, d time.Duration) (answer, error) {
 
 func (p *process) trouble(o order, err error) error {
 	what := strings.TrimSpace(o.Act + " " + o.Part)
+	if errors.Is(err, io.EOF) {
+		_ = p.cmd.Wait() // it has ended, and behind this all that it said is there
+	}
 	if said := p.errs.String(); said != "" {
 		return fmt.Errorf("%s, %s: %w; it said: %s", p.role, what, err, said)
 	}
