@@ -232,7 +232,8 @@ func (l *Lab) collect() ([]os.DirEntry, error) {
 	return os.ReadDir(l.dir)
 }
 
-// asleepOnFutex returns when some thread of the process sleeps on a word of shared memory.
+// asleepOnFutex returns when some thread of the process sleeps on a word of shared memory, and for long: the brief
+// sleep that comes first, which has no time-out in the kernel, ends by itself, and would hide that nobody ends it.
 func asleepOnFutex(pid int) error {
 	const private = 128
 	for begin := time.Now(); time.Since(begin) < patienceWithChild; {
@@ -241,15 +242,15 @@ func asleepOnFutex(pid int) error {
 			return err
 		}
 		for _, id := range all {
-			var call, word, op uint64
+			var call, word, op, val, timeout uint64
 			text, err := os.ReadFile(fmt.Sprintf("/proc/%d/task/%d/syscall", pid, id))
 			if err != nil {
 				continue
 			}
-			if n, _ := fmt.Sscanf(string(text), "%d 0x%x 0x%x", &call, &word, &op); n != 3 {
+			if n, _ := fmt.Sscanf(string(text), "%d 0x%x 0x%x 0x%x 0x%x", &call, &word, &op, &val, &timeout); n != 5 {
 				continue
 			}
-			if call == unix.SYS_FUTEX_WAITV || call == unix.SYS_FUTEX && op&private == 0 {
+			if call == unix.SYS_FUTEX && op&private == 0 && timeout != 0 {
 				return nil
 			}
 		}

@@ -94,8 +94,12 @@ func TestAWaitThatIsFoldedIsWokenByASignal(t *testing.T) {
 		q := other.Point(p.off, manner)
 		var tokens atomic.Int64
 		take := func() bool {
-			n := tokens.Load()
-			return n > 0 && tokens.CompareAndSwap(n, n-1)
+			for n := tokens.Load(); n > 0; n = tokens.Load() { // somebody else may be quicker, and leave some
+				if tokens.CompareAndSwap(n, n-1) {
+					return true
+				}
+			}
+			return false
 		}
 		const rounds = 2000
 		var wg sync.WaitGroup
@@ -126,8 +130,12 @@ func TestAFoldedAndADirectWaiterShareSignals(t *testing.T) {
 	s, p := point(t, Exclusive)
 	var tokens atomic.Int64
 	take := func() bool {
-		n := tokens.Load()
-		return n > 0 && tokens.CompareAndSwap(n, n-1)
+		for n := tokens.Load(); n > 0; n = tokens.Load() { // somebody else may be quicker, and leave some
+			if tokens.CompareAndSwap(n, n-1) {
+				return true
+			}
+		}
+		return false
 	}
 	direct := again(t, s, Config{}).Point(p.off, Exclusive)
 	direct.SetPolicy(futex.Park)
