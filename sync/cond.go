@@ -117,22 +117,28 @@ func (c *Cond) Wait(ctx context.Context, l Lockable) error {
 	}
 	r.count.Add(oneWaiter) // before the unlock, so that who locks next signals this one
 	if err := l.release(); err != nil {
-		c.forgo(r)
+		if c.ledger.forgo(r) {
+			c.ledger.use(r)
+		}
 		return c.wrap("wait for", err)
 	}
 	err = c.point.Wait(ctx, segment.Wait{
-		Try:   func() bool { c.ledger.bury(); return heed(r) },
-		Poll:  func() bool { return heed(r) },
+		Try:   func() bool { c.ledger.bury(); return c.ledger.heed(r) },
+		Poll:  func() bool { return c.ledger.heed(r) },
 		Slept: c.ledger.sweep,
 	})
-	if err != nil && c.forgo(r) {
+	if err != nil && c.ledger.forgo(r) {
 		err = nil
 	}
-	if err == nil {
+	heeded := err == nil
+	if heeded {
 		c.ledger.hear()
 	}
 	if e := l.regain(context.WithoutCancel(ctx)); e != nil {
 		err = errors.Join(err, e)
+	}
+	if heeded {
+		c.ledger.use(r)
 	}
 	return c.wrap("wait for", err)
 }
@@ -153,37 +159,50 @@ func (c *Cond) WaitFor(ctx context.Context, l Lockable, predicate func() bool) e
 	return nil
 }
 
-// heed takes a signal that one of this process's waiters has.
-func heed(r *row) bool {
-	for {
-		n := r.count.Load()
-		if n&signalMask == 0 || n < oneWaiter {
-			return false
-		}
+// heed takes a signal that one of this process's waiters has. The signal stays in the row, and the waiter with it,
+// until that has the lock again (use): if the process dies on the way, whoever settles the row gives the signal to
+// somebody else. Which signals are taken already only this process need know.
+func (l *ledger) heed(r *row) bool {
+	if r.count.Load()&signalMask == 0 { // a look is shared among those who poll
+		return false
+	}
+	l.heeding.Lock()
+	defer l.heeding.Unlock()
+	n := r.count.Load()
+	if n&signalMask <= l.heeded || n < oneWaiter {
+		return false
+	}
+	l.heeded++
+	return true
+}
+
+// use takes a waiter off the row, with the signal that it has heeded.
+func (l *ledger) use(r *row) {
+	l.heeding.Lock()
+	defer l.heeding.Unlock()
+	l.heeded--
+	for n := r.count.Load(); n >= oneWaiter && n&signalMask > 0; n = r.count.Load() { // else they are Close's zeros
 		if r.count.CompareAndSwap(n, n-oneWaiter-1) {
-			return true
+			return
 		}
 	}
 }
 
-// forgo takes a waiter off the row, and reports whether a signal had to go with it: if all who wait there
-// have one, this one has.
-func (c *Cond) forgo(r *row) bool {
-	for {
-		n := r.count.Load()
-		if n < oneWaiter { // Close's zeros
+// forgo takes a waiter off the row that gives up. If all who wait there have a signal, this one has, and heeds it,
+// which forgo reports.
+func (l *ledger) forgo(r *row) bool {
+	l.heeding.Lock()
+	defer l.heeding.Unlock()
+	for n := r.count.Load(); n >= oneWaiter; n = r.count.Load() {
+		if signals := n & signalMask; signals > l.heeded && signals >= n>>signalBits {
+			l.heeded++
+			return true
+		}
+		if r.count.CompareAndSwap(n, n-oneWaiter) {
 			return false
 		}
-		signals := n & signalMask
-		with := signals > 0 && signals >= n>>signalBits
-		less := uint64(oneWaiter)
-		if with {
-			less++
-		}
-		if r.count.CompareAndSwap(n, n-less) {
-			return with
-		}
 	}
+	return false
 }
 
 // Signal wakes one who waits, if anybody does, whether or not the caller has the lock. It never blocks. It

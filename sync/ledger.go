@@ -43,6 +43,9 @@ type ledger struct {
 
 	mu   gosync.Mutex // held while this process looks for a row
 	mine atomic.Pointer[row]
+
+	heeding gosync.Mutex
+	heeded  uint64 // of a Cond: signals in this process's row that its waiters have taken; see heed
 }
 
 // raceRows is the proxy of all counts together, from the object's place: a word of which no object says

@@ -26,8 +26,8 @@ var net = SafetyNet
 func WithoutNet() { net = time.Hour }
 
 // Each look costs a process some 130 µs of CPU, nearly all of it the scheduler's. So who has slept
-// through many of them, and hears of deaths anyway, looks less often. That is for those who wait for
-// one other side alone: at a lock, more may meet than can be watched.
+// through many of them, and hears of deaths anyway, looks less often: of that of the one other side that
+// it waits for, or of the deaths of all who meet here.
 const (
 	wideNet  = 500 * time.Millisecond
 	manyNets = 10
@@ -64,6 +64,7 @@ type Point struct {
 
 	joined   atomic.Uint64 // the event's Joined when all whom it names were last looked up
 	doubtful atomic.Bool   // some of them could not be watched, and may be dead
+	heard    atomic.Bool   // the deaths of all of them are pushed
 
 	mu          sync.Mutex
 	first, last *waiter // the queue; the first is the leader, who sleeps in the kernel
@@ -276,7 +277,7 @@ func (p *Point) lead(ctx context.Context, w Wait, me *waiter) error {
 			limit = firstSleep
 		case !slept && (w.Impatient || briefly(me)):
 			limit = Starving
-		case news == pushed && nets >= manyNets && p.manner == Shared:
+		case nets >= manyNets && (news == pushed && p.manner == Shared || p.heard.Load()):
 			limit = wideNet
 		}
 		if news == doubtful || p.doubtful.Load() {
@@ -423,16 +424,18 @@ func (p *Point) watchOthers(rested bool) (again bool) {
 	if joined == p.joined.Load() && !(rested && p.doubtful.Load()) {
 		return false
 	}
-	doubt := false
+	doubt, heard := false, true
 	for i := range p.seg.slots {
 		state := p.seg.slot(i).state.Load()
 		if state&0xff == slotLive && futex.HasJoined(joined, i) {
 			_, news := p.seg.watch(makeOwner(i, uint32(state>>8)))
 			doubt = doubt || news == doubtful
+			heard = heard && news == pushed
 		}
 	}
 	p.joined.Store(joined)
 	p.doubtful.Store(doubt)
+	p.heard.Store(heard)
 	return true
 }
 

@@ -129,6 +129,37 @@ func relay(name, roles string, s interleave.Scenario) interleave.Scenario {
 	return s
 }
 
+// chain is a scenario of one signal, which whoever comes out of Wait hands on to the next. A capital may die
+// anywhere in Wait, also when it has taken the signal and has yet to get the lock: then somebody else gets it.
+func chain(name, roles string, s interleave.Scenario) interleave.Scenario {
+	s.Name = name
+	s.Setup = func(w *interleave.World) {
+		b := &baton{w: w}
+		for _, role := range roles {
+			p, mu, cond := b.add(string(role))
+			p.Run(func() {
+				p.NoError(locked(mu, mu.Lock(context.Background())))
+				for b.lies[0].Load() == 0 {
+					p.Mortal = unicode.IsUpper(role)
+					err := cond.Wait(context.Background(), mu)
+					p.Mortal = false
+					p.NoError(locked(mu, err))
+				}
+				p.NoError(mu.Unlock())
+				p.NoError(cond.Signal())
+			})
+		}
+		p, mu, cond := b.add("first")
+		p.Run(func() {
+			p.NoError(locked(mu, mu.Lock(context.Background())))
+			b.lies[0].Store(1)
+			p.NoError(mu.Unlock())
+			p.NoError(cond.Signal())
+		})
+	}
+	return s
+}
+
 // Nobody needs the safety net: no signal is lost.
 func TestCondLosesNoSignal(t *testing.T) {
 	interleave.Exhaust(t, runners("one who waits", "a", false, interleave.Scenario{}))
@@ -141,6 +172,7 @@ func TestCondLosesNoSignalWithTheDead(t *testing.T) {
 	s := interleave.Scenario{Deaths: 1}
 	interleave.Try(t, relay("two who wait, one may die", "Ab", s), 5_000)
 	interleave.Try(t, relay("three who wait, one may die", "AbC", s), 2_000)
+	interleave.Try(t, chain("two who wait for one signal, one may die with it", "bA", s), 5_000)
 }
 
 func TestCondNeedsItsWakes(t *testing.T) {
