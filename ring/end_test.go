@@ -361,7 +361,9 @@ func TestCloseDuringFastPathsInventsAndLosesNothing(t *testing.T) {
 
 func TestSuccessorsOfBothEndsOfARingOfBytesGoOnWhereTheDeadOnesStopped(t *testing.T) {
 	ctx := bounded(t)
-	a, _ := twins(t)
+	a, err := shm.Anonymous(1 << 20) // 400 attaches stay mapped until the test is over, in 32 bits, too
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, a.Close()) })
 	made, err := ring.NewBytes(a, 1000)
 	require.NoError(t, err)
 	pushed, popped := 0, 0
