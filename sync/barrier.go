@@ -342,6 +342,7 @@ func (b *Barrier) pass(ctx context.Context, p uint64, r *row) error {
 		Try:   func() bool { b.ledger.bury(); return look() || b.fill(p) && look() },
 		Poll:  look,
 		Slept: b.ledger.sweep,
+		Apart: true, // others may have come to the next phase by now
 	})
 	if err != nil && ctx.Err() != nil && !b.seg.IsClosed() && r != nil && !b.smash(p) {
 		err = nil // the phase was over before

@@ -126,9 +126,9 @@ func (e *Event) waitSlow(ctx context.Context) error {
 		return e.wrap("wait for", err)
 	}
 	first := e.state.word.Load()
-	err := e.point.Wait(ctx, segment.Wait{Try: func() bool {
+	err := e.point.Wait(ctx, segment.Wait{Apart: true, Try: func() bool {
 		w := e.state.word.Load()
-		return w&isSet != 0 || w != first && !e.seg.IsClosed()
+		return w&isSet != 0 || w != first && !e.seg.IsClosed() // others may have come after it was cleared
 	}})
 	if race.Enabled && err == nil {
 		e.race.Acquire(0)

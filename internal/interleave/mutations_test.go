@@ -51,7 +51,7 @@ var mutations = []mutation{{
 	file: "ring/broadcast_subscriber.go",
 	old:  "\tif s.intent.Load()-s.pos-1 >= s.span { // behind",
 	new:  "\tif s.intent.Load() == 0 { // behind",
-	pkg:  "rings", run: "TestABroadcastInTheFinestSteps", finds: "behind",
+	pkg:  "rings", run: "TestABroadcastReachesAllAndLosesNoWakeUp", finds: "behind",
 }, {
 	name: "a writer that keeps the turn does not look whether it has it",
 	file: "ring/broadcast_writer.go",

@@ -190,6 +190,9 @@ type Wait struct {
 	Slept func()
 	// Impatient is set if the first sleep must end after a millisecond.
 	Impatient bool
+	// Apart is set if what is waited for may be there, and stay, while those of this process who came before wait
+	// for something else: then it does not do to wait for one's turn without a look.
+	Apart bool
 	// Asymmetric is set if signallers publish with plain stores: the waiter pays for the fence.
 	Asymmetric bool
 }
@@ -218,6 +221,10 @@ func (p *Point) park(ctx context.Context, w Wait) error {
 	me := p.line()
 	defer p.leave(me)
 	if me.turn != nil {
+		// Whoever is before this one has looked before this look: what he found over is over.
+		if w.Apart && w.Try() {
+			return nil
+		}
 		select {
 		case <-me.turn:
 		case <-ctx.Done():

@@ -239,3 +239,18 @@ func TestAWatchThatEndsBecauseAnotherSweptTellsThoseWhoSleep(t *testing.T) {
 	requireWatched(t, s, other.Self()) // by another goroutine, which drops the watch on m
 	require.NoError(t, <-done)
 }
+
+// A waiter that came late, and whose wait is over, is not kept by one before it that waits for something else.
+func TestAWaitThatIsOverDoesNotQueueUp(t *testing.T) {
+	s, p := point(t, Shared)
+	var over atomic.Bool
+	first := make(chan error)
+	go func() { first <- p.Wait(bounded(t), Wait{Try: over.Load}) }()
+	until(t, func() bool { return p.Queued() == 1 })
+	require.NoError(t, p.Wait(bounded(t), Wait{Try: func() bool { return true }, Apart: true}))
+	require.Equal(t, 1, p.Queued())
+	over.Store(true)
+	p.Broadcast()
+	require.NoError(t, <-first)
+	require.NoError(t, s.Close())
+}
