@@ -48,7 +48,7 @@ func (t *thing) recover(a *crashlab.Actor) error {
 	if _, err := t.both(); err != nil {
 		return err
 	}
-	if t.added {
+	if t.added || a.Paused { // what one who is stopped has yet to store would take the place of what is added
 		return nil
 	}
 	if err := t.add(a, more); err != nil {
