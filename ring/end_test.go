@@ -10,6 +10,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/kindred-ipc/kindred/internal/futex"
 	"github.com/kindred-ipc/kindred/ring"
 	"github.com/kindred-ipc/kindred/shm"
 )
@@ -398,5 +399,27 @@ func TestSuccessorsOfBothEndsOfARingOfBytesGoOnWhereTheDeadOnesStopped(t *testin
 		}
 		require.NoError(t, mine.Close())
 		require.NoError(t, theirs.Close())
+	}
+}
+
+// A writer that knows of room does not look at the reader before it pushes, but behind it.
+func TestNoPushGoesIntoARingThatTheReaderClosed(t *testing.T) {
+	pushes := map[string]func(w *ring.Writer[int]) error{
+		"Push":    func(w *ring.Writer[int]) error { return w.Push(context.Background(), 2) },
+		"TryPush": func(w *ring.Writer[int]) error { _, err := w.TryPush(2); return err },
+		"PushN":   func(w *ring.Writer[int]) error { _, err := w.PushN(context.Background(), []int{2}); return err },
+	}
+	for name, push := range pushes {
+		t.Run(name, func(t *testing.T) {
+			w, in := pipe[int](t, 8)
+			for futex.Asymmetric && !futex.Registered() {
+				runtime.Gosched() // from then on there are pushes that look at nothing
+			}
+			require.NoError(t, push(w))
+			require.NoError(t, in.Close())
+			for range 3 {
+				require.ErrorIs(t, push(w), ring.ErrClosed)
+			}
+		})
 	}
 }

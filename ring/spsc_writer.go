@@ -65,26 +65,33 @@ func (w *Writer[T]) Push(ctx context.Context, v T) error {
 	return nil
 }
 
-// pushed is what is left to do for a push when the reader may sleep or the segment may be closed.
+// pushed is what is left to do for a push when the reader may sleep, or may have closed, or the segment
+// may be closed.
 func (w *Writer[T]) pushed() error {
-	if !w.end.peer.Idle() {
-		w.signal()
-	}
-	if w.end.cut() {
-		return w.lost()
+	closed := !w.end.peer.Idle() && w.signal()
+	if closed || w.end.cut() {
+		return w.lost(closed)
 	}
 	return nil
 }
 
-// lost reports that the segment was closed under a push, which may have come too late.
-func (w *Writer[T]) lost() error { return w.end.wrap("push to", w.end.usable()) }
-
-// signal wakes the reader. A mark that stays asks to look at the ring before each push from now on:
-// the reader needs fences, or it closed.
-func (w *Writer[T]) signal() {
-	if w.end.signal() {
-		w.limit.Store(0)
+// lost reports that the reader closed, or that the segment was closed, before a push or under it.
+func (w *Writer[T]) lost(closed bool) error {
+	err := w.end.usable()
+	if err == nil && closed {
+		err = ErrClosed
 	}
+	return w.end.wrap("push to", err)
+}
+
+// signal wakes the reader, and reports whether it closed: then nobody pops what was pushed. A mark that
+// stays asks to look at the ring before each push from now on: the reader needs fences, or it closed.
+func (w *Writer[T]) signal() (closed bool) {
+	if !w.end.signal() {
+		return false
+	}
+	w.limit.Store(0)
+	return w.end.peerClosed()
 }
 
 // TryPush appends v if there is room, and reports whether it did. It never blocks.
@@ -112,9 +119,8 @@ func (w *Writer[T]) PushN(ctx context.Context, vs []T) (int, error) {
 			}
 		}
 		k := int(min(uint64(len(vs)-n), w.room-w.pos))
-		w.put(vs[n : n+k])
-		if w.end.cut() {
-			return n, w.lost()
+		if closed := w.put(vs[n : n+k]); closed || w.end.cut() {
+			return n, w.lost(closed)
 		}
 		n += k
 	}
@@ -123,8 +129,8 @@ func (w *Writer[T]) PushN(ctx context.Context, vs []T) (int, error) {
 }
 
 // put puts vs into the slots from pos on, for which there is room, and publishes each behind its
-// value.
-func (w *Writer[T]) put(vs []T) {
+// value. It reports whether the reader closed.
+func (w *Writer[T]) put(vs []T) (closed bool) {
 	index, next := w.pos-w.lap, w.pos+1
 	slots := w.slots[index:][:len(vs)]
 	for i := range slots {
@@ -135,18 +141,17 @@ func (w *Writer[T]) put(vs []T) {
 		}
 		futex.Publish(&s.sequence, next+uint64(i)) // pairs with the loads in (*Reader).Pop and take
 	}
-	w.committed(uint64(len(vs)))
+	return w.committed(uint64(len(vs)))
 }
 
-// committed goes on behind n slots whose sequences are stored, at least one, and wakes the reader.
-func (w *Writer[T]) committed(n uint64) {
+// committed goes on behind n slots whose sequences are stored, at least one, and wakes the reader. It
+// reports whether that closed.
+func (w *Writer[T]) committed(n uint64) (closed bool) {
 	if w.pos >= w.limit.Load() {
 		w.fence(n)
 	}
 	w.pos += n
-	if !w.end.peer.Idle() {
-		w.signal()
-	}
+	return !w.end.peer.Idle() && w.signal()
 }
 
 // fence stores the last of n sequences once more, as an exchange.
