@@ -12,6 +12,8 @@ import (
 
 	"github.com/kindred-ipc/kindred/internal/segment"
 	"github.com/kindred-ipc/kindred/proc"
+	"github.com/kindred-ipc/kindred/shm"
+	"github.com/kindred-ipc/kindred/sync"
 )
 
 func TestMain(m *testing.M) {
@@ -90,8 +92,59 @@ func testCases() []Case {
 				return nil
 			}
 		})},
+		{Name: "comes late to sleep", Play: gather(func(m *meeting, it *Play) {
+			it.Victim = func(a *Actor) error {
+				for begin := time.Now(); time.Since(begin) < 50*time.Millisecond; {
+				}
+				return m.wait(a)
+			}
+			it.Unblock = m.disperse
+		})},
+		{Name: "is waited for", Play: gather(func(m *meeting, it *Play) {
+			it.Wait, it.Victim = m.waitForAsLongAsAWalkTakes, m.disperse
+		})},
 	}
 }
+
+// meeting is a Barrier to which one comes, and others are not to come.
+type meeting struct{ *sync.Barrier }
+
+func gather(edit func(*meeting, *Play)) func() Play {
+	return func() Play {
+		var m meeting
+		it := Play{Setup: m.setup, Open: m.open}
+		edit(&m, &it)
+		return it
+	}
+}
+
+func (m *meeting) setup(a *Actor) error {
+	_, err := sync.NewBarrier(a.Segment, 2, shm.Named("meeting"))
+	return err
+}
+
+func (m *meeting) open(a *Actor) (err error) {
+	m.Barrier, err = sync.OpenBarrier(a.Segment, "meeting")
+	return err
+}
+
+func (m *meeting) wait(a *Actor) error {
+	_, err := m.Wait(a.Ctx)
+	if errors.Is(err, sync.ErrBroken) {
+		return nil
+	}
+	return fmt.Errorf("waited alone: %w", err)
+}
+
+func (m *meeting) waitForAsLongAsAWalkTakes(a *Actor) error {
+	if deadline, ok := a.Ctx.Deadline(); ok && time.Until(deadline) < longest+bound {
+		return fmt.Errorf("the wait is over in %v: %w", time.Until(deadline), m.wait(a))
+	}
+	return m.wait(a)
+}
+
+// disperse tells those who are there, and nobody who comes later.
+func (m *meeting) disperse(a *Actor) error { return errors.Join(m.Abort(), m.Reset(a.Ctx)) }
 
 func named(t *testing.T, name string) Case {
 	for _, c := range testCases() {
@@ -165,6 +218,21 @@ func TestWhoIsStoppedMustNotBeTakenForDead(t *testing.T) {
 	require.NoError(t, err)
 	require.NotEmpty(t, r.Failures)
 	require.Contains(t, r.Failures[0], "took somebody for dead who is stopped")
+}
+
+// What lets a sleeper go on comes when it sleeps, also if it was stopped before.
+func TestWhoWasStoppedIsUnblockedWhenItSleeps(t *testing.T) {
+	r, err := Try(Options{Limit: patient}, named(t, "comes late to sleep"), Trial{At: "0", Pause: time.Millisecond})
+	require.NoError(t, err)
+	require.Empty(t, r.Failures)
+	require.Equal(t, 1, r.Paused)
+}
+
+// The time in which the victim is stepped is not the waiter's.
+func TestWhoWaitsForTheVictimHasTheTimeThatItIsStepped(t *testing.T) {
+	r, err := Try(Options{Sample: 1, Limit: patient}, named(t, "is waited for"), Trial{})
+	require.NoError(t, err)
+	require.Empty(t, r.Failures)
 }
 
 func TestAFailureSaysHowToRepeatIt(t *testing.T) {

@@ -177,11 +177,8 @@ func (r *run) pause(q point, d time.Duration) error {
 		if e := unix.Kill(pid, unix.SIGCONT); err == nil {
 			err = e
 		}
-		if err == nil && s.play.Unblock != nil && !s.unblock {
-			_, err = s.lab.survivors[0].ask(order{Act: "unblock", Bound: bound})
-		}
 		if err == nil {
-			err = s.finishAlone()
+			err = s.goOn()
 		}
 		if err == nil {
 			s.bury()
@@ -194,6 +191,68 @@ func (r *run) pause(q point, d time.Duration) error {
 		v.recovery = 0 // nobody died
 		return v, true, nil
 	})
+}
+
+// goOn waits for the operation of a victim that was stopped, and runs by itself now. It is unblocked when it sleeps, as
+// one that is stepped is, and no sooner: what lets a sleeper go on may be over for one who comes behind it.
+func (s *stage) goOn() error {
+	if s.play.Unblock == nil || s.unblock {
+		return s.finishAlone()
+	}
+	if s.victim == nil { // survivor 0 does both
+		if err := s.unblocks(); err != nil {
+			return err
+		}
+		return s.finishAlone()
+	}
+	over := make(chan error, 1)
+	go func() { over <- s.finishAlone() }()
+	rest := rest{pid: s.tracer.pid, thread: s.tracer.thread}
+	for !s.unblock {
+		select {
+		case err := <-over:
+			return err
+		default:
+		}
+		if !rest.lasts(s.patience()) {
+			pauseLab(int64(time.Millisecond))
+			continue
+		}
+		if err := s.unblocks(); err != nil {
+			return err
+		}
+	}
+	return <-over
+}
+
+// rest is how long a thread that nobody steps has slept at a stretch.
+type rest struct {
+	pid, thread int
+	switches    string // of the thread to another one and back, until now
+	since       time.Time
+}
+
+// lasts reports whether the thread has slept for that long, and no other thread of its process is about to do something
+// for it: a busy machine makes those late.
+func (r *rest) lasts(d time.Duration) bool {
+	switches, sleeps := switches(r.pid, r.thread)
+	if !sleeps || switches != r.switches {
+		r.switches, r.since = switches, time.Now()
+		return false
+	}
+	if time.Since(r.since) < d {
+		return false
+	}
+	all, err := threads(r.pid)
+	if err != nil {
+		return false
+	}
+	for _, id := range all {
+		if !sleeping(r.pid, id) {
+			return false
+		}
+	}
+	return true
 }
 
 // finishAlone waits for the operation of a victim that nobody traces any more.

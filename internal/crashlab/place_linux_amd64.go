@@ -3,6 +3,7 @@ package crashlab
 import (
 	"bytes"
 	"fmt"
+	"os"
 	"path/filepath"
 	"runtime"
 	"strings"
@@ -16,6 +17,17 @@ func statState(line []byte) byte {
 		return 0
 	}
 	return line[i+2]
+}
+
+// switches is the lines of /proc/PID/task/TID/status that say how often the thread went to sleep and was made to wait.
+// It reports whether it sleeps.
+func switches(pid, thread int) (lines string, sleeps bool) {
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/task/%d/status", pid, thread))
+	if err != nil {
+		return "", false
+	}
+	at := bytes.Index(text, []byte("voluntary_ctxt_switches:"))
+	return string(text[max(at, 0):]), bytes.Contains(text, []byte("\nState:\tS"))
 }
 
 // isCall reports whether the instruction at pc is a system call. The victim is this same program, at

@@ -95,6 +95,10 @@ func (s *stage) muster() error {
 // is promised, so that a busy machine makes it late and not wrong.
 const bound = 10 * time.Second
 
+// forever is the bound of what ends by something that somebody else does: he may be stepped meanwhile, which takes as
+// long as it takes. The lab hears it if it does not end (patienceWithChild).
+const forever = time.Hour
+
 // enter brings a process to where its part begins.
 func (s *stage) enter(p *process, n int) error {
 	o := order{Act: actBegin, Case: s.c.Name, N: n, Dir: s.lab.dir, Name: s.name}
@@ -125,7 +129,7 @@ func (s *stage) wait() error {
 		return nil
 	}
 	p := s.lab.survivors[1]
-	o := order{Act: "wait", Bound: bound}
+	o := order{Act: "wait", Bound: forever}
 	if err := p.tell(o); err != nil {
 		return err
 	}
@@ -135,7 +139,7 @@ func (s *stage) wait() error {
 
 // hold attaches to the process, and brings its thread to the mark before the operation.
 func (s *stage) hold(p *process, part string) (*tracer, error) {
-	o := order{Act: actOperate, Part: part, Bound: time.Hour}
+	o := order{Act: actOperate, Part: part, Bound: forever}
 	a, err := p.ask(o)
 	if err != nil {
 		return nil, err

@@ -157,17 +157,12 @@ func (s *stage) rouse(t *tracer) error {
 	if err := t.thaw(); err != nil {
 		return err
 	}
-	patience := s.play.Patience
-	if patience == 0 {
-		patience = selfHelp
-	}
-	woken, err := t.awaken(patience)
+	woken, err := t.awaken(s.patience())
 	if err != nil {
 		return err
 	}
 	if !woken && s.play.Unblock != nil && !s.unblock {
-		s.unblock = true
-		if _, err := s.lab.survivors[0].ask(order{Act: "unblock", Bound: bound}); err != nil {
+		if err := s.unblocks(); err != nil {
 			return err
 		}
 	}
@@ -180,6 +175,21 @@ func (s *stage) rouse(t *tracer) error {
 		return errors.New("the operation sleeps for ever, at " + t.place())
 	}
 	return t.freeze()
+}
+
+// patience is how long the victim may sleep until somebody ends that.
+func (s *stage) patience() time.Duration {
+	if p := s.play.Patience; p != 0 {
+		return p
+	}
+	return selfHelp
+}
+
+// unblocks has survivor 0 end the victim's sleep.
+func (s *stage) unblocks() error {
+	s.unblock = true
+	_, err := s.lab.survivors[0].ask(order{Act: "unblock", Bound: bound})
+	return err
 }
 
 // finish lets the operation go on to its end by itself, and returns what came of it.
