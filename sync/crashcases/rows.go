@@ -158,6 +158,15 @@ func (g *gang) once(a *crashlab.Actor) error {
 	return unless(err, sync.ErrBroken)
 }
 
+// alone comes to the barrier, and nobody else does: it must be told that it is broken.
+func (g *gang) alone(a *crashlab.Actor) error {
+	n, err := g.Wait(a.Ctx)
+	if err == nil {
+		return fmt.Errorf("went on alone, behind %d", n)
+	}
+	return unless(err, sync.ErrBroken)
+}
+
 func (g *gang) act(a *crashlab.Actor) error {
 	_, err := g.WaitAction(a.Ctx, func() error { return nil })
 	return unless(err, sync.ErrBroken)
@@ -317,7 +326,7 @@ func rowsCases() []crashlab.Case {
 		},
 		{
 			Name: "sync.Barrier.Wait, blocked", Covers: []string{"sync.Barrier.Wait"},
-			Play: ganged(func(g *gang, p *crashlab.Play) { p.Victim, p.Unblock = g.once, g.mend }),
+			Play: ganged(func(g *gang, p *crashlab.Play) { p.Victim, p.Unblock = g.alone, g.mend }),
 		},
 		{
 			Name: "sync.Barrier.Abort, a waiter", Covers: []string{"sync.Barrier.Abort"},
