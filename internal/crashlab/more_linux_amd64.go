@@ -225,36 +225,6 @@ func (s *stage) goOn() error {
 	return <-over
 }
 
-// rest is how long a thread that nobody steps has slept at a stretch.
-type rest struct {
-	pid, thread int
-	switches    string // of the thread to another one and back, until now
-	since       time.Time
-}
-
-// lasts reports whether the thread has slept for that long, and no other thread of its process is about to do something
-// for it: a busy machine makes those late.
-func (r *rest) lasts(d time.Duration) bool {
-	switches, sleeps := switches(r.pid, r.thread)
-	if !sleeps || switches != r.switches {
-		r.switches, r.since = switches, time.Now()
-		return false
-	}
-	if time.Since(r.since) < d {
-		return false
-	}
-	all, err := threads(r.pid)
-	if err != nil {
-		return false
-	}
-	for _, id := range all {
-		if !sleeping(r.pid, id) {
-			return false
-		}
-	}
-	return true
-}
-
 // finishAlone waits for the operation of a victim that nobody traces any more.
 func (s *stage) finishAlone() error {
 	if s.victim == nil {

@@ -48,7 +48,10 @@ type path struct {
 // most is how many instructions an operation may have.
 const most = 2_000_000
 
-var errLong = fmt.Errorf("the operation has more than %d instructions", most)
+var (
+	errLong = fmt.Errorf("the operation has more than %d instructions", most)
+	errSlow = fmt.Errorf("the operation takes longer than %v to step through: it is too long, or the machine too busy", longest)
+)
 
 // walk executes the operation up to the point, or to its end if there is none, and reports whether the
 // operation's end came first. If it has been there before, known says which system calls are on the way:
@@ -81,7 +84,7 @@ func (s *stage) walk(t *tracer, to *point, known *path) (*path, bool, error) {
 			return p, false, err
 		}
 		if p.steps%1000 == 0 && time.Since(began) > longest {
-			return p, false, errLong
+			return p, false, errSlow
 		}
 	}
 	return p, false, errLong
@@ -157,9 +160,12 @@ func (s *stage) rouse(t *tracer) error {
 	if err := t.thaw(); err != nil {
 		return err
 	}
-	woken, err := t.awaken(s.patience())
-	if err != nil {
-		return err
+	woken, rest := false, rest{pid: t.pid, thread: t.thread}
+	var err error
+	for began := time.Now(); !woken && !rest.lasts(s.patience()) && time.Since(began) < bound; {
+		if woken, err = t.awaken(time.Millisecond); err != nil {
+			return err
+		}
 	}
 	if !woken && s.play.Unblock != nil && !s.unblock {
 		if err := s.unblocks(); err != nil {
@@ -175,6 +181,36 @@ func (s *stage) rouse(t *tracer) error {
 		return errors.New("the operation sleeps for ever, at " + t.place())
 	}
 	return t.freeze()
+}
+
+// rest is how long a thread that is not stepped has slept at a stretch.
+type rest struct {
+	pid, thread int
+	switches    string // of the thread to another one and back, until now
+	since       time.Time
+}
+
+// lasts reports whether the thread has slept for that long, and no other thread of its process is about to go on, and may
+// be about to end that: on a busy machine they are late. The runtime puts threads to sleep, too.
+func (r *rest) lasts(d time.Duration) bool {
+	switches, sleeps := switches(r.pid, r.thread)
+	if !sleeps || switches != r.switches {
+		r.switches, r.since = switches, time.Now()
+		return false
+	}
+	if time.Since(r.since) < d {
+		return false
+	}
+	all, err := threads(r.pid)
+	if err != nil {
+		return false
+	}
+	for _, id := range all {
+		if !sleeping(r.pid, id) {
+			return false
+		}
+	}
+	return true
 }
 
 // patience is how long the victim may sleep until somebody ends that.
