@@ -21,8 +21,8 @@ import (
 //	from                     to                          who
 //	n, open                  n, full, of row r           the last to come, in row r, if it has an action
 //	n, open or full          n+1, open                   the last to come, when the action is done: all go on
-//	n, open or full          n, broken                   who gives up, aborts, fails in the action, or settles a dead one
-//	n, any                   n+1, open, with spoiled=n   Reset: those who have come to n are told that it is broken
+//	n, open or full          n, broken                   who gives up, aborts, resets, fails in the action, or settles a dead one
+//	n, broken                n+1, open, spoiled has n    Reset, which breaks n first: those who have come to n are told
 type Barrier struct {
 	_ noCopy
 	place
@@ -39,6 +39,10 @@ const (
 	actorShift  = 1 // the row of who runs the action
 	actorMask   = (1<<20 - 1) << actorShift
 	phaseShift  = 21
+
+	// In the word spoiled: as many phases before the last that Reset ended have a bit.
+	spoiledBits = phaseShift
+	spoiledMask = 1<<spoiledBits - 1
 
 	// goneTag stands in a row, in the place of a phase, beside the number of parties that have left.
 	goneTag = 1<<32 - 1
@@ -303,7 +307,32 @@ func (b *Barrier) proceed(p uint64) error {
 
 // ended reports whether phase p is over, and ended well.
 func (b *Barrier) ended(p uint64) bool {
-	return b.state.phase.Load()>>phaseShift != p>>phaseShift && b.state.spoiled.Load() <= p>>phaseShift
+	return b.state.phase.Load()>>phaseShift != p>>phaseShift && !spoilt(b.state.spoiled.Load(), p>>phaseShift)
+}
+
+// The word spoiled is the last phase that Reset ended, plus 1, and below that a bit for each phase before, the next
+// one first: one who was stopped when a phase ended well must not be told that it is broken because a later one was.
+
+// spoil adds phase n, which is not before the last.
+func spoil(spoiled, n uint64) uint64 {
+	all := uint64(0) // from the last on
+	if last := spoiled >> spoiledBits; last != 0 {
+		all = (spoiled&spoiledMask<<1 | 1) << (n + 1 - last)
+	}
+	return (n+1)<<spoiledBits | all>>1&spoiledMask
+}
+
+// spoilt reports whether Reset ended phase n. Of one that is too long ago it says so, too.
+func spoilt(spoiled, n uint64) bool {
+	last := spoiled >> spoiledBits
+	switch {
+	case n >= last:
+		return false
+	case n+1 == last:
+		return true
+	}
+	ago := last - n - 2
+	return ago >= spoiledBits || spoiled>>ago&1 != 0
 }
 
 // smash breaks phase p, if it is under way.
@@ -333,7 +362,7 @@ func (b *Barrier) pass(ctx context.Context, p uint64, r *row) error {
 			return q&phaseBroken != 0
 		}
 		result = nil
-		if b.state.spoiled.Load() > p>>phaseShift && r != nil {
+		if r != nil && spoilt(b.state.spoiled.Load(), p>>phaseShift) {
 			result = ErrBroken
 		}
 		return true
@@ -424,8 +453,8 @@ func (b *Barrier) Abort() error {
 	return b.wrap("abort", b.seg.Writable())
 }
 
-// Reset makes the barrier as new: those who wait get ErrBroken, and those who come later meet in a new phase,
-// as many as the barrier was made for. It waits for nobody but others at the same moment, until ctx is over. It
+// Reset makes the barrier as new: those who wait get ErrBroken, unless their phase ended well and they have yet to hear
+// of it, and those who come later meet in a new phase, as many as the barrier was made for. It waits for nobody but others at the same moment, until ctx is over. It
 // fails with shm.ErrClosed and the context's error.
 func (b *Barrier) Reset(ctx context.Context) error {
 	b.ledger.sweep()
@@ -435,8 +464,13 @@ func (b *Barrier) Reset(ctx context.Context) error {
 	}
 	for {
 		p := b.state.phase.Load()
-		b.state.spoiled.Store(p>>phaseShift + 1)
-		if b.state.phase.CompareAndSwap(p, (p>>phaseShift+1)<<phaseShift) {
+		if !b.smash(p) {
+			continue // it ended well before
+		}
+		// Nobody else ends a phase that is broken: he would have the lock.
+		n := p >> phaseShift
+		b.state.spoiled.Store(spoil(b.state.spoiled.Load(), n))
+		if b.state.phase.CompareAndSwap(b.state.phase.Load(), (n+1)<<phaseShift) {
 			break
 		}
 	}

@@ -114,6 +114,46 @@ func TestAbortAndReset(t *testing.T) {
 	}
 }
 
+// One who is stopped when the last one comes is told later what became of that phase, and not of another.
+func TestAPartyThatGoesOnLateIsToldOfItsOwnPhase(t *testing.T) {
+	_, b := newBarrier(t, 2)
+	come := func() func() error {
+		rest, err := sync.Come(bounded(t), b)
+		require.NoError(t, err)
+		return rest
+	}
+	var well, badly []func() error
+	tell := func() {
+		for _, rest := range well {
+			require.NoError(t, rest())
+		}
+		for _, rest := range badly {
+			require.ErrorIs(t, rest(), sync.ErrBroken)
+		}
+	}
+	for range 5 {
+		well = append(well, come())
+		_, err := b.Wait(bounded(t))
+		require.NoError(t, err)
+		tell()
+		badly = append(badly, come())
+		require.NoError(t, b.Reset(bounded(t)))
+		tell()
+		badly = append(badly, come())
+		require.NoError(t, b.Abort())
+		tell()
+		require.NoError(t, b.Reset(bounded(t)))
+		tell()
+	}
+	last := come()
+	for range 100 {
+		require.NoError(t, b.Reset(bounded(t)))
+	}
+	require.ErrorIs(t, last(), sync.ErrBroken)
+	require.ErrorIs(t, badly[0](), sync.ErrBroken)
+	require.ErrorIs(t, well[0](), sync.ErrBroken, "too long ago")
+}
+
 // MP-112.
 func TestAPartyThatIsLateBreaksTheBarrier(t *testing.T) {
 	_, b := newBarrier(t, 3)

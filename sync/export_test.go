@@ -1,5 +1,7 @@
 package sync
 
+import "context"
+
 // Queued is how many goroutines of this process wait.
 func (s *Semaphore) Queued() int { return s.point.Queued() }
 
@@ -20,6 +22,16 @@ func Waiting(c *Cond) uint64 { return c.state.info(c.seg).Waiting }
 
 // Rows is how many rows a Cond has.
 func Rows(c *Cond) int { return len(c.ledger.rows()) }
+
+// Come comes to the Barrier, as Wait does. What it returns is the rest of that, for who is stopped between the two.
+func Come(ctx context.Context, b *Barrier) (rest func() error, err error) {
+	r, err := b.ledger.own()
+	if err != nil {
+		return nil, err
+	}
+	a, err := b.arrive(ctx, r, false)
+	return func() error { return b.pass(ctx, a.phase, r) }, err
+}
 
 // RWWaiting is how many goroutines of this process wait for the lock, whatever for.
 func RWWaiting(m *RWMutex) int {

@@ -60,7 +60,7 @@ type BarrierState struct {
 	lock    segment.LockState // held while somebody comes, and when a phase ends
 	event   futex.Event       // for those who have come
 	phase   word.Uint64       // see Barrier
-	spoiled word.Uint64       // the last phase that Reset ended, plus 1
+	spoiled word.Uint64       // which phases Reset ended; see spoil
 	made    word.Uint64       // parties that it was made for, and its variant; 0: not made yet
 	rows    word.Uint64       // of each process: the last phase that it came to, and how many of it; see ledger
 }

@@ -18,7 +18,7 @@ func TestTheDocumentHasTheLayout(t *testing.T) {
 		"waitGroupLayout": waitGroupShape.layout(), "barrierLayout": barrierShape.layout(),
 		"packedRowsLayout": sideBySide.layout(), "linedRowsLayout": lineByLine.layout(),
 		"packed": packed, "lineRows": lineRows, "settling": settling, "retired": retired, "signalBits": signalBits,
-		"goneTag": goneTag, "phaseShift": phaseShift, "actorMask": actorMask, "phaseBroken": phaseBroken,
+		"goneTag": goneTag, "phaseShift": phaseShift, "spoiledBits": spoiledBits, "actorMask": actorMask, "phaseBroken": phaseBroken,
 		"isMade": isMade, "variantShift": variantShift, "bounded": bounded, "tracked": tracked, "leaving": leaving,
 	})
 }

@@ -174,6 +174,31 @@ func (g *gang) act(a *crashlab.Actor) error {
 
 func (g *gang) abort(*crashlab.Actor) error { return g.Abort() }
 
+// together has the two survivors come: both go on, or both are told that it is broken.
+func (g *gang) together(a *crashlab.Actor) error {
+	if a.N == 2 {
+		return g.Reset(a.Ctx)
+	}
+	_, err := g.Wait(a.Ctx)
+	switch {
+	case err == nil:
+		a.Say("went on")
+	case errors.Is(err, sync.ErrBroken) && a.Ctx.Err() == nil:
+		a.Say("broken")
+	default:
+		return err
+	}
+	return nil
+}
+
+// agreed is what they were told.
+func (g *gang) agreed(a *crashlab.Actor) (string, error) {
+	if len(a.Said) != 2 || a.Said[0] != a.Said[1] {
+		return "", fmt.Errorf("the two were told %q", a.Said)
+	}
+	return "", nil
+}
+
 // mend has survivor 0 abort what is under way, so that nobody waits for one who is dead, and all of them
 // make it new.
 func (g *gang) mend(a *crashlab.Actor) error {
@@ -331,6 +356,13 @@ func rowsCases() []crashlab.Case {
 		{
 			Name: "sync.Barrier.Abort, a waiter", Covers: []string{"sync.Barrier.Abort"},
 			Play: ganged(func(g *gang, p *crashlab.Play) { p.Wait, p.Victim = g.once, g.abort }),
+		},
+		{
+			Name: "sync.Barrier.Reset, before others come", Covers: []string{"sync.Barrier.Reset"},
+			Play: ganged(func(g *gang, p *crashlab.Play) {
+				p.Victim = func(a *crashlab.Actor) error { return g.Reset(a.Ctx) }
+				p.Recover, p.Check = g.together, g.agreed
+			}),
 		},
 		{
 			Name: "sync.Barrier.Reset, a waiter", Covers: []string{"sync.Barrier.Reset"},
