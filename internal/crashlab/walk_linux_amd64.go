@@ -84,7 +84,7 @@ func (s *stage) walk(t *tracer, to *point, known *path) (*path, bool, error) {
 			return p, false, err
 		}
 		if p.steps%1000 == 0 && time.Since(began) > longest {
-			return p, false, errSlow
+			return p, false, fmt.Errorf("%w; %d steps, at %s", errSlow, p.steps, t.place())
 		}
 	}
 	return p, false, errLong
