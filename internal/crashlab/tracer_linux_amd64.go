@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"strconv"
+	"strings"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -22,6 +23,26 @@ type tracer struct {
 	// called is set behind a system call. One that a signal interrupted is begun again by the step that
 	// follows, and may sleep in it, wherever the thread was to be seen before.
 	called bool
+	vdso   span
+}
+
+// span is a range of addresses.
+type span struct{ begin, end uint64 }
+
+func (s span) holds(pc uint64) bool { return s.begin <= pc && pc < s.end }
+
+// vdsoOf is where the code is that the kernel has put into a process.
+func vdsoOf(pid int) (s span, err error) {
+	maps, err := os.ReadFile(fmt.Sprintf("/proc/%d/maps", pid))
+	if err != nil {
+		return s, err
+	}
+	for line := range strings.Lines(string(maps)) {
+		if strings.HasSuffix(line, "[vdso]\n") {
+			_, err = fmt.Sscanf(line, "%x-%x", &s.begin, &s.end)
+		}
+	}
+	return s, err
 }
 
 // __WNOTHREAD: what other threads of the lab started does not concern this one.
@@ -33,7 +54,11 @@ var errGone = errors.New("the process is gone")
 
 // seize attaches to every thread of the process. They run on.
 func seize(pid, thread int, options uintptr) (*tracer, error) {
-	t := &tracer{pid: pid, thread: thread, stopped: make(map[int]bool)}
+	vdso, err := vdsoOf(pid)
+	if err != nil {
+		return nil, err
+	}
+	t := &tracer{pid: pid, thread: thread, stopped: make(map[int]bool), vdso: vdso}
 	// A thread that was made meanwhile, by one that was not attached yet, is found in another round.
 	for found := true; found; {
 		found = false
@@ -253,6 +278,54 @@ func (t *tracer) over(status unix.WaitStatus) (again bool, err error) {
 		return false, fmt.Errorf("the victim got %v at %s", s, t.place())
 	}
 }
+
+// hop lets the thread, which has just come into the vDSO, run to where that returns to. It reads the time there, again and
+// again until the kernel has not written it meanwhile; the kernel does so at every tick, and one who is stepped on a busy
+// machine would not come to an end.
+func (t *tracer) hop() error {
+	regs, err := t.registers()
+	if err != nil {
+		return err
+	}
+	var to [1]uint64
+	if !t.peek(regs.Rsp, to[:]) {
+		return errors.New("a thread in the vDSO has no stack")
+	}
+	var there [1]byte
+	at := uintptr(to[0])
+	if _, err := unix.PtracePeekText(t.thread, at, there[:]); err != nil {
+		return err
+	}
+	if _, err := unix.PtracePokeText(t.thread, at, []byte{breakpoint}); err != nil {
+		return err
+	}
+	for again := true; again; {
+		if err := t.run(t.thread, unix.PTRACE_CONT, 0); err != nil {
+			return err
+		}
+		status, err := t.await(0)
+		if err != nil {
+			return err
+		}
+		if again, err = t.over(status); err != nil {
+			return err
+		}
+	}
+	if _, err := unix.PtracePokeText(t.thread, at, there[:]); err != nil {
+		return err
+	}
+	if regs, err = t.registers(); err != nil {
+		return err
+	}
+	if regs.Rip != to[0]+1 {
+		return fmt.Errorf("the vDSO returned to %#x, and not to %#x", regs.Rip, to[0])
+	}
+	regs.Rip--
+	return unix.PtraceSetRegsAmd64(t.thread, &regs)
+}
+
+// breakpoint is the instruction int3.
+const breakpoint = 0xcc
 
 // callStop is the signal of a stop at the beginning or the end of a system call.
 const callStop = unix.SIGTRAP | 0x80

@@ -93,6 +93,9 @@ func (s *stage) walk(t *tracer, to *point, known *path) (*path, bool, error) {
 // pass executes the instruction at pc, notes what it does, and reports whether the point is there: asleep
 // in it.
 func (s *stage) pass(t *tracer, p *path, pc uint64, to *point) (there bool, err error) {
+	if t.vdso.holds(pc) {
+		return false, t.hop()
+	}
 	call := isCall(pc)
 	if call {
 		p.calls = append(p.calls, p.steps)
