@@ -67,7 +67,9 @@ type audience struct {
 	s    *ring.Subscriber[item]
 	sent uint64
 	next [bySurvivor + 1]uint64 // the number of the last item that was seen of each
-	shut bool
+
+	shut   bool // it has seen that the stream was closed
+	waited bool // the victim was stopped, and went on to the end of its operation
 }
 
 // broadcastScene is how the ring of a trial stands before the victim's operation.
@@ -166,21 +168,46 @@ func (l *audience) recover(a *crashlab.Actor) (err error) {
 	case a.N == 2:
 		return l.second(a)
 	case a.Paused:
+		l.waited = true
 		err = l.meanwhile(a)
 	case a.N == 0:
 		err = l.write(a)
 	default:
 		err = l.read(a)
 	}
-	if errors.Is(err, ring.ErrClosed) && !a.Segment.Engine().IsClosed() && l.closes {
-		if !l.shut {
-			l.shut = true
-			a.Say("closed")
-		}
-		return nil
+	if l.closes && errors.Is(err, ring.ErrClosed) && !a.Segment.Engine().IsClosed() {
+		return l.end(a)
+	}
+	if l.shut && err == nil {
+		return errors.New("the stream was closed, and goes on")
 	}
 	return err
 }
+
+// end is what a survivor does who has found the stream closed: it reads what there is before the end. While
+// the victim is stopped it may have to wait for that, and does not.
+func (l *audience) end(a *crashlab.Actor) error {
+	l.shut = true
+	if a.Paused {
+		return nil
+	}
+	for {
+		i, err := l.s.Next(a.Ctx)
+		if errors.Is(err, ring.ErrClosed) {
+			a.Say(fmt.Sprint(closed, " behind ", l.next))
+			return nil
+		}
+		if err == nil {
+			err = l.see(i)
+		}
+		if err != nil {
+			return err
+		}
+	}
+}
+
+// closed is the state of a stream that was ended.
+const closed = "closed"
 
 // second is what the second victim does.
 func (l *audience) second(a *crashlab.Actor) error {
@@ -320,15 +347,29 @@ func (l *audience) check(a *crashlab.Actor) (string, error) {
 			return "", fmt.Errorf("one saw what the other did not: %q", a.Said)
 		}
 	}
+	all := l.states()
+	state := all[0]
 	switch {
-	case a.Said[0] == "closed":
-		return "closed", nil
-	case l.closes:
-		return "open", nil
-	case l.reads || l.does == 0:
-		return "done", nil
+	case strings.HasPrefix(a.Said[0], closed):
+		state = closed
+	case l.does > 0:
+		state = a.Said[0] + " pushed"
 	}
-	return a.Said[0] + " pushed", nil
+	if last := all[len(all)-1]; l.waited && state != last {
+		return "", fmt.Errorf("state %q, and not %q, behind an operation that was stopped and went on", state, last)
+	}
+	return state, nil
+}
+
+// states are those of the case.
+func (s broadcastScene) states() []string {
+	switch {
+	case s.closes:
+		return []string{"open", closed}
+	case s.does > 0:
+		return stages(s.does, "pushed")
+	}
+	return []string{"done"}
 }
 
 // items are the next that the victim pushes.
@@ -494,15 +535,8 @@ func broadcastCases() (all []crashlab.Case) {
 		{name: read + "Close", lead: 4, reads: true, op: func(l *audience, _ *crashlab.Actor) error { return l.s.Close() }},
 	} {
 		operation, _, _ := strings.Cut(s.name, ",")
-		states := stages(s.does, "pushed")
-		switch {
-		case s.closes:
-			states = []string{"open", "closed"}
-		case s.reads || s.does == 0:
-			states = []string{"done"}
-		}
 		all = append(all, crashlab.Case{
-			Name: s.name, Covers: []string{operation}, States: states,
+			Name: s.name, Covers: []string{operation}, States: s.states(),
 			Play: func() crashlab.Play {
 				l := &audience{broadcastScene: s}
 				p := crashlab.Play{
