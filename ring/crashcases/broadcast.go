@@ -405,48 +405,56 @@ func (l *audience) visit(a *crashlab.Actor) error {
 	if err != nil {
 		return err
 	}
-	return errors.Join(pass(seg, capacity+3), seg.Close())
+	_, err = pass(seg, capacity+3)
+	return errors.Join(err, seg.Close())
 }
 
-// pass writes and reads n records.
-func pass(seg *shm.Segment, n int) error {
+// pass writes and reads n records. One that lives on must leave, or holds up everybody who writes.
+func pass(seg *shm.Segment, n int) (leave func() error, err error) {
 	b, err := ring.OpenBroadcast[item](seg, name)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	w, err := b.Writer()
 	if err != nil {
-		return err
+		return nil, err
 	}
 	s, err := b.Subscribe(ring.Blocking(), ring.FromOldest())
 	if err != nil {
-		return err
+		return nil, err
 	}
 	last := s.Sequence()
 	for range n {
 		if _, err := w.TryPush(item{Number: 1, By: byVictim}); err != nil {
-			return err
+			return nil, err
 		}
 		i, ok, err := s.TryNext()
 		if err != nil {
-			return err
+			return nil, err
 		}
 		if ok {
 			last++
 			if i.By < bySetup || i.By > bySurvivor || last != s.Sequence() {
-				return fmt.Errorf("%+v, the next is %d, and should be %d", i, s.Sequence(), last)
+				return nil, fmt.Errorf("%+v, the next is %d, and should be %d", i, s.Sequence(), last)
 			}
 		}
 	}
-	return nil
+	return func() error { return errors.Join(s.Close(), w.Leave()) }, nil
 }
 
 // together is what all do after a storm, and whoever recovers: survivor 0 writes to the end, and survivor 1 reads up
-// to that.
+// to that: all from the first record on, because it holds writers up.
 func (l *audience) together(a *crashlab.Actor) error {
 	switch {
-	case a.N == 2 || a.Paused:
-		return pass(a.Segment, capacity)
+	case a.N == 2:
+		_, err := pass(a.Segment, capacity)
+		return err
+	case a.Paused:
+		leave, err := pass(a.Segment, capacity)
+		if err == nil {
+			err = leave()
+		}
+		return err
 	case a.N == 0:
 		for range more {
 			if err := l.push(a, bySurvivor, 0); err != nil {
@@ -456,7 +464,16 @@ func (l *audience) together(a *crashlab.Actor) error {
 		return l.push(a, bySurvivor, 1)
 	}
 	for {
+		before := l.s.Sequence()
 		i, err := l.s.Next(a.Ctx)
+		switch {
+		case err != nil:
+			return err
+		case l.s.Sequence() != before+1:
+			return fmt.Errorf("%+v is record %d, the next is %d", i, before, l.s.Sequence())
+		case i.By != byVictim: // many write as the victim, each from 1 on
+			err = l.see(i)
+		}
 		if err != nil || i.Final == 1 {
 			return err
 		}
@@ -480,7 +497,10 @@ func broadcastStorm() crashlab.Case {
 			l := &audience{broadcastScene: broadcastScene{lead: 3}}
 			return crashlab.Play{
 				Room: newsRoom, Setup: l.setup, Open: l.open,
-				Victim:  func(a *crashlab.Actor) error { return pass(a.Segment, 1) },
+				Victim: func(a *crashlab.Actor) error {
+					_, err := pass(a.Segment, 1)
+					return err
+				},
 				Recover: l.together, Check: settled, Storm: l.visit,
 			}
 		},
