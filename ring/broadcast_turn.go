@@ -194,6 +194,9 @@ func (c *cast) ended(since *time.Time) bool {
 		if i < maxRows && !c.free(i) && !c.idle(i, *since) || !c.swap(t, t.free()) {
 			return false
 		}
+		// Others may sleep since the writer was at its push, and it wakes nobody if its turn is gone by the
+		// time that it looks.
+		c.items.Rouse()
 	}
 	if race.Enabled {
 		c.race.Acquire(raceEnd)

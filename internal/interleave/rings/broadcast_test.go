@@ -200,6 +200,9 @@ func TestWritersOfABroadcastTakeTurns(t *testing.T) {
 	interleave.Try(t, news{writers: 2, before: 1, each: 2, capacity: 8}.scenario("two writers on the fast path", interleave.Scenario{}), 10_000)
 	interleave.Try(t, news{writers: 2, each: 2, capacity: 4}.scenario("two writers of two", interleave.Scenario{Polls: true}), 5000)
 	interleave.Try(t, news{writers: 2, each: 2, capacity: 4, lapped: 1, closes: true}.scenario("two writers, one closes", interleave.Scenario{}), 5000)
+	// The writer is at its push when the stream is closed, and one of the subscribers sees before it does that it is
+	// through: the other one sleeps by then.
+	interleave.Try(t, news{writers: 2, each: 1, capacity: 4, lapped: 2, closes: true}.scenario("two writers, one closes, two subscribers", interleave.Scenario{}), 10_000)
 	interleave.Try(t, news{writers: 3, each: 1, capacity: 8}.scenario("three writers", interleave.Scenario{}), 10_000)
 	interleave.Try(t, news{writers: 3, each: 2, capacity: 1, blocking: 1}.scenario("three writers, one who holds them up", interleave.Scenario{}), 10_000)
 }
