@@ -70,3 +70,10 @@ func TestWhoFindsTheEndOfAStreamTellsThoseWhoSleep(t *testing.T) {
 	require.True(t, items.Moved(asleep), "it looks again")
 	require.NoError(t, w.Leave())
 }
+
+// Somebody who does not wait hears of no death.
+func TestTheEndOfAStreamIsFoundBehindADeadWriterWithoutWaiting(t *testing.T) {
+	theirs, _, s := closedAtAPush(t)
+	require.NoError(t, theirs.Close()) // in the middle of its push
+	require.ErrorIs(t, ending(t, s), ErrClosed)
+}

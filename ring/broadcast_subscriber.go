@@ -69,12 +69,13 @@ type Subscriber[T any] struct {
 	at     *word.Uint64 // of its row; nil if it does not hold writers up
 	room   *futex.Event // of those whom it holds up
 
-	cast  *cast
-	row   int
-	self  segment.Owner
-	gone  bool
-	polls bool
-	off   func()
+	cast   *cast
+	row    int
+	self   segment.Owner
+	closed time.Time // when it first saw that the stream was closed, and a writer had the turn
+	gone   bool
+	polls  bool
+	off    func()
 }
 
 // Subscribe adds a subscriber, which begins behind the newest record if the options do not say otherwise. It
@@ -231,8 +232,7 @@ func (s *Subscriber[T]) TryNext() (v T, ok bool, err error) {
 		return vs[0], true, nil
 	}
 	if ok, err = s.ready(); !ok && err == nil {
-		var since time.Time
-		if s.cast.ended(&since) {
+		if s.cast.over(&s.closed) {
 			// The last record may have come behind the look at it.
 			if ok, err = s.ready(); !ok && err == nil {
 				err = ErrClosed
@@ -454,10 +454,9 @@ func (s *Subscriber[T]) lap(oldest uint64) error {
 func (s *Subscriber[T]) wait(ctx context.Context) error {
 	c := s.cast
 	var result error
-	var since time.Time
 	look := func() bool {
 		ok, err := s.ready()
-		if !ok && err == nil && c.ended(&since) {
+		if !ok && err == nil && c.ended(&s.closed) {
 			if ok, err = s.ready(); !ok && err == nil {
 				err = ErrClosed
 			}

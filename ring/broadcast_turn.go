@@ -204,6 +204,17 @@ func (c *cast) ended(since *time.Time) bool {
 	return true
 }
 
+// over is ended for one who does not wait, and so hears of no death: it asks whether the writer that is at a
+// push is dead, with a system call.
+func (c *cast) over(since *time.Time) bool {
+	if c.ended(since) {
+		return true
+	}
+	t := c.load()
+	i, held := t.row()
+	return t&turnClosed != 0 && held && i < maxRows && c.settleDead(i) && c.ended(since)
+}
+
 // free reports whether row i is in nobody's hands, or in those of whoever settles it: the turn that names
 // it is a dead one's.
 func (c *cast) free(i int) bool {

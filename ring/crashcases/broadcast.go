@@ -83,6 +83,8 @@ type broadcastScene struct {
 	does   int  // and in it
 	op     func(l *audience, a *crashlab.Actor) error
 	closes bool // the operation ends the stream
+	last   bool // survivor 0 ends it behind the operation, and all wait for the end
+	tries  bool // and nobody waits
 	blocks bool // it sleeps until survivor 0 does something
 }
 
@@ -170,6 +172,8 @@ func (l *audience) recover(a *crashlab.Actor) (err error) {
 	case a.Paused:
 		l.waited = true
 		err = l.meanwhile(a)
+	case l.last:
+		return l.finish(a)
 	case a.N == 0:
 		err = l.write(a)
 	default:
@@ -208,6 +212,41 @@ func (l *audience) end(a *crashlab.Actor) error {
 
 // closed is the state of a stream that was ended.
 const closed = "closed"
+
+// finish is what the others do when the operation is to be the last: survivor 0 closes the stream, and both read
+// to the end.
+func (l *audience) finish(a *crashlab.Actor) error {
+	if a.N == 0 && !l.shut {
+		if err := l.w.Close(); err != nil {
+			return err
+		}
+		l.shut = true
+	}
+	for {
+		var i item
+		var err error
+		ok := true
+		if l.tries {
+			i, ok, err = l.s.TryNext()
+		} else {
+			i, err = l.s.Next(a.Ctx)
+		}
+		switch {
+		case errors.Is(err, ring.ErrClosed):
+			l.report(a)
+			return nil
+		case err != nil:
+			return err
+		case ok:
+			err = l.see(i)
+		default:
+			err = nap(a.Ctx)
+		}
+		if err != nil {
+			return err
+		}
+	}
+}
 
 // second is what the second victim does.
 func (l *audience) second(a *crashlab.Actor) error {
@@ -524,6 +563,8 @@ func broadcastCases() (all []crashlab.Case) {
 		{name: write + "Push, over what was there", lead: 5, first: 2, does: 1, op: broadcastPush},
 		{name: write + "Push, blocked", lead: 8, first: 2, does: 1, op: broadcastPush, blocks: true},
 		{name: write + "Push, the turn is another's", lead: 3, rival: true, does: 1, op: broadcastPush},
+		{name: write + "Push, and the stream is closed", lead: 4, first: 1, does: 1, op: broadcastPush, last: true},
+		{name: write + "Push, and the end is looked for", lead: 4, first: 1, does: 1, op: broadcastPush, last: true, tries: true},
 		{name: write + "TryPush", lead: 4, first: 1, does: 1, op: func(l *audience, _ *crashlab.Actor) error {
 			return must(l.w.TryPush(l.items(1)[0]))
 		}},
