@@ -2,7 +2,6 @@ package ring
 
 import (
 	"context"
-	"time"
 
 	"github.com/kindred-ipc/kindred/internal/futex"
 	"github.com/kindred-ipc/kindred/internal/race"
@@ -25,15 +24,12 @@ func (w *BroadcastWriter[T]) enter(ctx context.Context) error {
 		return err
 	}
 	var result error
-	slept, since, marked := false, time.Time{}, turn(0)
+	slept := false
 	look := func(sleepy bool) bool {
 		t := w.cast.load()
 		ok, err := w.take(t, slept)
 		if !ok && err == nil && (sleepy || w.cast.rests(t)) {
-			if t != marked && t != marked|turnWanted {
-				marked, since = t, word.Now()
-			}
-			ok, err = w.seize(t, since)
+			ok, err = w.seize(t)
 		}
 		result = err
 		return ok || err != nil
@@ -80,7 +76,7 @@ func (w *BroadcastWriter[T]) glance(patient bool) (bool, error) {
 	if !w.cast.rests(t) {
 		return false, nil
 	}
-	return w.seize(t, word.Now())
+	return w.seize(t)
 }
 
 // has reports whether this writer has the turn, and nobody else wants it. A turn that is wanted is given
@@ -115,9 +111,8 @@ func (w *BroadcastWriter[T]) take(t turn, patient bool) (bool, error) {
 	return w.get(t)
 }
 
-// seize takes the turn of a writer that keeps it, if that one is not at work. since is when the turn was
-// first seen.
-func (w *BroadcastWriter[T]) seize(t turn, since time.Time) (bool, error) {
+// seize takes the turn of a writer that keeps it, if that one is not at work.
+func (w *BroadcastWriter[T]) seize(t turn) (bool, error) {
 	i, held := t.row()
 	if !held || i >= maxRows || t&turnClosed != 0 {
 		return false, nil
@@ -128,7 +123,10 @@ func (w *BroadcastWriter[T]) seize(t turn, since time.Time) (bool, error) {
 		}
 		t |= turnWanted
 	}
-	if !w.cast.idle(i, since) {
+	if t != w.seen {
+		w.seen, w.since = t, word.Now() // behind the mark, however long that took
+	}
+	if !w.cast.idle(i, w.since) {
 		return false, nil
 	}
 	return w.get(t)

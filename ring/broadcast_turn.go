@@ -164,6 +164,9 @@ func (c *cast) rests(t turn) bool {
 // membarrier: much less.
 const unfenced = 2 * time.Millisecond
 
+// barrier is a variable for the one test that takes it out.
+var barrier = futex.Barrier
+
 // idle reports that the writer of row i, of whose turn it was seen since then that it was marked, is not
 // at work, and will see the mark before it is again.
 func (c *cast) idle(i int, since time.Time) bool {
@@ -171,7 +174,7 @@ func (c *cast) idle(i int, since time.Time) bool {
 	if busy.Load() != 0 {
 		return false
 	}
-	if futex.Owing && !futex.Barrier() {
+	if futex.Owing && !barrier() {
 		c.turns.Event().Demand() // of its next turn; but it may have this one already
 		if word.Since(since) < unfenced {
 			return false

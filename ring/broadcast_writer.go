@@ -4,6 +4,7 @@ import (
 	"context"
 	"runtime"
 	"sync/atomic"
+	"time"
 
 	"github.com/kindred-ipc/kindred/internal/futex"
 	"github.com/kindred-ipc/kindred/internal/race"
@@ -40,6 +41,11 @@ type BroadcastWriter[T any] struct {
 	runs int    // turns in a row between which nobody else had one
 	gone bool
 	off  func()
+
+	// The turn of somebody else that this writer saw marked last, and since when: for where there is no
+	// membarrier.
+	seen  turn
+	since time.Time
 }
 
 // keepAfter is how many turns in a row a writer has had when it thinks that it is alone.
