@@ -260,27 +260,23 @@ func (l *audience) second(a *crashlab.Actor) error {
 	return err
 }
 
-// meanwhile is what can be done while the victim is stopped, wherever that is.
+// meanwhile is what is done while the victim is stopped, wherever that is. Survivors wait for as long as they may,
+// which may be in vain.
 func (l *audience) meanwhile(a *crashlab.Actor) error {
-	if a.N == 0 {
-		i := item{Number: l.sent + 1, By: bySurvivor}
-		ok, err := l.w.TryPush(i)
-		if ok {
-			l.sent++
-		}
-		if err != nil {
-			return err
-		}
+	if a.N != 0 {
+		return l.read(a)
 	}
-	for {
-		i, ok, err := l.s.TryNext()
-		if !ok || err != nil {
-			return err
-		}
-		if err := l.see(i); err != nil {
-			return err
-		}
+	ok, err := l.w.TryPush(item{Number: l.sent + 1, By: bySurvivor})
+	if ok {
+		l.sent++
 	}
+	if err == nil {
+		_, err = l.drain()
+	}
+	if err == nil && !ok {
+		err = l.push(a, bySurvivor, 0)
+	}
+	return err
 }
 
 // more is how many items survivor 0 writes: more than the ring has slots, so that whoever still holds it up is
@@ -328,10 +324,13 @@ func (l *audience) drain() (final bool, err error) {
 
 func (l *audience) read(a *crashlab.Actor) error {
 	for {
+		before := l.s.Sequence()
 		i, err := l.s.Next(a.Ctx)
-		if errors.Is(err, ring.ErrLapped) && l.blocks {
-			var lapped *ring.Lapped
-			errors.As(err, &lapped)
+		var lapped *ring.Lapped
+		if l.blocks && errors.As(err, &lapped) {
+			if lapped.Missed == 0 || lapped.Next != before+lapped.Missed || lapped.Next != l.s.Sequence() {
+				return fmt.Errorf("at record %d: %w, and it goes on at %d", before, err, l.s.Sequence())
+			}
 			l.next = [bySurvivor + 1]uint64{}
 			continue
 		}
@@ -493,7 +492,12 @@ func (l *audience) together(a *crashlab.Actor) error {
 		if err == nil {
 			err = leave()
 		}
-		return err
+		switch {
+		case err != nil:
+			return err
+		case a.N == 0:
+			return l.push(a, bySurvivor, 0)
+		}
 	case a.N == 0:
 		for range more {
 			if err := l.push(a, bySurvivor, 0); err != nil {
