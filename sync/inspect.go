@@ -53,9 +53,11 @@ func (s SemaphoreInfo) String() string {
 
 func (s *SemaphoreState) info(seg *segment.Segment) SemaphoreInfo {
 	made := s.made.Load()
-	free := int64(made&maxPermits) + s.value.Load()
+	free := int64(made & maxPermits)
 	if made>>variantShift&tracked != 0 {
-		free = freeOf(int64(made&maxPermits), newLedger(seg, sideBySide, &s.rows, nil))
+		free = freeOf(free, newLedger(seg, sideBySide, &s.rows, nil))
+	} else if v := s.value.Load(); v != 0 {
+		free = v ^ counted
 	}
 	return SemaphoreInfo{Value: free, Waited: s.event.Asleep()}
 }

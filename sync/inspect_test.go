@@ -68,7 +68,7 @@ func TestInspectTellsTheStateOfASemaphore(t *testing.T) {
 	require.Equal(t, "3 free", info.String())
 	require.Equal(t, "3 free, waited for", SemaphoreInfo{Value: 3, Waited: true}.String())
 	require.NoError(t, Check(o))
-	s.state.value.Store(-4)
+	s.state.value.Store(counted ^ -4)
 	require.ErrorIs(t, Check(o), shm.ErrCorrupt)
 }
 

@@ -7,6 +7,8 @@ import (
 	"github.com/kindred-ipc/kindred/internal/layouttest"
 )
 
+var _ = [1]struct{}{}[-1<<63-counted] // uint64(counted) is what the test below says
+
 func TestTheDocumentHasTheLayout(t *testing.T) {
 	layouttest.Structs(t, "sync", reflect.TypeFor[MutexState](), reflect.TypeFor[RWMutexState](), reflect.TypeFor[SemaphoreState](),
 		reflect.TypeFor[EventState](), reflect.TypeFor[OnceState](), reflect.TypeFor[CondState](),
@@ -19,6 +21,6 @@ func TestTheDocumentHasTheLayout(t *testing.T) {
 		"packedRowsLayout": sideBySide.layout(), "linedRowsLayout": lineByLine.layout(),
 		"packed": packed, "lineRows": lineRows, "settling": settling, "retired": retired, "signalBits": signalBits,
 		"goneTag": goneTag, "phaseShift": phaseShift, "spoiledBits": spoiledBits, "actorMask": actorMask, "phaseBroken": phaseBroken,
-		"isMade": isMade, "variantShift": variantShift, "bounded": bounded, "tracked": tracked, "leaving": leaving,
+		"isMade": isMade, "counted": 1 << 63, "variantShift": variantShift, "bounded": bounded, "tracked": tracked, "leaving": leaving,
 	})
 }

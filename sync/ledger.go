@@ -33,6 +33,7 @@ import (
 // A settler that dies is settled like the one it settled: the flag stands with its name.
 type ledger struct {
 	seg   *segment.Segment
+	self  uint64 // seg's Owner: of no row once Close has put zeros there
 	form  *form
 	point *segment.Point // where those wait whom a death concerns
 	race  race.Word      // see raceRows
@@ -80,7 +81,7 @@ func ledgerAt(p place, point *segment.Point, f *form, first *word.Uint64, settle
 }
 
 func newLedger(seg *segment.Segment, f *form, first *word.Uint64, settle func(*ledger, *row)) *ledger {
-	l := &ledger{seg: seg, form: f, settle: settle}
+	l := &ledger{seg: seg, self: uint64(seg.Self()), form: f, settle: settle}
 	l.known.Store(&chain{next: first})
 	return l
 }

@@ -66,9 +66,9 @@ func (m *Mutex) Ref() shm.Ref { return m.ref() }
 // Lock takes the lock, and blocks until it can or ctx is over. With ErrOwnerDied the call has the
 // lock too: its last holder died with it, and what it guards may be inconsistent (MarkConsistent).
 // Other errors are ErrNotRecoverable, shm.ErrClosed, and the context's.
-func (m *Mutex) Lock(ctx context.Context) error {
+func (m *Mutex) Lock(ctx context.Context) (_ error) {
 	if m.lock.TryLock() {
-		return nil
+		return // so short that the compiler inlines it; a test looks
 	}
 	return m.lockSlow(ctx)
 }
@@ -94,18 +94,23 @@ func (m *Mutex) trySlow() (bool, error) {
 
 // Unlock gives the lock up. It never blocks. It fails with ErrNotHeld if the lock is free, or if
 // another process holds it, which the error names; and with shm.ErrClosed.
-func (m *Mutex) Unlock() error {
-	if !m.lock.Release() {
-		return m.unlockSlow()
-	}
-	if !m.lock.Unwanted() {
-		m.lock.Wake()
+func (m *Mutex) Unlock() (err error) {
+	released := m.lock.Release()
+	if !released || !m.lock.Unwanted() {
+		err = m.unlockSlow(released)
 	}
 	runtime.KeepAlive(m) // the mapping goes with the last handle
-	return nil
+	return
 }
 
-func (m *Mutex) unlockSlow() error { return m.wrap("unlock", m.lock.UnlockSlow()) }
+// unlockSlow is what is left to do when somebody may be asleep, or the lock could not be released like that.
+func (m *Mutex) unlockSlow(released bool) error {
+	if released {
+		m.lock.Wake()
+		return nil
+	}
+	return m.wrap("unlock", m.lock.UnlockSlow())
+}
 
 // MarkConsistent says that what the lock guards was repaired, after Lock returned ErrOwnerDied. It
 // fails with ErrNotHeld if this process does not hold the lock, or got it without ErrOwnerDied.

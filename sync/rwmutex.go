@@ -134,15 +134,13 @@ func (m *RWMutex) enter() bool {
 	return r != nil && m.admit(r)
 }
 
-// admit adds a reader to the row, if there is no writer. The last look is for a Close, after which the words
-// are zeros that nobody else sees.
+// admit adds a reader to the row, if there is no writer, and no Close, after which the lock is not open.
 func (m *RWMutex) admit(r *row) bool {
-	self := uint64(m.seg.Self())
-	if !m.lock.Open() || self == 0 || r.owner.Load() != self { // a look is shared among those who poll
+	if !m.lock.Open() || r.owner.Load() != m.ledger.self { // a look is shared among those who poll
 		return false
 	}
 	r.count.Add(1) // a full fence: pairs with the swap that takes the lock
-	if !m.lock.Open() || m.seg.Self() == 0 {
+	if !m.lock.Open() {
 		m.retreat(r)
 		return false
 	}
@@ -258,9 +256,8 @@ func (m *RWMutex) tryReader() (bool, error) {
 // RUnlock gives a lock for reading up. It never blocks. It fails with ErrNotHeld if this process does not have
 // the lock for reading, and with shm.ErrClosed.
 func (m *RWMutex) RUnlock() error {
-	self := uint64(m.seg.Self())
 	r := m.ledger.mine.Load()
-	if r == nil || self == 0 || r.owner.Load() != self {
+	if r == nil || r.owner.Load() != m.ledger.self {
 		return m.notRead()
 	}
 	m.ledger.say()

@@ -4,29 +4,38 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"math"
 	"runtime"
 	"slices"
 
 	"github.com/kindred-ipc/kindred/internal/race"
 	"github.com/kindred-ipc/kindred/internal/segment"
+	"github.com/kindred-ipc/kindred/internal/word"
 	"github.com/kindred-ipc/kindred/shm"
 )
 
 // Semaphore counts permits that processes take and give back. It takes 72 bytes. Permits belong to
 // nobody, and whoever releases need not have acquired, but for the option Tracked.
 //
-// The state says with how many permits it was made, and how many were given back since, less those that
-// were taken; so what was all zeros is made a semaphore by one swap, by whoever comes first.
+// The state says with how many permits it was made, which the first who comes stores by a swap, and how many
+// are free, which is stored by a swap, too, before any handle is used. From then on the word of those is never
+// 0, which is what Close puts under it.
 type Semaphore struct {
 	_ noCopy
 	place
 	state   *SemaphoreState
-	made    int64 // permits that it was made with; so few that none is free if it is tracked
-	bounded bool
+	value   *word.Int64 // of state; one that stays 0 if it is tracked, and for an observer
+	most    int64       // permits that may be free
 	race    race.Word
 	point   *segment.Point
 	tracked *trackedPermits // nil without Tracked
 }
+
+// counted is what the word has beside the permits that are free.
+const counted = math.MinInt64
+
+// uncounted is the word of those who may not use it.
+var uncounted word.Int64
 
 var semaphoreShape = shapeOf[SemaphoreState](segment.KindSemaphore, bounded|tracked)
 
@@ -107,11 +116,18 @@ func semaphoreOf(p place, state *SemaphoreState, err error) (*Semaphore, error) 
 	if made&isMade == 0 {
 		return nil, p.wrap("open", p.seg.Sound(fmt.Errorf("not made yet: %w", shm.ErrCorrupt)))
 	}
-	v := uint32(made &^ isMade >> variantShift)
-	s := &Semaphore{place: p, state: state, made: int64(made & maxPermits), bounded: v&bounded != 0,
+	s := &Semaphore{place: p, state: state, value: &uncounted, most: math.MaxInt64,
 		race: race.At(p.seg.ID(), p.off), point: p.seg.Point(p.off+semaphoreEvent, segment.Shared)}
-	if v&tracked != 0 {
-		s.track()
+	v, n := uint32(made&^isMade>>variantShift), int64(made&maxPermits)
+	switch {
+	case v&tracked != 0:
+		s.track(n)
+	case p.seg.Writable() == nil:
+		s.value = &state.value
+		p.seg.BeforeClose(func() { s.value.CompareAndSwap(0, n|counted) })
+	}
+	if v&bounded != 0 {
+		s.most = n
 	}
 	return s, nil
 }
@@ -151,10 +167,10 @@ func (s *Semaphore) trySlow(n int64) (bool, error) {
 	return false, s.wrap("acquire", cmp.Or(s.usable(n), s.sound()))
 }
 
-// take is the fast path. A closed segment is told by its self word.
+// take is the fast path. None is free in a closed segment.
 func (s *Semaphore) take(n int64) bool {
-	v := s.state.value.Load()
-	ok := n > 0 && v+s.made >= n && s.seg.Self() != 0 && s.state.value.CompareAndSwap(v, v-n)
+	v := s.value.Load()
+	ok := n > 0 && v^counted >= n && s.value.CompareAndSwap(v, v-n)
 	if race.Enabled && ok {
 		s.race.Acquire(0)
 	}
@@ -186,12 +202,9 @@ func (s *Semaphore) acquireSlow(ctx context.Context, n int64) error {
 // insist takes n permits if that many are free: somebody else may be quicker between take's load and
 // its swap, and enough be left all the same. It reports false, too, if the segment is closed.
 func (s *Semaphore) insist(n int64) bool {
-	for s.state.value.Load()+s.made >= n {
+	for s.value.Load()^counted >= n {
 		if s.take(n) {
 			return true
-		}
-		if s.seg.Self() == 0 {
-			return false
 		}
 	}
 	return false
@@ -199,7 +212,7 @@ func (s *Semaphore) insist(n int64) bool {
 
 // sound reports whether the count is one that a semaphore can have.
 func (s *Semaphore) sound() error {
-	return soundPermits(s.state.value.Load() + s.made)
+	return s.seg.Sound(soundPermits(s.value.Load() ^ counted))
 }
 
 func soundPermits(free int64) error {
@@ -223,8 +236,8 @@ func (s *Semaphore) Release(n int64) error {
 	if !s.give(n) {
 		return s.releaseSlow(n)
 	}
-	if !s.state.event.Idle() || s.seg.Self() == 0 {
-		return s.given(n)
+	if !s.state.event.Idle() {
+		s.given()
 	}
 	runtime.KeepAlive(s) // the mapping goes with the last handle
 	return nil
@@ -235,10 +248,9 @@ func (s *Semaphore) give(n int64) bool {
 	if race.Enabled {
 		s.race.Release(0)
 	}
-	v := s.state.value.Load()
-	free := v + s.made
-	return n > 0 && free >= 0 && n <= maxPermits-free && !(s.bounded && v+n > 0) && s.seg.Self() != 0 &&
-		s.state.value.CompareAndSwap(v, v+n) // pairs with Announce: CAS, then load of mark
+	v := s.value.Load()
+	free := v ^ counted
+	return n > 0 && free >= 0 && n <= s.most-free && s.value.CompareAndSwap(v, v+n) // pairs with Announce: CAS, then load of mark
 }
 
 func (s *Semaphore) releaseSlow(n int64) error {
@@ -248,32 +260,23 @@ func (s *Semaphore) releaseSlow(n int64) error {
 	if s.tracked != nil {
 		return s.wrap("release", s.tracked.release(n))
 	}
-	if race.Enabled {
-		s.race.Release(0)
-	}
-	for {
-		v := s.state.value.Load()
-		free := v + s.made
-		if err := soundPermits(free); err != nil {
+	for !s.give(n) {
+		if err := s.sound(); err != nil {
 			return s.wrap("release", err)
 		}
-		if free+n < free || s.bounded && v+n > 0 {
-			return s.wrap("release", fmt.Errorf("%d permits beside %d: %w", n, free, ErrCount))
-		}
-		if s.state.value.CompareAndSwap(v, v+n) { // pairs with Announce: CAS, then load of mark
-			break
+		if free := s.value.Load() ^ counted; n > s.most-free {
+			return s.wrap("release", s.seg.Sound(fmt.Errorf("%d permits beside %d: %w", n, free, ErrCount)))
 		}
 	}
-	return s.given(n)
+	s.given()
+	return nil
 }
 
 // given tells those who wait that there are more.
-func (s *Semaphore) given(n int64) error {
+func (s *Semaphore) given() {
 	// They may want different numbers, so whoever is woken alone might be unable to go on
 	// while another one could: all are woken, which is one goroutine a process.
 	s.point.Broadcast()
-	// Close may have put its zeros under the count.
-	return s.wrap("release", s.usable(n))
 }
 
 // Value is how many permits are free. It is out of date as soon as it returns.
@@ -281,5 +284,5 @@ func (s *Semaphore) Value() int64 {
 	if s.tracked != nil {
 		return s.tracked.free()
 	}
-	return s.state.value.Load() + s.made
+	return max(s.value.Load()^counted, 0)
 }

@@ -19,18 +19,14 @@ type trackedPermits struct {
 	ledger *ledger
 }
 
-// none is how many permits a tracked one was made with, for the fast path: it finds that none is free, ever.
-const none = -1 << 62
-
-// track makes s one that is tracked.
-func (s *Semaphore) track() {
+// track makes s one that is tracked, of n permits.
+func (s *Semaphore) track(n int64) {
 	s.tracked = &trackedPermits{
-		total:  s.made,
+		total:  n,
 		lock:   s.seg.LockAt(s.off + semaphoreLock),
 		point:  s.point,
 		ledger: ledgerAt(s.place, s.point, sideBySide, &s.state.rows, s.state.settle),
 	}
-	s.made = none
 }
 
 // settle gives the permits of a dead process back.

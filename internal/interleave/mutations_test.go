@@ -37,8 +37,8 @@ var mutations = []mutation{{
 }, {
 	name: "a lock is taken with a load and a store",
 	file: "internal/segment/lock.go",
-	old:  "l.state.owner.CompareAndSwap(0, self) && l.self.Load() == self",
-	new:  "l.state.owner.Load() == 0 && func() bool { l.state.owner.Store(self); return true }()",
+	old:  "return l.word.CompareAndSwap(free, l.me) // by itself",
+	new:  "return l.word.Load() == free && func() bool { l.word.Store(l.me); return true }() // by itself",
 	pkg:  "locks", run: "TestMutexExcludesAndWakes", finds: "not held by this process",
 }, {
 	name: "a value is written behind its sequence",

@@ -252,7 +252,10 @@ func (s *Segment) CheckOwner(o Owner) error {
 func (l *Lock) Check() error {
 	w := l.state.owner.Load()
 	o := OwnerOf(w)
-	if flags := (w - uint64(o)) &^ urgent; w != notRecoverable && flags != 0 && (flags != inconsistent || o == 0) {
+	if w == free || w == notRecoverable {
+		return nil
+	}
+	if flags := (w - uint64(o)) &^ urgent; flags != 0 && (flags != inconsistent || o == 0) {
 		return fmt.Errorf("lock in state %#x: %w", w, ErrCorrupt)
 	}
 	return l.seg.CheckOwner(o)

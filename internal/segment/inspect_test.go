@@ -24,7 +24,7 @@ func TestCheckNamesTheDamage(t *testing.T) {
 		{"heap lock", func(s *Segment, _ Object) { s.heapLock.state.owner.Store(uint64(makeOwner(1, 1))) }},
 		{"heap lock", func(s *Segment, _ Object) { s.heapLock.state.owner.Store(uint64(makeOwner(9, 1))) }},
 		{"heap lock", func(s *Segment, _ Object) { s.heapLock.state.owner.Store(inconsistent) }},
-		{"heap lock", func(s *Segment, _ Object) { s.heapLock.state.owner.Store(8 << FlagShift) }},
+		{"heap lock", func(s *Segment, _ Object) { s.heapLock.state.owner.Store(16 << FlagShift) }},
 	} {
 		t.Run(c.says, func(t *testing.T) {
 			s, err := Anonymous(1<<20, Config{Owner: -1, Participants: 4})

@@ -19,7 +19,7 @@ func TestTheDocumentHasTheLayout(t *testing.T) {
 		"lockBase": lockBase, "removerByte": removerByte,
 		"slotFree": slotFree, "slotLive": slotLive, "slotRetired": slotRetired, "maxSlotGeneration": maxSlotGeneration,
 		"ownerSlotBits": ownerSlotBits, "ownerBits": ownerBits,
-		"inconsistent": inconsistent, "notRecoverable": notRecoverable, "urgent": urgent,
+		"inconsistent": inconsistent, "notRecoverable": notRecoverable, "urgent": urgent, "free": free,
 		"refUnit": refUnit, "refOffsetBits": refOffsetBits,
 		"blockHeaderSize": blockHeaderSize, "maxObjectName": maxObjectName,
 		"KindRaw": uint64(KindRaw), "KindMutex": uint64(KindMutex),

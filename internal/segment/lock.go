@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"sync/atomic"
 	"time"
 
 	"github.com/kindred-ipc/kindred/internal/race"
@@ -17,12 +16,13 @@ var (
 	ErrNotHeld        = errors.New("not held by this process")
 )
 
-// Lock is a handle on a LockState: a mutex between processes that no death can hold. The word is 0
+// Lock is a handle on a LockState: a mutex between processes that no death can hold. The word is free,
 // or the Owner of the process that holds it; goroutines of one process are not told apart.
 //
 //	from              to                     who
-//	0                 owner                  whoever locks
-//	owner             0                      the owner unlocks
+//	0                 free                   the first who makes a handle
+//	free              owner                  whoever locks
+//	owner             free                   the owner unlocks
 //	owner*            owner*|urgent          one who has waited for long
 //	owner|urgent      reserved               the owner unlocks
 //	reserved          owner                  one who has slept for it
@@ -33,6 +33,9 @@ var (
 // (*) with or without flags. The contract is that of POSIX robust mutexes. The word is one
 // store away from each of these states, so there is nothing in between that a death could leave.
 //
+// Close puts zeros under the word. No move begins there once there is a handle, so none succeeds from then
+// on, and the fast paths need no look of their own for it.
+//
 // Whoever comes may overtake those who sleep: handing the lock to a sleeper at each unlock would cost a
 // switch each time. So that nobody starves, one who has waited for a millisecond says so in the word, and
 // the next unlock leaves the lock to those who have slept. If they are gone by then, whoever wants it has
@@ -40,8 +43,9 @@ var (
 type Lock struct {
 	seg   *Segment
 	state *LockState
+	word  *word.Uint64 // of state; for an observer, who cannot write there, one of which no move begins
+	me    uint64       // seg's Owner when the handle was made
 	race  race.Word
-	self  *atomic.Uint64 // of seg; 0 once it is closed
 	point *Point
 }
 
@@ -50,22 +54,42 @@ const (
 	notRecoverable = 2 << FlagShift
 	urgent         = 4 << FlagShift
 	reserved       = urgent // and nobody's
+	free           = 8 << FlagShift
+)
+
+// An observer's handle, and that of a closed segment.
+var (
+	untouched word.Uint64
+	nobody    uint64 = ownerMask
 )
 
 // Starving is how long one waits until it is urgent.
 const Starving = time.Millisecond
 
-// LockAt is the handle of the LockState at off, which lies in s.
+// LockAt is the handle of the LockState at off, which lies in s. A lock that is all zeros is free from then on.
 func (s *Segment) LockAt(off uint64) Lock {
-	return Lock{seg: s, state: s.m.lockState(off), race: race.At(s.id, off), self: &s.self,
+	l := Lock{seg: s, state: s.m.lockState(off), word: &untouched, me: nobody, race: race.At(s.id, off),
 		point: s.Point(off+lockEventOffset, Exclusive)}
+	if self := s.self.Load(); self != 0 {
+		l.word, l.me = &l.state.owner, self
+		if l.word.Load() == 0 {
+			s.BeforeClose(func() { l.word.CompareAndSwap(0, free) })
+		}
+	}
+	return l
 }
 
-// TryLock takes the lock if it is free. It makes no system call and never blocks. The last look is
-// for a Close meanwhile: then the word may have been a zero that nobody else sees.
+// TryLock takes the lock if it is free. It makes no system call and never blocks.
 func (l *Lock) TryLock() bool {
-	self := l.self.Load()
-	ok := self != 0 && l.state.owner.CompareAndSwap(0, self) && l.self.Load() == self
+	if race.Enabled {
+		return l.swap(free)
+	}
+	return l.word.CompareAndSwap(free, l.me) // by itself, so that the compiler inlines it with its caller
+}
+
+// swap takes the lock if its word is from.
+func (l *Lock) swap(from uint64) bool {
+	ok := l.word.CompareAndSwap(from, l.me)
 	if race.Enabled && ok {
 		l.race.Acquire(0)
 	}
@@ -83,11 +107,11 @@ func (l *Lock) LockSlow(ctx context.Context) error {
 	err := l.point.Wait(ctx, Wait{
 		Try: func() bool {
 			w := l.state.owner.Load()
-			if result = stuck(w); result != nil {
+			if result = l.seg.unlessClosed(stuck(w)); result != nil {
 				return true
 			}
 			// A look is shared among those who poll, a swap is not.
-			return w == 0 && l.TryLock() || w == reserved && slept && l.claim()
+			return w == free && l.TryLock() || w == reserved && slept && l.claim()
 		},
 		Peer:      l.Peer,
 		Impatient: true,
@@ -115,26 +139,22 @@ func (l *Lock) LockSlow(ctx context.Context) error {
 }
 
 // claim takes a lock that was left to those who have slept.
-func (l *Lock) claim() bool {
-	self := l.self.Load()
-	ok := self != 0 && l.state.owner.CompareAndSwap(reserved, self) && l.self.Load() == self
-	if race.Enabled && ok {
-		l.race.Acquire(0)
-	}
-	return ok
-}
+func (l *Lock) claim() bool { return l.swap(reserved) }
 
 // urge asks whoever holds the lock to leave it to those who have slept.
 func (l *Lock) urge() {
 	if w := l.state.owner.Load(); OwnerOf(w) != 0 && w&urgent == 0 {
-		l.state.owner.CompareAndSwap(w, w|urgent) // else it changes hands
+		l.word.CompareAndSwap(w, w|urgent) // else it changes hands
 	}
 }
 
 // calm takes it back, on behalf of one who waits no longer. Others who starve say so again.
 func (l *Lock) calm() {
-	if w := l.state.owner.Load(); w&urgent != 0 {
-		l.state.owner.CompareAndSwap(w, w&^urgent)
+	switch w := l.state.owner.Load(); {
+	case w == reserved:
+		l.word.CompareAndSwap(w, free)
+	case w&urgent != 0:
+		l.word.CompareAndSwap(w, w&^urgent)
 	}
 }
 
@@ -152,7 +172,7 @@ func stuck(w uint64) error {
 	switch {
 	case w == notRecoverable:
 		return ErrNotRecoverable
-	case w != 0 && w != reserved && OwnerOf(w) == 0:
+	case w != free && w != reserved && OwnerOf(w) == 0:
 		return fmt.Errorf("lock in state %#x: %w", w, ErrCorrupt)
 	}
 	return nil
@@ -161,8 +181,7 @@ func stuck(w uint64) error {
 // inherit takes the lock over from an owner that is proven dead.
 func (l *Lock) inherit(dead Owner) bool {
 	w := l.state.owner.Load()
-	self := l.self.Load()
-	ok := OwnerOf(w) == dead && self != 0 && l.state.owner.CompareAndSwap(w, self|inconsistent)
+	ok := OwnerOf(w) == dead && l.word.CompareAndSwap(w, l.me|inconsistent)
 	if race.Enabled && ok {
 		l.race.Acquire(0)
 	}
@@ -177,7 +196,7 @@ func (l *Lock) TrySlow() (bool, error) {
 	}
 	w := l.state.owner.Load()
 	if err := stuck(w); err != nil {
-		return false, err
+		return false, l.seg.unlessClosed(err)
 	}
 	if o := OwnerOf(w); o != 0 && l.seg.Gone(o) && l.inherit(o) {
 		return true, ErrOwnerDied
@@ -200,11 +219,10 @@ func (l *Lock) Unlock() error {
 // as well, but gains nothing: on the CPUs measured a locked instruction right behind a store to its
 // line costs as much as two locked instructions.)
 func (l *Lock) Release() bool {
-	self := l.self.Load()
 	if race.Enabled {
 		l.race.Release(0)
 	}
-	return self != 0 && l.state.owner.CompareAndSwap(self, 0)
+	return l.word.CompareAndSwap(l.me, free)
 }
 
 // Unwanted reports that nobody need be woken. It comes after Release and pairs with Announce.
@@ -221,21 +239,20 @@ func (l *Lock) UnlockSlow() error {
 	if err := l.seg.Writable(); err != nil {
 		return err
 	}
-	self := l.self.Load()
 	for {
 		switch w := l.state.owner.Load(); w &^ urgent {
-		case self: // urgent, or it became so
-			if l.state.owner.CompareAndSwap(w, w&urgent) {
+		case l.me: // urgent, or it became so
+			if l.word.CompareAndSwap(l.me|urgent, reserved) || l.word.CompareAndSwap(l.me, free) {
 				l.Wake()
 				return nil
 			}
-		case self | inconsistent:
-			if l.state.owner.CompareAndSwap(w, notRecoverable) {
+		case l.me | inconsistent:
+			if l.word.CompareAndSwap(w, notRecoverable) {
 				l.point.Rouse()
 				return nil
 			}
 		default:
-			return l.notOurs(w)
+			return l.seg.unlessClosed(l.notOurs(w))
 		}
 	}
 }
@@ -255,9 +272,8 @@ func (l *Lock) notOurs(w uint64) error {
 // MarkConsistent says that what the lock guards was repaired. Only the process that got
 // ErrOwnerDied from Lock, and still holds it, may say so.
 func (l *Lock) MarkConsistent() error {
-	self := l.self.Load()
-	for w := l.state.owner.Load(); self != 0 && w&^urgent == self|inconsistent; w = l.state.owner.Load() {
-		if l.state.owner.CompareAndSwap(w, w&^inconsistent) {
+	for w := l.state.owner.Load(); w&^urgent == l.me|inconsistent; w = l.state.owner.Load() {
+		if l.word.CompareAndSwap(w, w&^inconsistent) {
 			return nil
 		}
 	}
@@ -269,16 +285,15 @@ func (l *Lock) MarkConsistent() error {
 
 // Doubt takes MarkConsistent back: what the lock guards, which this process holds, is suspect after all.
 func (l *Lock) Doubt() {
-	self := l.self.Load()
-	for w := l.state.owner.Load(); self != 0 && w&^urgent == self; w = l.state.owner.Load() {
-		if l.state.owner.CompareAndSwap(w, w|inconsistent) {
+	for w := l.state.owner.Load(); w&^urgent == l.me; w = l.state.owner.Load() {
+		if l.word.CompareAndSwap(w, w|inconsistent) {
 			return
 		}
 	}
 }
 
 // Open reports whether nobody holds the lock, nobody starves for it, and it can be had: one load.
-func (l *Lock) Open() bool { return l.state.owner.Load() == 0 }
+func (l *Lock) Open() bool { return l.state.owner.Load() == free }
 
 // Stuck is why nobody will ever get the lock, or nil.
 func (l *Lock) Stuck() error { return stuck(l.state.owner.Load()) }

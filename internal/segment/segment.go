@@ -80,9 +80,9 @@ func attach(f *os.File, m *mapping, p plan, name string, c *Config) (*Segment, e
 	if c.MaxBytes > 0 {
 		s.heap.limit = min(p.count, uint64(c.MaxBytes)>>p.shift)
 	}
-	s.heapLock = s.LockAt(Line)
 	if c.Observe {
 		s.observer = true
+		s.heapLock = s.LockAt(Line)
 		return s, nil
 	}
 	if err := s.enter(c.As); err != nil {
@@ -178,7 +178,7 @@ func (s *Segment) occupy(i uint32, as string) bool {
 	self := makeOwner(i, generation+1)
 	s.heap.self.Store(self.brief())
 	s.self.Store(uint64(self))
-	s.heapLock.point.join()
+	s.heapLock = s.LockAt(Line)
 	return true
 }
 
@@ -257,6 +257,15 @@ func (s *Segment) OnClose(f func()) (remove func()) {
 		s.mu.Lock()
 		defer s.mu.Unlock()
 		delete(s.closers, c)
+	}
+}
+
+// BeforeClose calls f unless Close was called, and has Close wait for it: what f stores, others see.
+func (s *Segment) BeforeClose(f func()) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closers != nil {
+		f()
 	}
 }
 

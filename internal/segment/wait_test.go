@@ -125,7 +125,7 @@ func TestACancelledWaiterPassesItsWakeOn(t *testing.T) {
 	// Nobody pokes at the end of a context that has no channel, which would move the sequence, too, as
 	// the end of a brief sleep would.
 	ctx, cancel := silent{Context: context.Background(), over: new(atomic.Bool)}.withCancel()
-	asleep := make(chan struct{}, 1)
+	asleep := make(chan struct{}, 2)
 	looked := 0
 	failed := make(chan error, 1)
 	go func() {
@@ -140,19 +140,18 @@ func TestACancelledWaiterPassesItsWakeOn(t *testing.T) {
 	<-asleep
 	before := p.event.Word().Load()
 	signals := uint32(0)
-	for { // until the waiter really slept
-		p.event.Rouse() // counts whether or not the mark stands, which the waiter takes away, too
-		signals++
+	for {
 		select {
-		case <-asleep:
+		case err := <-failed:
+			require.ErrorIs(t, err, context.Canceled)
+			require.Equal(t, before+signals+1, p.event.Word().Load(), "it gave one of its own")
+			return
 		default:
+			p.event.Rouse() // counts whether or not the mark stands, which the waiter takes away, too
+			signals++
 			runtime.Gosched()
-			continue
 		}
-		break
 	}
-	require.ErrorIs(t, <-failed, context.Canceled)
-	require.Equal(t, before+signals+1, p.event.Word().Load(), "it gave one of its own")
 }
 
 func TestTheSafetyNetCatchesAWakeThatNobodyGave(t *testing.T) {

@@ -49,4 +49,5 @@ func TestAccessesAreInlinedWhereTheWordsAreUsed(t *testing.T) {
 	for _, method := range []string{"Load", "CompareAndSwap", "Store"} {
 		require.Contains(t, string(out), "inlining call to atomic.(*Uint64)."+method)
 	}
+	require.Contains(t, string(out), "can inline (*Mutex).Lock", "no call for a lock that is free")
 }
