@@ -72,7 +72,7 @@ func parse(args []string, errs io.Writer) (flags, error) {
 	set.IntVar(&f.Pauses, "pauses", f.Pauses, "steps per case at which the victim is stopped, and goes on")
 	set.IntVar(&f.Storms, "storms", f.Storms, "rounds per case of several kills at any time")
 	set.IntVar(&f.Fails, "fails", f.Fails, "give a case up after that many failures; 0: never")
-	set.DurationVar(&f.within, "within", 0, "draw as many trials as fit into that time; 0: no limit")
+	set.DurationVar(&f.within, "within", 0, "draw as many cases and trials as fit into that time; 0: no limit")
 	set.Uint64Var(&f.Seed, "seed", 1, "of all that is drawn at random, and of the order of the cases with -within")
 	set.StringVar(&f.repeat.At, "at", "", "one trial: kill after that many steps (Nz: asleep behind them); as a failure says")
 	set.StringVar(&f.repeat.Second, "second", "", "and kill the one who recovers, after that many of its steps")
@@ -134,8 +134,8 @@ func run(all []crashlab.Case, scenarios []crashlab.Scenario, args []string, out,
 	return f.report(results, outcomes, out, errs)
 }
 
-// play runs the cases. With a limit, each gets an equal share of what time is left, in an order that
-// the seed says, so that successive runs cover different parts.
+// play runs the cases. With a limit, each gets an equal share of what time is left, and a second at least, in an
+// order that the seed says, so that successive runs cover different parts; those that come too late get none.
 func (f *flags) play(chosen []crashlab.Case, errs io.Writer) ([]crashlab.Result, error) {
 	end := time.Now().Add(f.within)
 	places := make([]int, len(chosen))
@@ -148,8 +148,12 @@ func (f *flags) play(chosen []crashlab.Case, errs io.Writer) ([]crashlab.Result,
 	results := make([]crashlab.Result, len(chosen))
 	for done, i := range places {
 		o := f.Options
-		if f.within > 0 {
-			o.Budget = max(time.Until(end)/time.Duration(len(places)-done), time.Second)
+		if left := time.Until(end); f.within > 0 {
+			if left <= 0 && done > 0 {
+				fmt.Fprintf(errs, "%d of %d cases had no turn within %v\n", len(places)-done, len(places), f.within)
+				break
+			}
+			o.Budget = max(left/time.Duration(len(places)-done), time.Second)
 		}
 		r, err := crashlab.Try(o, chosen[i], f.repeat)
 		if err != nil {
@@ -163,7 +167,7 @@ func (f *flags) play(chosen []crashlab.Case, errs io.Writer) ([]crashlab.Result,
 			fmt.Fprintln(errs, "FAILED:", failure)
 		}
 	}
-	return results, nil
+	return slices.DeleteFunc(results, func(r crashlab.Result) bool { return r.Operation == "" }), nil
 }
 
 // playScenarios plays them all, which takes seconds.
