@@ -11,9 +11,9 @@ import (
 // and one reader. Records are written and read in place: the ring is mapped twice in a row, so that
 // each is contiguous.
 //
-// A record is a header of 8 bytes, its length plus one, and its bytes, rounded up to 8. Behind the
-// newest record stands a header of 0, written before that record is published: the reader needs no
-// index to know whether there is more.
+// A record is a header of 8 bytes, its length plus one, and its bytes, rounded up to 8. Those of a long record
+// begin at the next line of 64 bytes, as fast copies want it. Behind the newest record stands a header of 0,
+// written before that record is published: the reader needs no index to know whether there is more.
 type Bytes struct {
 	seg     *segment.Segment
 	object  segment.Object
@@ -29,6 +29,13 @@ const (
 
 	// overhead is what the largest record leaves free: its own header and the 0 behind it.
 	overhead = 2 * recordHeader
+
+	// lineUp is a flag of a header: the record's bytes begin at the first multiple of copyLine behind it.
+	lineUp   = 1 << 63
+	copyLine = 64
+
+	// longRecord is from how many bytes on they do, unless there would be no room.
+	longRecord = 1024
 )
 
 var bytesLayout = segment.LayoutOf[control]()
@@ -144,38 +151,67 @@ func (b *Bytes) written(position uint64) (uint64, error) { return b.walk(positio
 // walk goes from one record to the next, from position on, and returns the position behind the last.
 func (b *Bytes) walk(position uint64, visit func()) (uint64, error) {
 	for pos := position; ; {
-		length, ok, err := b.record(pos % b.size)
+		rec, ok, err := b.record(pos % b.size)
 		if err != nil || !ok {
 			return pos, err
 		}
-		if pos += recordSize(length); pos-position > b.size {
+		if pos += rec.size(); pos-position > b.size {
 			return position, fmt.Errorf("records from %d on do not end: %w", position, ErrCorrupt)
 		}
 		visit()
 	}
 }
 
-// record reads the header at offset at, once: how long the record is, or that there is none.
-func (b *Bytes) record(at uint64) (length uint64, ok bool, err error) {
+// record is where the bytes of one are: from its header's offset on, and how many.
+type record struct{ lead, length uint64 }
+
+// size is how many bytes of the ring the record takes.
+func (r record) size() uint64 { return r.lead + (r.length+recordAlign-1)&^(recordAlign-1) }
+
+// record reads the header at offset at, once: what it says, or that there is no record.
+func (b *Bytes) record(at uint64) (rec record, ok bool, err error) {
 	h := b.header(at).Load() // pairs with the publish in (*BytesWriter).Commit
+	if h-1 <= b.size-overhead {
+		return record{recordHeader, h - 1}, true, nil
+	}
+	return b.unusual(at, h)
+}
+
+// unusual is record where the header is not that of a short record.
+func (b *Bytes) unusual(at, h uint64) (record, bool, error) {
 	if h == 0 {
-		return 0, false, nil
+		return record{}, false, nil
 	}
-	if h-1 > b.size-overhead {
-		return 0, false, fmt.Errorf("record of %d bytes at offset %d: %w", h-1, at, ErrCorrupt)
+	n := h&^lineUp - 1
+	if h&lineUp == 0 || n > b.size-overhead-copyLine {
+		return record{}, false, fmt.Errorf("record of %d bytes at offset %d: %w", n, at, ErrCorrupt)
 	}
-	return h - 1, true, nil
+	return record{toLine(at), n}, true, nil
 }
 
-// recordSize is how many bytes of the ring a record of n bytes takes.
-func recordSize(n uint64) uint64 {
-	return recordHeader + (n+recordAlign-1)&^(recordAlign-1)
+// toLine is how far the first line behind the header at offset at is.
+func toLine(at uint64) uint64 { return (at+recordHeader+copyLine-1)&^(copyLine-1) - at }
+
+// plan is the record of n bytes whose header will be at offset at.
+func (b *Bytes) plan(at, n uint64) record {
+	if n < longRecord || n > b.size-overhead-copyLine {
+		return record{recordHeader, n}
+	}
+	return record{toLine(at), n}
 }
 
-// payload is n bytes behind the header at offset at.
-func (b *Bytes) payload(at, n uint64) []byte {
-	from := at + recordHeader
-	return b.data[from : from+n : from+n]
+// headerOf publishes that record.
+func headerOf(r record) uint64 {
+	if r.lead != recordHeader {
+		return (r.length + 1) | lineUp
+	}
+	return r.length + 1
+}
+
+// payload is the bytes of the record whose header is at offset at.
+func (b *Bytes) payload(at uint64, r record) []byte {
+	from := at + r.lead
+	return b.data[from : from+r.length : from+r.length]
 }
 
 // behind is the offset of what follows n bytes from at on.

@@ -42,6 +42,14 @@ func (b *Bytes) Reader(opts ...EndOption) (*BytesReader, error) {
 // not trust it copies before checking. Errors: ErrClosed when the writer closed and all is read,
 // ErrPeerDied (once for each writer that died, when all is read), ErrCorrupt, and the context's.
 func (r *BytesReader) Peek(ctx context.Context) ([]byte, error) {
+	h := r.ring.header(r.at).Load() // pairs with the publish in (*BytesWriter).publish
+	if rec := (record{recordHeader, h - 1}); rec.length <= r.ring.size-overhead && r.read == 0 && r.end.usable() == nil {
+		return r.show(rec), nil
+	}
+	return r.peekSlow(ctx)
+}
+
+func (r *BytesReader) peekSlow(ctx context.Context) ([]byte, error) {
 	record, err := r.next()
 	if record == nil && err == nil && r.glance() {
 		record, err = r.next()
@@ -82,15 +90,15 @@ func (r *BytesReader) PeekN(ctx context.Context, records [][]byte) (int, error) 
 	r.ends = append(r.ends[:0], r.held)
 	for n := 1; n < len(records); n++ {
 		at := r.ring.behind(r.at, r.held)
-		length, ok, err := r.ring.record(at)
-		if !ok || err != nil || r.held+recordSize(length) > r.ring.size {
+		rec, ok, err := r.ring.record(at)
+		if !ok || err != nil || r.held+rec.size() > r.ring.size {
 			break // what is wrong is found when the record is the first
 		}
 		if race.Enabled {
 			r.end.race.Acquire(raceItems + at/recordAlign)
 		}
-		records[n] = r.ring.payload(at, length)
-		r.held += recordSize(length)
+		records[n] = r.ring.payload(at, rec)
+		r.held += rec.size()
 		r.ends = append(r.ends, r.held)
 	}
 	return len(r.ends), nil
@@ -117,7 +125,7 @@ func (r *BytesReader) next() ([]byte, error) {
 	if err := r.end.usable(); err != nil {
 		return nil, err
 	}
-	length, ok, err := r.ring.record(r.at)
+	rec, ok, err := r.ring.record(r.at)
 	if err != nil {
 		return nil, err
 	}
@@ -127,13 +135,17 @@ func (r *BytesReader) next() ([]byte, error) {
 		}
 		return nil, nil
 	}
+	return r.show(rec)[min(r.read, rec.length):], nil
+}
+
+// show is the bytes of the record at pos.
+func (r *BytesReader) show(rec record) []byte {
 	if race.Enabled {
 		r.end.race.Acquire(raceItems + r.at/recordAlign)
 	}
-	r.held = recordSize(length)
+	r.held = rec.size()
 	r.ends = r.ends[:0]
-	record := r.ring.payload(r.at, length)
-	return record[min(r.read, length):], nil
+	return r.ring.payload(r.at, rec)
 }
 
 // glance polls the next header.

@@ -15,18 +15,19 @@ type BytesWriter struct {
 	pos      uint64 // of the next record
 	at       uint64 // pos modulo the ring's size
 	free     uint64 // bytes from pos on that are known to be free
-	reserved uint64 // bytes that Reserve gave out and Commit has not taken; -1: none
+	reserved record // what Reserve gave out and Commit has not taken; nothing: none
 	first    uint64 // offset of the first record that was appended and not published
-	length   uint64 // that record's header, which publishes it and those behind it; 0: there is none
+	header   uint64 // of that record, which publishes it and those behind it; 0: there is none
 	end      end
 }
 
-const nothing = ^uint64(0)
+// nothing is reserved.
+var nothing = record{}
 
 // Writer takes the writing end. It fails with ErrBusy while a process that lives has it, and with
 // ErrClosed if it was closed before. A successor of a dead writer goes on behind its last record.
 func (b *Bytes) Writer(opts ...EndOption) (*BytesWriter, error) {
-	w := &BytesWriter{ring: b, reserved: nothing, end: newEnd(b.object, b.control, closedWriter, opts)}
+	w := &BytesWriter{ring: b, end: newEnd(b.object, b.control, closedWriter, opts)}
 	if err := w.end.take(); err != nil {
 		return nil, w.end.wrap("take writing end of", err)
 	}
@@ -48,64 +49,82 @@ func (b *Bytes) Writer(opts ...EndOption) (*BytesWriter, error) {
 // what was appended. Errors: ErrTooLarge, ErrClosed, ErrPeerDied (once for each reader that died while
 // the ring was full), ErrCorrupt, and the context's.
 func (w *BytesWriter) Reserve(ctx context.Context, n int) ([]byte, error) {
-	need, err := w.reservable(n)
-	ok := false
-	if err == nil {
-		ok, err = w.ready(need, true)
+	if rec := (record{recordHeader, uint64(n)}); rec.length < longRecord && w.free >= need(rec) && w.end.fine() {
+		return w.reserve(rec), nil
 	}
-	if !ok && err == nil {
-		w.Flush()
-		err = w.end.wait(ctx, func(exact bool) (bool, error) { return w.ready(need, exact) })
+	return w.reserveSlow(ctx, n)
+}
+
+func (w *BytesWriter) reserveSlow(ctx context.Context, n int) ([]byte, error) {
+	rec, err := w.plan(n)
+	if err == nil {
+		err = w.await(ctx, need(rec))
 	}
 	if err != nil {
 		return nil, w.end.wrap("reserve in", err)
 	}
-	return w.reserve(uint64(n)), nil
+	return w.reserve(rec), nil
+}
+
+// await blocks until need bytes are free.
+func (w *BytesWriter) await(ctx context.Context, need uint64) error {
+	ok, err := w.ready(need, true)
+	if !ok && err == nil {
+		w.Flush()
+		err = w.end.wait(ctx, func(exact bool) (bool, error) { return w.ready(need, exact) })
+	}
+	return err
 }
 
 // TryReserve is Reserve for those who do not wait: without room it returns nil and no error. It
 // publishes nothing.
 func (w *BytesWriter) TryReserve(n int) ([]byte, error) {
-	need, err := w.reservable(n)
+	rec, err := w.plan(n)
 	ok := false
 	if err == nil {
-		ok, err = w.ready(need, true)
+		ok, err = w.ready(need(rec), true)
 	}
 	if !ok {
 		return nil, w.end.wrap("reserve in", err)
 	}
-	return w.reserve(uint64(n)), nil
+	return w.reserve(rec), nil
 }
 
-// reservable takes back what is reserved, and returns how many bytes must be free for a record of n.
-func (w *BytesWriter) reservable(n int) (need uint64, err error) {
+// plan takes back what is reserved, and returns the record that n bytes would be.
+func (w *BytesWriter) plan(n int) (record, error) {
 	w.reserved = nothing
-	if n < 0 || uint64(n) > w.ring.size-overhead {
-		return 0, fmt.Errorf("%d bytes of %d: %w", n, w.ring.Cap(), ErrTooLarge)
+	if uint64(n) > w.ring.size-overhead {
+		return nothing, w.tooLarge(n)
 	}
-	return recordSize(uint64(n)) + recordHeader, nil
+	return w.ring.plan(w.at, uint64(n)), nil
 }
 
-// reserve is the next n bytes, which are free.
-func (w *BytesWriter) reserve(n uint64) []byte {
+func (w *BytesWriter) tooLarge(n int) error {
+	return fmt.Errorf("%d bytes of %d: %w", n, w.ring.Cap(), ErrTooLarge)
+}
+
+// need is how many bytes must be free for a record: its own, and the 0 behind it.
+func need(r record) uint64 { return r.size() + recordHeader }
+
+// reserve is the bytes of the record, which are free.
+func (w *BytesWriter) reserve(r record) []byte {
 	if race.Enabled {
 		w.end.race.Acquire(racePosition)
 	}
-	w.reserved = n
-	return w.ring.payload(w.at, n)
+	w.reserved = r
+	return w.ring.payload(w.at, r)
 }
 
 // Commit publishes the first m bytes of what Reserve returned as one record, and with it those that were
 // appended before, all at once. It never blocks. It panics if m is not from 0 to what was reserved.
 func (w *BytesWriter) Commit(m int) {
-	if w.length != 0 {
-		w.Append(m)
+	at, header := w.finish(m)
+	if w.header != 0 {
+		w.hang(at, header)
 		w.Flush()
 		return
 	}
-	at, size := w.finish(m)
-	w.publish(at, uint64(m)+1)
-	w.free -= size
+	w.publish(at, header)
 	runtime.KeepAlive(w)
 }
 
@@ -114,41 +133,53 @@ func (w *BytesWriter) Commit(m int) {
 // before that has written none of them. It never blocks. It panics if m is not from 0 to what was
 // reserved.
 func (w *BytesWriter) Append(m int) {
-	at, size := w.finish(m)
+	w.hang(w.finish(m))
+	runtime.KeepAlive(w)
+}
+
+// hang leaves the record at offset at to the next publish.
+func (w *BytesWriter) hang(at, header uint64) {
 	if race.Enabled {
 		w.end.race.Release(raceItems + at/recordAlign)
 	}
-	if w.length == 0 {
-		w.first, w.length = at, uint64(m)+1
+	if w.header == 0 {
+		w.first, w.header = at, header
 	} else {
-		futex.Publish(w.ring.header(at), uint64(m)+1) // seen by nobody before the first one's
+		futex.Publish(w.ring.header(at), header) // seen by nobody before the first one's
 	}
-	w.free -= size
-	runtime.KeepAlive(w)
 }
 
 // Flush publishes what was appended, all at once. It never blocks.
 func (w *BytesWriter) Flush() {
-	if w.length != 0 {
-		header := w.length
-		w.length = 0
+	if header := w.header; header != 0 {
+		w.header = 0
 		w.publish(w.first, header)
 	}
 	runtime.KeepAlive(w)
 }
 
-// finish goes on behind a record of m bytes, whose offset and size it returns, and has no further record
+// finish goes on behind a record of m bytes, whose offset and header it returns, and has no further record
 // follow it yet.
-func (w *BytesWriter) finish(m int) (at, size uint64) {
-	if w.reserved == nothing || m < 0 || uint64(m) > w.reserved {
-		panic(fmt.Sprintf("ring: commit of %d bytes, %d are reserved", m, int64(w.reserved)))
+func (w *BytesWriter) finish(m int) (at, header uint64) {
+	r := w.reserved
+	if r.lead == 0 || uint64(m) > r.length {
+		w.overcommitted(m)
 	}
+	r.length = uint64(m)
 	w.reserved = nothing
-	at, size = w.at, recordSize(uint64(m))
+	at, size := w.at, r.size()
 	w.at = w.ring.behind(at, size)
 	w.pos += size
+	w.free -= size
 	futex.Publish(w.ring.header(w.at), 0) // stored before the publish of what it follows
-	return at, size
+	return at, headerOf(r)
+}
+
+func (w *BytesWriter) overcommitted(m int) {
+	if w.reserved == nothing {
+		panic(fmt.Sprintf("ring: commit of %d bytes, nothing is reserved", m))
+	}
+	panic(fmt.Sprintf("ring: commit of %d bytes, %d are reserved", m, w.reserved.length))
 }
 
 // publish stores the header of the record at offset at, and wakes the reader.

@@ -90,8 +90,8 @@ func TestInspectCountsRecords(t *testing.T) {
 	require.NoError(t, err)
 	o := objectOf(t, watch, b.Ref())
 	ctx := context.Background()
-	for lap := range 40 { // 40 laps of 3 kB go around once
-		for _, n := range []int{0, 1, 8, 3000} {
+	for lap := range 80 { // 80 laps of 1 kB go around once
+		for _, n := range []int{0, 1, 8, 1000} {
 			_, err := w.Reserve(ctx, n)
 			require.NoError(t, err)
 			w.Commit(n)
@@ -99,8 +99,8 @@ func TestInspectCountsRecords(t *testing.T) {
 		info, err := Inspect(o)
 		require.NoError(t, err)
 		require.EqualValues(t, 4, info.Records, "lap %d", lap)
-		require.EqualValues(t, 8+16+16+3008, info.Used)
-		require.Contains(t, info.String(), "4 records in 3048 of 65536 bytes")
+		require.EqualValues(t, 8+16+16+1008, info.Used)
+		require.Contains(t, info.String(), "4 records in 1048 of 65536 bytes")
 		require.NoError(t, Check(o))
 		for range 4 {
 			_, err := in.Peek(ctx)

@@ -19,7 +19,7 @@ func TestTheDocumentHasTheLayout(t *testing.T) {
 	require.NoError(t, err)
 	layouttest.Constants(t, "ring", map[string]uint64{
 		"closedWriter": closedWriter, "closedReader": closedReader,
-		"recordHeader": recordHeader, "recordAlign": recordAlign, "overhead": overhead,
+		"recordHeader": recordHeader, "recordAlign": recordAlign, "overhead": overhead, "lineUp": lineUp, "copyLine": copyLine, "longRecord": longRecord,
 		"bytesLayout": bytesLayout(), "spscLayout(uint64)": words,
 		"turnWanted": uint64(turnWanted), "turnClosed": uint64(turnClosed), "turnRowShift": turnRowShift,
 		"turnRowMask": turnRowMask, "turnTicketShift": turnTicketShift, "settling": settling, "maxRows": maxRows,
