@@ -37,6 +37,7 @@ type records struct {
 	writer, reader heldEnd
 	queue          [mostRecords]queued
 	n              int
+	at             uint64 // of the oldest record, in its line
 }
 
 func (s records) String() string {
@@ -68,6 +69,7 @@ var recordsModel = linear.Model[records]{
 			s, ok = s.peek(op)
 		case release:
 			if ok = s.reader.of(op) && s.n > 0; ok {
+				s.at = behind(s.at, s.queue[0].length) % 64
 				copy(s.queue[:], s.queue[1:])
 				s.queue[mostRecords-1] = queued{}
 				s.n--
@@ -87,12 +89,20 @@ var recordsModel = linear.Model[records]{
 
 // fits reports whether a record of that length has room, as docs/LAYOUT.md says it.
 func (s records) fits(length uint64) bool {
-	size := func(length uint64) uint64 { return 8 + (length+7)/8*8 }
-	used := uint64(0)
+	end := s.at
 	for _, q := range s.queue[:s.n] {
-		used += size(q.length)
+		end = behind(end, q.length)
 	}
-	return used+size(length)+8 <= ringSize
+	return behind(end, length)+8-s.at <= ringSize
+}
+
+// behind is where a record ends of which the first word is at that offset: its bytes begin at the next line, but for
+// the very longest.
+func behind(at, length uint64) uint64 {
+	if at += 8; length <= ringSize-16-64 {
+		at = (at + 63) / 64 * 64
+	}
+	return at + (length+7)/8*8
 }
 
 func (s records) reserve(op linear.Op) (records, bool) {

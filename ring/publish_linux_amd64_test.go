@@ -61,6 +61,7 @@ var sites = map[string]site{
 	"Reader.Pop":          {publishes: 1, file: "spsc_reader.go"},
 	"Reader.taken":        {publishes: 1}, // PopN and Release
 	"BytesWriter.Append":  {publishes: 1, unseen: true},
+	"BytesWriter.Commit":  {publishes: 1, unseen: true}, // of what was appended before
 	"BytesWriter.finish":  {publishes: 1, unseen: true}, // the 0 behind the record
 	"BytesWriter.publish": {publishes: 1},               // Commit and Flush
 	"BytesReader.Release": {publishes: 1, seldom: 1},    // once a quarter of the ring it gives back what it read
