@@ -104,17 +104,18 @@ func measureRecords(length uint64, way recordsWay) Side {
 
 func produceRecords(ctx context.Context, w *ring.BytesWriter, source []byte, way recordsWay, first, n uint64) error {
 	for v := first; v != first+n; v++ {
+		binary.LittleEndian.PutUint64(source, v)
+		if way == singly || (v-first)%recordBatch == recordBatch-1 {
+			if err := w.Push(ctx, source); err != nil {
+				return err
+			}
+			continue
+		}
 		b, err := w.Reserve(ctx, len(source))
 		if err != nil {
 			return err
 		}
-		binary.LittleEndian.PutUint64(source, v)
-		copy(b, source)
-		if way == singly || (v-first)%recordBatch == recordBatch-1 {
-			w.Commit(len(b))
-		} else {
-			w.Append(len(b))
-		}
+		w.Append(copy(b, source))
 	}
 	w.Flush()
 	return nil

@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"fmt"
 
+	"github.com/kindred-ipc/kindred/internal/bulk"
 	"github.com/kindred-ipc/kindred/ring"
 )
 
@@ -62,14 +63,14 @@ func send(ctx context.Context, w *ring.BytesWriter, longest int, h head, payload
 		return sentNone, err
 	}
 	h.put(record)
-	copy(record[headSize:], payload)
+	bulk.Copy(record[headSize:], payload)
 	w.Commit(headSize + first)
 	for rest := payload[first:]; len(rest) > 0; {
 		record, err := w.Reserve(ctx, min(len(rest), longest))
 		if err != nil {
 			return sentPart, err
 		}
-		n := copy(record, rest)
+		n := bulk.Copy(record, rest)
 		w.Commit(n)
 		rest = rest[n:]
 	}

@@ -362,3 +362,42 @@ func TestRecordsInMemoryOfEachKind(t *testing.T) {
 		})
 	}
 }
+
+func TestPushCopiesRecordsOfAnyLength(t *testing.T) {
+	seg, err := shm.Anonymous(1 << 20)
+	require.NoError(t, err)
+	defer seg.Close()
+	b, err := ring.NewBytes(seg, 1)
+	require.NoError(t, err)
+	w, err := b.Writer()
+	require.NoError(t, err)
+	in, err := b.Reader()
+	require.NoError(t, err)
+	all := make([]byte, b.Cap()+1)
+	for i := range all {
+		all[i] = byte(i*i + i/251)
+	}
+	for _, n := range []int{0, 1, 8, 64, 1000, 1024, 2047, 2048, 2049, 5000, 40000, b.Cap() - 1, b.Cap()} {
+		record := all[b.Cap()-n : b.Cap()]
+		require.NoError(t, w.Push(bounded(t), record))
+		got, err := in.Peek(bounded(t))
+		require.NoError(t, err)
+		require.True(t, bytes.Equal(record, got), "%d bytes", n)
+		in.Release()
+		ok, err := w.TryPush(record)
+		require.NoError(t, err)
+		require.True(t, ok)
+		got, err = in.TryPeek()
+		require.NoError(t, err)
+		require.True(t, bytes.Equal(record, got), "%d bytes", n)
+		in.Release()
+	}
+	require.ErrorIs(t, w.Push(over(), all), ring.ErrTooLarge)
+	_, err = w.TryPush(all)
+	require.ErrorIs(t, err, ring.ErrTooLarge)
+	require.NoError(t, w.Push(over(), all[:b.Cap()]))
+	require.ErrorIs(t, w.Push(over(), nil), context.Canceled)
+	ok, err := w.TryPush(nil)
+	require.NoError(t, err)
+	require.False(t, ok)
+}

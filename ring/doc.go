@@ -13,7 +13,7 @@
 //	v, err := in.Pop(ctx)
 //
 // SPSC carries values of one plain type (no pointers, checked once when the ring is made or opened).
-// Bytes carries records of any length, written and read in place.
+// Bytes carries records of any length, pushed by one copy or written in place, and read in place.
 //
 // Many values at a time cost less: PushN and PopN copy them, Reserve and Commit write them where they
 // stay, Peek and Release read them there. A Run of slots is good until it is committed or released, or

@@ -20,3 +20,6 @@ func slotSize[T any]() uint64 { return uint64(unsafe.Sizeof(slot[T]{})) }
 func sequence(o segment.Object, slot, stride uint64) *word.Uint64 {
 	return (*word.Uint64)(unsafe.Add(o.Pointer(), controlSize+slot*stride))
 }
+
+// textOf is the bytes of a string, which nobody changes.
+func textOf(s string) []byte { return unsafe.Slice(unsafe.StringData(s), len(s)) }

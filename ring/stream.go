@@ -42,23 +42,19 @@ func (r *BytesReader) Stream(ctx context.Context) *StreamReader { return &Stream
 
 // Write writes all of p, and blocks while there is no room. What the reader sees when the writer dies
 // meanwhile is the begin of it. Errors: those of Reserve; n bytes are written then.
-func (s *StreamWriter) Write(p []byte) (n int, err error) { return write(s, p) }
-
-// WriteString is Write.
-func (s *StreamWriter) WriteString(p string) (n int, err error) { return write(s, p) }
-
-func write[P []byte | string](s *StreamWriter, p P) (n int, err error) {
+func (s *StreamWriter) Write(p []byte) (n int, err error) {
 	for n < len(p) {
-		b, err := s.w.Reserve(s.ctx, min(len(p)-n, s.most()))
-		if err != nil {
+		part := p[n:min(len(p), n+s.most())]
+		if err := s.w.Push(s.ctx, part); err != nil {
 			return n, err
 		}
-		m := copy(b, p[n:])
-		s.w.Commit(m)
-		n += m
+		n += len(part)
 	}
 	return n, nil
 }
+
+// WriteString is Write.
+func (s *StreamWriter) WriteString(p string) (n int, err error) { return s.Write(textOf(p)) }
 
 // most is the longest record of a stream.
 func (s *StreamWriter) most() int { return int(s.w.ring.size/streamParts) - overhead }

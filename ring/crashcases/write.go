@@ -115,6 +115,23 @@ func tryReserve(l *line, _ *crashlab.Actor) error {
 	return must(l.out.(recordWriter).tryPush(item{Number: uint64(l.first + 1), By: byVictim}))
 }
 
+// longItem is a record that is copied in one instruction, and whose bytes begin at a line.
+const longItem = 1088
+
+func (l *line) longRecord() []byte {
+	record := make([]byte, longItem)
+	item{Number: uint64(l.first + 1), By: byVictim}.encode(record)
+	return record
+}
+
+func pushRecord(l *line, a *crashlab.Actor) error {
+	return l.out.(recordWriter).Push(a.Ctx, l.longRecord())
+}
+
+func tryPushRecord(l *line, _ *crashlab.Actor) error {
+	return must(l.out.(recordWriter).TryPush(l.bytesOf()))
+}
+
 // reserveTwice gives up one reservation, and commits less than all of the next.
 func reserveTwice(l *line, a *crashlab.Actor) error {
 	w := l.out.(recordWriter).BytesWriter
@@ -182,7 +199,7 @@ func pourFrom(l *line, a *crashlab.Actor) error {
 
 // Records as long as these fill the ring but for 16 bytes, and end 16 bytes before its end.
 var (
-	fullOfRecords = map[uint64]int{1: 1<<15 - 8, 2: 1<<15 - 24}
+	fullOfRecords = map[uint64]int{1: 1<<15 - 64, 2: 1<<15 - 80} // their bytes begin at lines
 	atTheEnd      = map[uint64]int{1: 1<<16 - 24}
 )
 
@@ -257,6 +274,8 @@ func writeCases() []crashlab.Case {
 		{name: "ring.BytesWriter.Flush", covers: appends, scene: some, op: appended(true)},
 		{name: "ring.BytesWriter.Append, and Commit", covers: appends, scene: some, op: appended(false)},
 		{name: "ring.BytesWriter.Flush, the reader sleeps", covers: appends, scene: someSleep, op: appended(true), waits: true},
+		{name: "ring.BytesWriter.Push", covers: []string{"ring.BytesWriter.Push"}, scene: record, op: pushRecord},
+		{name: "ring.BytesWriter.TryPush", covers: []string{"ring.BytesWriter.TryPush"}, scene: record, op: tryPushRecord},
 		{name: "ring.StreamWriter.Write", covers: []string{"ring.StreamWriter.Write"}, scene: record, op: pour},
 		{name: "ring.StreamWriter.WriteString", covers: []string{"ring.StreamWriter.WriteString"}, scene: record, op: pourString},
 		{name: "ring.StreamWriter.ReadFrom", covers: []string{"ring.StreamWriter.ReadFrom"}, scene: record, op: pourFrom},
