@@ -14,7 +14,7 @@ func (r *Reader[T]) Remembers() []uint64 {
 }
 
 func (w *BytesWriter) Remembers() []uint64 {
-	return []uint64{w.pos, w.at, w.free, w.reserved, w.first, w.length}
+	return []uint64{w.pos, w.at, w.free, w.reserved.lead, w.reserved.length, w.first, w.header}
 }
 
 func (r *BytesReader) Remembers() []uint64 { return []uint64{r.pos, r.at, r.held, r.read} }

@@ -57,7 +57,7 @@ func mutexOf(p place, _ *MutexState, err error) (*Mutex, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Mutex{place: p, lock: p.seg.LockAt(p.off)}, nil
+	return &Mutex{place: p, lock: p.seg.PlainLockAt(p.off)}, nil
 }
 
 // Ref names the Mutex. It is zero if the handle came from MutexAt.

@@ -53,7 +53,7 @@ func rmutexOf(p place, _ *MutexState, err error) (*RMutex, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &RMutex{mu: Mutex{place: p, lock: p.seg.LockAt(p.off)}}, nil
+	return &RMutex{mu: Mutex{place: p, lock: p.seg.PlainLockAt(p.off)}}, nil
 }
 
 // Ref names the RMutex. It is zero if the handle came from RMutexAt.

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/kindred-ipc/kindred/internal/futex"
 	"github.com/kindred-ipc/kindred/internal/race"
 	"github.com/kindred-ipc/kindred/internal/word"
 )
@@ -33,8 +34,12 @@ var (
 // (*) with or without flags. The contract is that of POSIX robust mutexes. The word is one
 // store away from each of these states, so there is nothing in between that a death could leave.
 //
-// Close puts zeros under the word. No move begins there once there is a handle, so none succeeds from then
-// on, and the fast paths need no look of their own for it.
+// Close puts zeros under the word. No move but the first begins there, and that one waits for Close, so none
+// succeeds from then on, and the fast paths need no look of their own for it.
+//
+// The owner of a plain lock gives it up by a plain store, as a ring publishes, and whoever goes to sleep pays for the
+// fence: so a lock with its unlock executes one locked instruction. Nobody but those who say that it is urgent
+// changes the word meanwhile; if the store takes that away, they say so again.
 //
 // Whoever comes may overtake those who sleep: handing the lock to a sleeper at each unlock would cost a
 // switch each time. So that nobody starves, one who has waited for a millisecond says so in the word, and
@@ -47,6 +52,7 @@ type Lock struct {
 	me    uint64       // seg's Owner when the handle was made
 	race  race.Word
 	point *Point
+	plain bool
 }
 
 const (
@@ -72,11 +78,27 @@ func (s *Segment) LockAt(off uint64) Lock {
 		point: s.Point(off+lockEventOffset, Exclusive)}
 	if self := s.self.Load(); self != 0 {
 		l.word, l.me = &l.state.owner, self
-		if l.word.Load() == 0 {
-			s.BeforeClose(func() { l.word.CompareAndSwap(0, free) })
-		}
+		l.prime()
 	}
 	return l
+}
+
+// PlainLockAt is LockAt for a plain lock. All its handles are; nobody waits for it but in Lock.
+func (s *Segment) PlainLockAt(off uint64) Lock {
+	l := s.LockAt(off)
+	l.plain = true
+	futex.Register()
+	return l
+}
+
+// prime makes a word that nobody has used one of a lock that is free, and returns what it is.
+func (l *Lock) prime() uint64 {
+	w := l.word.Load()
+	if w == 0 {
+		l.seg.BeforeClose(func() { l.word.CompareAndSwap(0, free) })
+		w = l.word.Load()
+	}
+	return w
 }
 
 // TryLock takes the lock if it is free. It makes no system call and never blocks.
@@ -106,15 +128,16 @@ func (l *Lock) LockSlow(ctx context.Context) error {
 	began := word.Now()
 	err := l.point.Wait(ctx, Wait{
 		Try: func() bool {
-			w := l.state.owner.Load()
+			w := l.prime()
 			if result = l.seg.unlessClosed(stuck(w)); result != nil {
 				return true
 			}
 			// A look is shared among those who poll, a swap is not.
 			return w == free && l.TryLock() || w == reserved && slept && l.claim()
 		},
-		Peer:      l.Peer,
-		Impatient: true,
+		Peer:       l.Peer,
+		Impatient:  true,
+		Asymmetric: l.plain && futex.Owing,
 		Slept: func() {
 			if slept = true; word.Since(began) >= Starving {
 				l.urge()
@@ -194,7 +217,7 @@ func (l *Lock) TrySlow() (bool, error) {
 	if err := l.seg.Writable(); err != nil {
 		return false, err
 	}
-	w := l.state.owner.Load()
+	w := l.prime()
 	if err := stuck(w); err != nil {
 		return false, l.seg.unlessClosed(err)
 	}
@@ -215,14 +238,26 @@ func (l *Lock) Unlock() error {
 	return nil
 }
 
-// Release is the fast half of Unlock. (A plain store, with the fence on the waiter's side, would do
-// as well, but gains nothing: on the CPUs measured a locked instruction right behind a store to its
-// line costs as much as two locked instructions.)
+// Release is the fast half of Unlock.
 func (l *Lock) Release() bool {
 	if race.Enabled {
 		l.race.Release(0)
 	}
-	return l.word.CompareAndSwap(l.me, free)
+	if !l.plain || !futex.Plain(&l.state.event) {
+		return l.word.CompareAndSwap(l.me, free)
+	}
+	if l.word.Load() != l.me {
+		return false
+	}
+	futex.Publish(l.word, free)
+	return l.seg.Self() != 0 || l.recall()
+}
+
+// recall takes back a store that may have hit Close's zeros, where the lock would be free from then on. If it hit
+// the segment, the next who comes makes it so.
+func (l *Lock) recall() bool {
+	l.word.CompareAndSwap(free, 0)
+	return false
 }
 
 // Unwanted reports that nobody need be woken. It comes after Release and pairs with Announce.
