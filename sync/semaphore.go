@@ -24,7 +24,7 @@ type Semaphore struct {
 	_ noCopy
 	place
 	state   *SemaphoreState
-	value   *word.Int64 // of state; one that stays 0 if it is tracked, and for an observer
+	value   *word.Int64 // of state; for an observer, who cannot write there, one that stays 0
 	most    int64       // permits that may be free
 	race    race.Word
 	point   *segment.Point
@@ -34,7 +34,7 @@ type Semaphore struct {
 // counted is what the word has beside the permits that are free.
 const counted = math.MinInt64
 
-// uncounted is the word of those who may not use it.
+// uncounted is the word of observers.
 var uncounted word.Int64
 
 var semaphoreShape = shapeOf[SemaphoreState](segment.KindSemaphore, bounded|tracked)
@@ -119,12 +119,14 @@ func semaphoreOf(p place, state *SemaphoreState, err error) (*Semaphore, error) 
 	s := &Semaphore{place: p, state: state, value: &uncounted, most: math.MaxInt64,
 		race: race.At(p.seg.ID(), p.off), point: p.seg.Point(p.off+semaphoreEvent, segment.Shared)}
 	v, n := uint32(made&^isMade>>variantShift), int64(made&maxPermits)
-	switch {
-	case v&tracked != 0:
-		s.track(n)
-	case p.seg.Writable() == nil:
+	if v&tracked != 0 {
+		s.track(n) // the word stays 0: none is free for the fast path, ever
+	}
+	if p.seg.Writable() == nil {
 		s.value = &state.value
-		p.seg.BeforeClose(func() { s.value.CompareAndSwap(0, n|counted) })
+		if s.tracked == nil {
+			p.seg.BeforeClose(func() { s.value.CompareAndSwap(0, n|counted) })
+		}
 	}
 	if v&bounded != 0 {
 		s.most = n

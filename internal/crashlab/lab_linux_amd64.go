@@ -57,12 +57,27 @@ func New(opts Options) (*Lab, error) {
 // staff starts the survivors.
 func (l *Lab) staff() error {
 	for i := range 2 {
-		p, err := l.spawner.start(fmt.Sprintf("survivor %d", i), -1)
+		p, err := l.survivor(i)
 		if err != nil {
 			return err
 		}
 		l.survivors = append(l.survivors, p)
 	}
+	return nil
+}
+
+func (l *Lab) survivor(i int) (*process, error) {
+	return l.spawner.start(fmt.Sprintf("survivor %d", i), -1)
+}
+
+// replace ends one survivor, whatever he is at, and starts another one.
+func (l *Lab) replace(i int) error {
+	l.survivors[i].end()
+	p, err := l.survivor(i)
+	if err != nil {
+		return err
+	}
+	l.survivors[i], l.census = p, nil
 	return nil
 }
 

@@ -183,10 +183,10 @@ func (s *stage) strike() error {
 	if s.victim != nil {
 		s.victim.end()
 	}
-	if s.waits != nil { // the victim's death has ended it
-		_, _ = s.lab.survivors[1].hear(*s.waits, patienceWithChild)
-	}
 	var first error
+	if s.waits != nil { // the trial was given up, and what he waits for may never come
+		first = s.lab.replace(1)
+	}
 	for _, p := range s.lab.survivors {
 		if _, err := p.ask(order{Act: actLeave}); err != nil && first == nil {
 			first = err
