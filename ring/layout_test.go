@@ -28,6 +28,7 @@ func TestTheDocumentHasTheLayout(t *testing.T) {
 		"turnRowMask": turnRowMask, "turnTicketShift": turnTicketShift, "settling": settling, "maxRows": maxRows,
 		"broadcastLayout(uint64)": records,
 		"mpmcLayout(uint64)":      foyers, "maxLanes": maxLanes, "seats": seats, "commons": commons, "maxEnd": maxEnd,
+		"maxMarks": maxMarks, "stateBiased": stateBiased, "stateRevoked": stateRevoked, "stateDrained": stateDrained,
 		"endShift": endShift, "seatBits": seatBits, "maxTake": maxTake,
 		"takeDone": takeDone, "takeOpen": takeOpen, "takeFold": takeFold,
 	})

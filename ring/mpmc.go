@@ -21,7 +21,7 @@ import (
 // any number of goroutines. T is plain memory: no pointers, strings, slices or maps.
 //
 // A ring has several lanes, between 8 for small ones and 2 for large ones, and each has slots for all of
-// the capacity, rounded up to a power of two: so a ring takes some 7 KiB, and lanes * capacity slots of the
+// the capacity, rounded up to a power of two: so a ring takes some 11 KiB, and lanes * capacity slots of the
 // size of T plus 8. (8 lanes up to 255 values, 6 up to 1,023, 5 up to 4,095, 4 up to 65,535, 3 up to
 // 2,097,151, else 2.) How much of the capacity a lane may use goes from lane to lane as it is needed:
 // one process alone may use all of it.
@@ -48,6 +48,7 @@ type MPMC[T any] struct {
 	lanes    []track[T]
 	seats    []seat
 	mask     uint64
+	width    uint64 // bits of a quota
 	capacity uint64 // as checked, like all that the hall says
 	self     *atomic.Uint64
 	here     *presence
@@ -61,6 +62,7 @@ type track[T any] struct {
 	*lane
 	slots []slot[T]
 	takes uint64 // its index in a seat
+	run   run    // guarded by the lane's lock
 }
 
 // presence is what all handles of an attach know of one ring.
@@ -74,7 +76,10 @@ type presence struct {
 	seat  atomic.Uint32 // the same without a look at fences
 	turn  atomic.Uint32 // the lane to pop from first
 	full  atomic.Bool   // no seat was free when it was looked for
-	mu    sync.Mutex    // held while a seat is looked for
+	mu    sync.Mutex    // held while a seat is looked for, and for grants
+
+	bias   atomic.Pointer[bias] // the lane that has a bias to a stack of this process
+	grants []*bias              // all there were
 }
 
 const (
@@ -206,7 +211,7 @@ func mpmcOf[T any](seg *shm.Segment, o segment.Object, op, name string, err erro
 	s := seg.Engine()
 	m := &MPMC[T]{
 		seg: s, object: o, hall: hallIn(o), lanes: make([]track[T], p.lanes), seats: seatsIn(o, p.lanes, seats),
-		mask: p.size - 1, capacity: p.capacity, self: s.SelfWord(),
+		mask: p.size - 1, width: uint64(quotaBits(p.lanes)), capacity: p.capacity, self: s.SelfWord(),
 		items: s.Point(o.Offset()+hallItemsOffset, segment.Shared),
 		room:  s.Point(o.Offset()+hallRoomOffset, segment.Shared),
 		race:  race.At(s.ID(), o.Offset()),
@@ -307,6 +312,7 @@ func (m *MPMC[T]) plain() bool {
 	want := way &^ wayFenced
 	if !is {
 		want, quick = way|wayFenced, 0
+		m.here.bias.Store(nil)
 	}
 	if way != want {
 		m.here.way.CompareAndSwap(way, want)

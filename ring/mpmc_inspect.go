@@ -74,6 +74,7 @@ func InspectMPMC(o segment.Object) (MPMCInfo, error) {
 		Asleep: SleepersOfMPMC{Items: h.items.Asleep(), Room: h.room.Asleep()},
 	}
 	quotas := h.quotas.Load()
+	all := seatsIn(o, p.lanes, seats)
 	for k := range p.lanes {
 		l := laneIn(o, k)
 		position := l.head.Load() >> endShift
@@ -81,11 +82,10 @@ func InspectMPMC(o segment.Object) (MPMCInfo, error) {
 		i.Used += used
 		i.Lanes = append(i.Lanes, LaneInfo{
 			Used: used, Quota: quotaIn(quotas, p.lanes, uint64(k)), Popped: position,
-			Pusher: o.Segment().Participant(segment.OwnerOf(l.lock.Load())),
+			Pusher: o.Segment().Participant(pusher(all, l.lock.Load())),
 		})
 	}
 	i.Used = min(i.Used, i.Capacity)
-	all := seatsIn(o, p.lanes, seats)
 	for k := range all {
 		i.Lost += all[k].lost.Load()
 		if all[k].owner.Load() != 0 {
@@ -93,6 +93,16 @@ func InspectMPMC(o segment.Object) (MPMCInfo, error) {
 		}
 	}
 	return i, nil
+}
+
+// pusher is who has a lane with that lock, for whatever it does there.
+func pusher(all []seat, lock uint64) segment.Owner {
+	if lock>>lockState&stateMask != stateLocked {
+		if set, err := pushing(all, lock); err != nil || !set {
+			return 0
+		}
+	}
+	return segment.OwnerOf(lock)
 }
 
 func (p plan) sequence(o segment.Object, lane int, slot uint64) uint64 {
@@ -112,9 +122,17 @@ func checkMPMC(o segment.Object) error {
 	if closed, crowd := h.closed.Load(), h.crowd.Load(); closed > 1 || crowd > 1 {
 		return fmt.Errorf("closed %#x, crowd %#x: %w", closed, crowd, ErrCorrupt)
 	}
+	all := seatsIn(o, p.lanes, seats)
 	for k := range p.lanes {
 		l := laneIn(o, k)
-		if err := checkHolder(o, fmt.Sprintf("lane %d", k), l.lock.Load()); err != nil {
+		lock := l.lock.Load()
+		if lock>>lockState&stateMask != stateLocked {
+			if _, err := pushing(all, lock); err != nil {
+				return fmt.Errorf("lane %d: %w", k, err)
+			}
+			lock = uint64(segment.OwnerOf(lock))
+		}
+		if err := checkHolder(o, fmt.Sprintf("lane %d", k), lock); err != nil {
 			return err
 		}
 		if head := l.head.Load(); head&seatMask > seats || head&seatMask == 0 && head != 0 && head&^(1<<endShift-1) != head {
@@ -125,7 +143,6 @@ func checkMPMC(o segment.Object) error {
 			return fmt.Errorf("lane %d: %w", k, err)
 		}
 	}
-	all := seatsIn(o, p.lanes, seats)
 	for i := range all {
 		s := &all[i]
 		if err := checkHolder(o, fmt.Sprintf("seat %d", i+1), s.owner.Load()); err != nil {

@@ -40,7 +40,7 @@ type hall struct {
 type lane struct {
 	_ structs.HostLayout
 
-	lock  word.Uint64 // segment.Owner of who pushes, 0: nobody
+	lock  word.Uint64 // who may push: see mpmc_bias.go
 	tail  word.Uint64 // position of the next value, if nobody pushes
 	limit word.Uint64 // up to where a push need look at nothing else
 	_     [segment.Line - 24]byte
@@ -49,7 +49,7 @@ type lane struct {
 	_    [segment.Line - 8]byte
 }
 
-// seat is what a process that pops leaves behind of it.
+// seat is what a process leaves behind of what it pops, and where it announces what it pushes.
 type seat struct {
 	_ structs.HostLayout
 
@@ -58,6 +58,8 @@ type seat struct {
 	lost   word.Uint64           // values that owners took and died with before they returned them
 	target word.Uint64           // what lost becomes when a take that was marked takeFold is settled
 	_      [segment.Line - 88]byte
+
+	marks [maxMarks]word.Uint64 // 1: whoever runs on the stack of that number pushes to a lane that has the bias to it
 }
 
 // foyer is the body of an MPMC ring of T as far as its layout goes: what an object of it carries the hash
@@ -74,9 +76,10 @@ type foyer[T any] struct {
 const (
 	hallSize = 4 * segment.Line
 	laneSize = 2 * segment.Line
-	seatSize = segment.Line
+	seatSize = 2 * segment.Line
 
 	maxLanes = 8
+	maxMarks = segment.Line / 8
 	seats    = 32
 	// commons are the first seats: they belong to nobody for longer than one pop.
 	commons = 4
@@ -111,6 +114,7 @@ var (
 	_ = [1]struct{}{}[unsafe.Sizeof(lane{})-laneSize]
 	_ = [1]struct{}{}[unsafe.Sizeof(seat{})-seatSize]
 	_ = [1]struct{}{}[unsafe.Offsetof(lane{}.head)-segment.Line]
+	_ = [1]struct{}{}[unsafe.Offsetof(seat{}.marks)-segment.Line]
 )
 
 // lanesFor is how many lanes a ring of that capacity has: as many as have their quotas in one word, up to

@@ -292,6 +292,9 @@ func (m *MPMC[T]) idle(how manner) (bool, error) {
 			continue
 		}
 		ok, err := m.lock(l, how)
+		if !ok && err == nil {
+			ok, err = m.revoke(l)
+		}
 		if !ok || err != nil {
 			return false, err
 		}

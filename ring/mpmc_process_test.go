@@ -261,6 +261,87 @@ var gusher = child("mpmc/gusher", func(ctx context.Context, k task) error {
 	return nil
 })
 
+// dripper pushes one by one, and so has a bias, until there is something in the other ring.
+var dripper = child("mpmc/dripper", func(ctx context.Context, k task) error {
+	m, err := openMPMC[mark](ctx, k.Ring)
+	if err != nil {
+		return err
+	}
+	halt, err := openMPMC[mark](ctx, k.Answer)
+	if err != nil {
+		return err
+	}
+	for number := uint32(1); halt.Empty(); number++ {
+		if err := m.Push(ctx, mark{uint32(k.From), number}); err != nil {
+			return err
+		}
+	}
+	return nil
+})
+
+// Who has the bias of a lane and is stopped outside of a push keeps nothing, dead or alive.
+func TestMPMCAStoppedOwnerOfABiasKeepsNothing(t *testing.T) {
+	if !ring.Biasing {
+		t.Skip("there are no biases here")
+	}
+	const capacity = 100
+	ctx, seg := bounded(t), segmentOf(t)
+	for _, end := range []unix.Signal{unix.SIGCONT, unix.SIGKILL} {
+		m, err := ring.NewMPMC[mark](seg, capacity)
+		require.NoError(t, err)
+		halt, err := ring.NewMPMC[mark](seg, 1)
+		require.NoError(t, err)
+		last := map[uint32]uint32{}
+		pop := func() bool {
+			v, ok, err := m.TryPop()
+			require.NoError(t, err)
+			if ok {
+				require.Equal(t, last[v.By]+1, v.Number, "value of %d", v.By)
+				last[v.By] = v.Number
+			}
+			return ok
+		}
+		p := start(t, dripper, seg, task{Ring: m.Ref(), Answer: halt.Ref()})
+		for number, rounds := uint32(0), 0; rounds < 5; {
+			require.NoError(t, ctx.Err())
+			for range 500 {
+				pop()
+			}
+			require.NoError(t, proctest.Stop(p.Pid()))
+			if kept, _ := ring.Kept(m); kept == 0 && ring.Lent(m) == 1 {
+				rounds++
+				for pop() {
+				}
+				for range capacity {
+					number++
+					ok, err := m.TryPush(mark{1, number})
+					require.NoError(t, err)
+					require.True(t, ok, "value %d", number)
+				}
+				require.True(t, m.Full())
+				require.Zero(t, ring.Lent(m))
+			}
+			if end == unix.SIGKILL && rounds == 5 {
+				kill(t, p)
+				break
+			}
+			require.NoError(t, p.Signal(unix.SIGCONT))
+		}
+		require.NoError(t, halt.Push(ctx, mark{}))
+		for running := true; running; {
+			select {
+			case <-p.Done():
+				running = false
+			default:
+				pop()
+			}
+		}
+		for pop() {
+		}
+		require.Zero(t, m.Lost())
+	}
+}
+
 // A producer that is stopped while it has a lane locked keeps that lane, and as much room as that may hold. All
 // that is committed is popped meanwhile, and all other room is used. Who needs more waits until it goes on, or is
 // killed, and no longer.
@@ -268,14 +349,15 @@ func TestMPMCAStoppedProducerKeepsTheRoomOfItsLane(t *testing.T) {
 	for name, end := range map[string]unix.Signal{"it goes on": unix.SIGCONT, "it is killed": unix.SIGKILL} {
 		t.Run(name, func(t *testing.T) {
 			ctx, seg := bounded(t), segmentOf(t)
-			for range 4 {
-				stopped(ctx, t, seg, end)
+			for range 3 {
+				stopped(ctx, t, seg, end, gusher, 32)
+				stopped(ctx, t, seg, end, dripper, 1)
 			}
 		})
 	}
 }
 
-func stopped(ctx context.Context, t *testing.T, seg *shm.Segment, end unix.Signal) {
+func stopped(ctx context.Context, t *testing.T, seg *shm.Segment, end unix.Signal, pusher *proc.Function[task], batch uint32) {
 	const capacity, gushes, mine = 100, 1, 2
 	m, err := ring.NewMPMC[mark](seg, capacity)
 	require.NoError(t, err)
@@ -301,7 +383,7 @@ func stopped(ctx context.Context, t *testing.T, seg *shm.Segment, end unix.Signa
 		return ok
 	}
 
-	p := start(t, gusher, seg, task{Ring: m.Ref(), Answer: halt.Ref(), From: gushes})
+	p := start(t, pusher, seg, task{Ring: m.Ref(), Answer: halt.Ref(), From: gushes})
 	kept, lanes := 0, 0
 	for lanes == 0 {
 		require.NoError(t, ctx.Err())
@@ -376,7 +458,7 @@ func stopped(ctx context.Context, t *testing.T, seg *shm.Segment, end unix.Signa
 	}
 	require.Equal(t, number, last[mine])
 	if end == unix.SIGCONT {
-		require.Zero(t, last[gushes]%32, "the last batch is whole")
+		require.Zero(t, last[gushes]%batch, "the last batch is whole")
 	}
 	for range capacity {
 		require.True(t, push(), "all room is there again")

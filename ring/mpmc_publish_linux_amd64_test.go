@@ -13,7 +13,8 @@ import (
 	"github.com/kindred-ipc/kindred/ring"
 )
 
-// Who pushes writes, publishes the sequence, the tail, and the lane's lock, and then looks at the mark. Who pops
+// Who pushes writes, publishes the sequence, the tail, and that it has the lane no more, and then looks at the mark of
+// the event. Who has a bias calls nothing between the stores to its own mark, or its stack might move. Who pops
 // copies, swaps the head, publishes its take, and then looks at the mark.
 var mpmcShapes = map[string][]any{
 	"[uint64]":                           mpmcMethods[uint64](),
@@ -30,14 +31,17 @@ func mpmcMethods[T any]() []any {
 // mpmcSites are the methods that publish, nil for those that do for many values what the others do for one, and
 // those that only unlock.
 var mpmcSites = map[string]func(*routine, *testing.T){
-	"MPMC.Push":     (*routine).requireMPMCPush,
-	"MPMC.Pop":      (*routine).requireMPMCPop,
-	"MPMC.fill":     nil,
-	"MPMC.takeFrom": nil,
-	"MPMC.borrow":   nil,
-	"MPMC.push":     nil,
-	"MPMC.idle":     nil,
-	"MPMC.unlock":   nil,
+	"MPMC.Push":       (*routine).requireMPMCBiasedPush,
+	"MPMC.pushLocked": (*routine).requireMPMCPush,
+	"MPMC.Pop":        (*routine).requireMPMCPop,
+	"MPMC.stretch":    nil,
+	"MPMC.fill":       nil,
+	"MPMC.takeFrom":   nil,
+	"MPMC.borrow":     nil,
+	"MPMC.push":       nil,
+	"MPMC.arrive":     nil,
+	"MPMC.idle":       nil,
+	"MPMC.unlock":     nil,
 }
 
 func TestAnMPMCRingKeepsItsOrderWithPlainStores(t *testing.T) {
@@ -57,17 +61,39 @@ func TestAnMPMCRingKeepsItsOrderWithPlainStores(t *testing.T) {
 			mpmcSites[name](&r, t)
 		})
 	}
-	require.Equal(t, 2*len(mpmcShapes), seen)
+	require.Equal(t, 3*len(mpmcShapes), seen)
 }
 
 func (r *routine) requireMPMCPush(t *testing.T) {
 	moves := r.payload(t, "mpmc_push.go", "s.value = v")
-	commits := r.publishedBehind(t, moves[0], 3)
+	commits := r.publishedBehind(t, moves[len(moves)-1], 3)
 	for _, m := range moves {
 		require.True(t, r.reach(m, never)[commits[0]], "%s leads to no commit", r.show(m))
 		require.False(t, r.reach(commits[0], never)[m], "%s: behind it the payload, %s", r.show(commits[0]), r.show(m))
 	}
 	r.requireMark(t, commits)
+}
+
+func (r *routine) requireMPMCBiasedPush(t *testing.T) {
+	r.requireMPMCPush(t)
+	moves := r.payload(t, "mpmc_push.go", "s.value = v")
+	last := moves[len(moves)-1]
+	ends := r.publishedBehind(t, last, 3)
+	var announced []int
+	for _, i := range r.all(func(in *instruction) bool {
+		_, ok := in.stores()
+		return ok && in.of("futex.Publish")
+	}) {
+		if r.reach(i, never)[last] {
+			announced = append(announced, i)
+		}
+	}
+	require.Len(t, announced, 1)
+	calls := func(i int) bool { return r.calls(i) && !strings.HasSuffix(r.callee(i), ".stretch") }
+	for i := range r.reach(announced[0], func(i int) bool { return i == ends[2] || r.code[i].fences() || calls(i) }) {
+		// An index out of range ends the push, and its mark stays.
+		require.False(t, calls(i) && !r.panics(i), "%s, of %s", r.show(i), r.callee(i))
+	}
 }
 
 func (r *routine) requireMPMCPop(t *testing.T) {

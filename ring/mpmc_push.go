@@ -11,37 +11,96 @@ import (
 	"github.com/kindred-ipc/kindred/internal/word"
 )
 
-// Who pushes holds the lock of a lane, writes the value into the slot at its tail, and then the slot's
-// sequence, which commits the push. The lock is an owner, and there is nothing to be repaired behind a dead
-// one but tail and limit, which follow from the slots.
-//
-//	lock             to          who
-//	0                owner       who pushes, or takes a part of the lane's quota
-//	owner            0           the same
-//	dead owner       owner       the next who pushes, after proof of death: reckons the tail anew
+// Who pushes has a lane locked, or its bias (mpmc_bias.go), writes the value into the slot at its tail, and then the
+// slot's sequence, which commits the push.
 //
 //	sequence of the slot of position p (n slots)
-//	0 or p+1-n       p+1         who holds the lock, at position p = tail: the push is committed
+//	0 or p+1-n       p+1         who has the lane, at position p = tail: the push is committed
 //
 //	quotas                       who
-//	sum is capacity  the same    who holds the locks of two lanes: moves what one has left to the other
+//	sum is capacity  the same    who has two lanes locked: moves what one has left to the other
 //
-// Whoever holds a lock waits for nothing: the second lock is tried.
+// Whoever has a lane waits for nothing: the second lock is tried.
 
 // Push appends v. It blocks while the ring is full. Errors: ErrClosed, ErrCorrupt, and the context's.
 func (m *MPMC[T]) Push(ctx context.Context, v T) error {
-	way := m.here.way.Load()
+	from, way := anew, m.here.way.Load()
+	if b := m.here.bias.Load(); biasing && b != nil && b.stack == stack() {
+		// Nothing is called until the mark is taken back, but stretch.
+		l := &m.lanes[b.lane]
+		futex.Publish(b.mark, 1) // pairs with the barrier in revoke
+		if l.lock.Load() == b.word {
+			at := l.tail.Load()
+			if m.hall.closed.Load() == 0 && (at < l.limit.Load() || m.stretch(l, at)) {
+				s := &l.slots[at&m.mask]
+				s.value = v
+				futex.Publish(&s.sequence, at+1) // pairs with the load in (*MPMC).Pop
+				futex.Publish(&l.tail, at+1)
+				futex.Publish(b.mark, 0)
+				if !m.items.Event().Idle() {
+					m.wake(m.items)
+				}
+				if m.hall.crowd.Load() != 0 {
+					m.disperse()
+				}
+				if m.cut() {
+					return m.lostPush()
+				}
+				if at%4 == 0 {
+					m.fetch(l, at)
+				}
+				runtime.KeepAlive(m)
+				return nil
+			}
+			if l.lock.CompareAndSwap(b.word, uint64(segment.OwnerOf(b.word))) {
+				from, way = holding, uint32(b.lane)
+			}
+		}
+		b.mark.Store(0)
+		if from == anew {
+			m.here.bias.CompareAndSwap(b, nil)
+		}
+	}
+	return m.pushLocked(ctx, v, way, stack(), from)
+}
+
+// soon is how many values ahead a lane with a bias has its CPU fetch lines, which those who pop have read. There is no
+// locked instruction that waits for the stores before it, so the fetches overlap.
+const soon = 16
+
+//go:noinline
+func (m *MPMC[T]) fetch(l *track[T], at uint64) {
+	futex.PrefetchWrite(&l.slots[(at+soon)&m.mask].sequence)
+}
+
+// stretch moves the limit of a lane whose tail is at, as far as its quota goes, and reports whether there is
+// room now. It leaves alone what looks wrong.
+//
+//go:nosplit
+//go:noinline
+func (m *MPMC[T]) stretch(l *track[T], at uint64) bool {
+	head := l.head.Load() >> endShift
+	limit := head + m.hall.quotas.Load()>>(l.takes*m.width)&(1<<m.width-1)
+	if at-head > m.mask || at >= limit || limit-head > m.capacity || limit > maxEnd {
+		return false
+	}
+	futex.Publish(&l.limit, limit)
+	return true
+}
+
+// pushLocked is Push through the lock.
+func (m *MPMC[T]) pushLocked(ctx context.Context, v T, way uint32, stack uintptr, from origin) error {
 	if way >= uint32(len(m.lanes)) {
-		return m.pushSlow(ctx, v)
+		return m.pushSlow(ctx, v, stack, from)
 	}
 	l, self := &m.lanes[way], m.self.Load()
-	if self == 0 || !l.lock.CompareAndSwap(0, self) {
-		return m.pushSlow(ctx, v)
+	if from != holding && (self == 0 || !l.lock.CompareAndSwap(0, self)) {
+		return m.pushSlow(ctx, v, stack, from)
 	}
 	at := l.tail.Load()
-	if at >= l.limit.Load() || m.hall.closed.Load() != 0 || m.here.way.Load() != way {
+	if at >= l.limit.Load() && !(biasing && m.stretch(l, at)) || m.hall.closed.Load() != 0 || m.here.way.Load() != way {
 		m.unlock(l.lane)
-		return m.pushSlow(ctx, v)
+		return m.pushSlow(ctx, v, stack, from)
 	}
 	i := at & m.mask
 	s := &l.slots[i]
@@ -51,6 +110,7 @@ func (m *MPMC[T]) Push(ctx context.Context, v T) error {
 	}
 	futex.Publish(&s.sequence, at+1) // pairs with the load in (*MPMC).Pop
 	futex.Publish(&l.tail, at+1)
+	earned := biasing && l.run.count(at, stack, from)
 	futex.Publish(&l.lock, 0)
 	if !m.items.Event().Idle() {
 		m.wake(m.items)
@@ -61,6 +121,9 @@ func (m *MPMC[T]) Push(ctx context.Context, v T) error {
 	if m.cut() {
 		return m.lostPush()
 	}
+	if earned {
+		m.grant(l, stack)
+	}
 	runtime.KeepAlive(m)
 	return nil
 }
@@ -68,10 +131,49 @@ func (m *MPMC[T]) Push(ctx context.Context, v T) error {
 // lostPush reports that the segment was closed under a push, which may have come too late.
 func (m *MPMC[T]) lostPush() error { return m.wrap("push to", m.seg.Writable()) }
 
-func (m *MPMC[T]) pushSlow(ctx context.Context, v T) error {
+func (m *MPMC[T]) pushSlow(ctx context.Context, v T, stack uintptr, from origin) error {
+	if from == holding {
+		from = regains
+	}
+	if way := m.here.way.Load(); m.glanceAtRoom(way) {
+		return m.pushLocked(ctx, v, way, stack, from)
+	}
 	vs := [1]T{v}
 	_, err := m.PushN(ctx, vs[:])
+	if way := m.here.way.Load(); err == nil && from == regains && way < uint32(len(m.lanes)) {
+		m.grant(&m.lanes[way], stack)
+	}
 	return err
+}
+
+// A glance at room is as polite as one at values: who pops needs his swap's line for himself. What he makes room for
+// between two looks is worth the look, but no more than a part of a small ring.
+const (
+	roomPolls  = 4
+	roomPauses = 64
+)
+
+// glanceAtRoom polls the head of the lane that Push pushes to, if all are full, and reports
+// whether there is room now.
+func (m *MPMC[T]) glanceAtRoom(way uint32) bool {
+	if way >= uint32(len(m.lanes)) || !futex.ManyCPUs() {
+		return false
+	}
+	for i := range m.lanes {
+		if m.left(&m.lanes[i]) != 0 {
+			return false // that is not what stands in the way
+		}
+	}
+	pauses := min(max(m.capacity/roomPauses, 1), roomPauses)
+	for range roomPolls {
+		for range pauses {
+			futex.Pause()
+		}
+		if m.left(&m.lanes[way]) != 0 {
+			return true
+		}
+	}
+	return false
 }
 
 // TryPush appends v if there is room, and reports whether it did. It never blocks: it reports false, too, if
@@ -194,13 +296,16 @@ func (m *MPMC[T]) push(vs []T, how manner) (n int, busy bool, err error) {
 		}
 		l := &m.lanes[way&wayLane]
 		var ok bool
-		if ok, err = m.lock(l, how); err != nil {
-			return 0, false, err
-		}
-		if !ok {
+		if ok, err = m.lock(l, how); err == nil && !ok {
 			if m.swerve(way, l) {
 				continue
 			}
+			ok, err = m.revoke(l)
+		}
+		if err != nil {
+			return 0, false, err
+		}
+		if !ok {
 			m.busy(how)
 			return 0, true, nil
 		}
@@ -240,7 +345,7 @@ func (m *MPMC[T]) isClosed() bool {
 	return closed
 }
 
-// lock locks the lane if nobody who lives has it locked.
+// lock locks the lane if nobody who lives has it locked, and no other goroutine its bias.
 func (m *MPMC[T]) lock(l *track[T], how manner) (bool, error) {
 	self := m.self.Load()
 	if self == 0 {
@@ -255,8 +360,11 @@ func (m *MPMC[T]) lock(l *track[T], how manner) (bool, error) {
 			continue
 		}
 		o := segment.OwnerOf(w)
-		if uint64(o) != w {
+		if o == 0 || uint64(o) != w && w>>lockState&stateMask == stateLocked {
 			return false, fmt.Errorf("lane %d locked by %#x: %w", l.takes, w, ErrCorrupt)
+		}
+		if m.claim(l, w) {
+			return true, nil
 		}
 		if uint64(o) == self || !m.gone(o, how) {
 			return false, nil
@@ -334,16 +442,19 @@ func (m *MPMC[T]) refill(l *track[T], at uint64, how manner) (limit uint64, busy
 	}
 }
 
-// borrow moves half of what another lane has left of its quota to l, which is locked. If it can not, it
-// reports whether others stood in the way.
+// borrow moves half of what another lane has left of its quota to l, which is locked: of one that is not locked, if
+// there is one that has some. If it can not, it reports whether others stood in the way.
 func (m *MPMC[T]) borrow(l *track[T], how manner) (ok, busy bool, err error) {
 	n, quotas := uint64(len(m.lanes)), m.hall.quotas.Load()
-	for k := uint64(1); k < n; k++ {
+	for k := uint64(1); k < 2*n; k++ {
 		from := &m.lanes[(l.takes+k)%n]
-		if m.left(from) == 0 {
+		if from == l || m.left(from) == 0 || k < n && from.lock.Load() != 0 {
 			continue
 		}
 		locked, err := m.lock(from, how)
+		if err == nil && !locked {
+			locked, err = m.revoke(from)
+		}
 		if err != nil {
 			return false, false, err
 		}
@@ -422,17 +533,22 @@ func (m *MPMC[T]) swerve(way uint32, l *track[T]) bool {
 }
 
 // arrive ends a change of lanes, if it can: it goes on to the new one if nothing is left in the old one, and
-// back if that is locked no more.
+// back if that is locked no more, for which it revokes a bias.
 func (m *MPMC[T]) arrive(way uint32, how manner) bool {
 	l := &m.lanes[way>>wayOld&0xff-1]
 	lock := l.lock.Load()
 	to := way &^ wayOldMask
 	switch {
-	case lock == 0:
+	case lock == 0 || lock>>lockState != stateLocked && uint64(segment.OwnerOf(lock)) == m.self.Load():
 		to = to&^wayLane | uint32(l.takes)
 	case lock == m.self.Load() || !l.empty():
 		// A goroutine of this process may be about to push there, or has done so.
-		return m.gone(segment.OwnerOf(lock), how) && m.here.way.CompareAndSwap(way, to&^wayLane|uint32(l.takes))
+		if ok, err := m.revoke(l); ok && err == nil {
+			m.unlock(l.lane)
+		} else if !m.gone(segment.OwnerOf(lock), how) {
+			return false
+		}
+		to = to&^wayLane | uint32(l.takes)
 	}
 	return m.here.way.CompareAndSwap(way, to)
 }

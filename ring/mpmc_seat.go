@@ -2,7 +2,7 @@ package ring
 
 import "github.com/kindred-ipc/kindred/internal/segment"
 
-// A seat belongs to a process from its first pop on, to the end. If there are more processes than seats, the
+// A seat belongs to a process from its first pop on, or from its first bias, to the end. If there are more processes than seats, the
 // rest borrow one of the commons for each pop.
 //
 //	owner            to          who
@@ -17,6 +17,11 @@ func (m *MPMC[T]) sit(how manner) (tag uint64, own bool, err error) {
 	}
 	m.here.mu.Lock()
 	defer m.here.mu.Unlock()
+	return m.sitDown(how)
+}
+
+// sitDown is sit for one who has m.here.mu.
+func (m *MPMC[T]) sitDown(how manner) (tag uint64, own bool, err error) {
 	if tag := m.here.seat.Load(); tag != 0 {
 		return uint64(tag), true, nil
 	}
@@ -65,6 +70,9 @@ func (s *seat) keep(lane, head uint64) {
 // It can be done again from any point on.
 func (m *MPMC[T]) reckon(i int) {
 	s := &m.seats[i]
+	for k := range s.marks {
+		s.marks[k].Store(0) // behind the owner: see (*MPMC).revoke
+	}
 	for k := range m.lanes {
 		head := m.lanes[k].head.Load()
 		take := &s.takes[k]

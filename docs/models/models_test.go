@@ -44,6 +44,13 @@ const (
 )
 
 var checks = []check{
+	{model: "bias", quick: true},
+	{model: "bias", flags: "-DPUSHERS=3 -DEACH=1", quick: true},
+	{model: "bias", flags: "-DEACH=3"},
+	{model: "bias", lost: "BREAK_FENCE", quick: true},
+	{model: "bias", lost: "BREAK_MARK"},
+	{model: "bias", lost: "BREAK_LOOK"},
+
 	{model: "event", flags: oneWaiter, quick: true},
 	{model: "event", flags: mourned},
 	{model: "event", flags: "-DWAITERS=2 -DODD=0"},
@@ -177,7 +184,7 @@ var (
 func TestEveryFunctionThatAModelNamesExists(t *testing.T) {
 	models, err := filepath.Glob("*.pml")
 	require.NoError(t, err)
-	require.Len(t, models, 6)
+	require.Len(t, models, 7)
 	named := 0
 	for _, model := range models {
 		text, err := os.ReadFile(model)

@@ -210,6 +210,7 @@ var rules = map[string]Rule{
 	"ring.lane.head":     Word,
 	"ring.seat.owner":    Holder,
 	"ring.seat.takes":    Word,
+	"ring.seat.marks":    Word,
 	"ring.seat.lost":     Word,
 	"ring.seat.target":   Word,
 
