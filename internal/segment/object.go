@@ -22,11 +22,8 @@ const (
 	KindRows
 )
 
-// Kinds of package ring.
-const (
-	KindMPMC      Kind = 16
-	KindBroadcast Kind = 17
-)
+// KindBroadcast is of package ring.
+const KindBroadcast Kind = 17
 
 // Kinds of package state.
 const (
@@ -36,7 +33,7 @@ const (
 
 var kindNames = [...]string{"", "", "raw", "mutex", "semaphore", "spsc ring", "bytes ring",
 	"event", "once", "recursive mutex", "condition", "read-write mutex", "wait group", "barrier", "rows",
-	KindMPMC: "mpmc ring", KindBroadcast: "broadcast ring", KindValue: "value", KindArray: "array"}
+	KindBroadcast: "broadcast ring", KindValue: "value", KindArray: "array"}
 
 // String names the kind in words.
 func (k Kind) String() string {
