@@ -170,14 +170,19 @@ func (r record) size() uint64 { return r.lead + (r.length+recordAlign-1)&^(recor
 
 // record reads the header at offset at, once: what it says, or that there is no record.
 func (b *Bytes) record(at uint64) (rec record, ok bool, err error) {
-	h := b.header(at).Load() // pairs with the publish in (*BytesWriter).Commit
-	if h-1 <= b.size-overhead {
-		return record{recordHeader, h - 1}, true, nil
+	if rec, ok = b.short(at); ok {
+		return rec, true, nil
 	}
-	return b.unusual(at, h)
+	return b.unusual(at, rec.length+1)
 }
 
-// unusual is record where the header is not that of a short record.
+// short reads the header at offset at, once, and reports whether it is that of a record whose bytes follow at once.
+func (b *Bytes) short(at uint64) (rec record, ok bool) {
+	h := b.header(at).Load() // pairs with the publish in (*BytesWriter).publish
+	return record{recordHeader, h - 1}, h-1 <= b.size-overhead
+}
+
+// unusual is record where the header, h, is none of those.
 func (b *Bytes) unusual(at, h uint64) (record, bool, error) {
 	if h == 0 {
 		return record{}, false, nil

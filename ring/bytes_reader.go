@@ -42,8 +42,7 @@ func (b *Bytes) Reader(opts ...EndOption) (*BytesReader, error) {
 // not trust it copies before checking. Errors: ErrClosed when the writer closed and all is read,
 // ErrPeerDied (once for each writer that died, when all is read), ErrCorrupt, and the context's.
 func (r *BytesReader) Peek(ctx context.Context) ([]byte, error) {
-	h := r.ring.header(r.at).Load() // pairs with the publish in (*BytesWriter).publish
-	if rec := (record{recordHeader, h - 1}); rec.length <= r.ring.size-overhead && r.read == 0 && r.end.usable() == nil {
+	if rec, ok := r.ring.short(r.at); ok && r.read == 0 && r.end.usable() == nil {
 		return r.show(rec), nil
 	}
 	return r.peekSlow(ctx)

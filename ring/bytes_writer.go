@@ -71,7 +71,7 @@ func (w *BytesWriter) TryPush(p []byte) (bool, error) {
 // what was appended. Errors: ErrTooLarge, ErrClosed, ErrPeerDied (once for each reader that died while
 // the ring was full), ErrCorrupt, and the context's.
 func (w *BytesWriter) Reserve(ctx context.Context, n int) ([]byte, error) {
-	if rec := (record{recordHeader, uint64(n)}); rec.length < longRecord && w.free >= need(rec) && w.end.fine() {
+	if rec := (record{recordHeader, uint64(n)}); rec.length < longRecord && w.free >= need(rec) && w.end.usable() == nil && !w.end.peerClosed() {
 		return w.reserve(rec), nil
 	}
 	return w.reserveSlow(ctx, n)

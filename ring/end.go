@@ -119,11 +119,6 @@ func (e *end) peerGone() {
 	e.point.Rouse()
 }
 
-// fine reports whether usable is nil and the other end is open: a few loads.
-func (e *end) fine() bool {
-	return !e.gone && e.seg.Self() == e.self && e.closed.Load()&e.other == 0
-}
-
 // usable is nil if this end can be used.
 func (e *end) usable() error {
 	if e.gone {

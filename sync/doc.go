@@ -50,7 +50,8 @@
 // process has more than one CPU, and then sleeps; of all goroutines of a process that wait at one
 // lock, one sleeps in the kernel. A cancelled call leaves no trace.
 //
-// Lock of a Mutex that is free executes one locked instruction, and Unlock none on amd64.
+// Lock of a Mutex that is free executes one locked instruction, and Unlock none on amd64, once the process is
+// registered for membarrier, which the first Mutex begins.
 //
 // Whoever comes to a Mutex while others sleep may be quicker. Nobody starves: one who has waited for a
 // millisecond and sleeps gets it at the next Unlock.

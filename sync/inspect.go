@@ -57,7 +57,7 @@ func (s *SemaphoreState) info(seg *segment.Segment) SemaphoreInfo {
 	if made>>variantShift&tracked != 0 {
 		free = freeOf(free, newLedger(seg, sideBySide, &s.rows, nil))
 	} else if v := s.value.Load(); v != 0 {
-		free = v ^ counted
+		free = freeIn(v)
 	}
 	return SemaphoreInfo{Value: free, Waited: s.event.Asleep()}
 }

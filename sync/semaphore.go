@@ -172,7 +172,7 @@ func (s *Semaphore) trySlow(n int64) (bool, error) {
 // take is the fast path. None is free in a closed segment.
 func (s *Semaphore) take(n int64) bool {
 	v := s.value.Load()
-	ok := n > 0 && v^counted >= n && s.value.CompareAndSwap(v, v-n)
+	ok := n > 0 && freeIn(v) >= n && s.value.CompareAndSwap(v, v-n)
 	if race.Enabled && ok {
 		s.race.Acquire(0)
 	}
@@ -204,7 +204,7 @@ func (s *Semaphore) acquireSlow(ctx context.Context, n int64) error {
 // insist takes n permits if that many are free: somebody else may be quicker between take's load and
 // its swap, and enough be left all the same. It reports false, too, if the segment is closed.
 func (s *Semaphore) insist(n int64) bool {
-	for s.value.Load()^counted >= n {
+	for s.free() >= n {
 		if s.take(n) {
 			return true
 		}
@@ -212,9 +212,15 @@ func (s *Semaphore) insist(n int64) bool {
 	return false
 }
 
+// free is how many permits are free; less than 0 if the segment is closed.
+func (s *Semaphore) free() int64 { return freeIn(s.value.Load()) }
+
+// freeIn is how many permits that word says are free.
+func freeIn(v int64) int64 { return v ^ counted }
+
 // sound reports whether the count is one that a semaphore can have.
 func (s *Semaphore) sound() error {
-	return s.seg.Sound(soundPermits(s.value.Load() ^ counted))
+	return s.seg.Sound(soundPermits(s.free()))
 }
 
 func soundPermits(free int64) error {
@@ -251,7 +257,7 @@ func (s *Semaphore) give(n int64) bool {
 		s.race.Release(0)
 	}
 	v := s.value.Load()
-	free := v ^ counted
+	free := freeIn(v)
 	return n > 0 && free >= 0 && n <= s.most-free && s.value.CompareAndSwap(v, v+n) // pairs with Announce: CAS, then load of mark
 }
 
@@ -266,7 +272,7 @@ func (s *Semaphore) releaseSlow(n int64) error {
 		if err := s.sound(); err != nil {
 			return s.wrap("release", err)
 		}
-		if free := s.value.Load() ^ counted; n > s.most-free {
+		if free := s.free(); n > s.most-free {
 			return s.wrap("release", s.seg.Sound(fmt.Errorf("%d permits beside %d: %w", n, free, ErrCount)))
 		}
 	}
@@ -286,5 +292,5 @@ func (s *Semaphore) Value() int64 {
 	if s.tracked != nil {
 		return s.tracked.free()
 	}
-	return max(s.value.Load()^counted, 0)
+	return max(s.free(), 0)
 }

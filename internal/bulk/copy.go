@@ -1,7 +1,6 @@
 package bulk
 
-// least is from how many bytes on a string instruction is quicker than the vector instructions of copy, even if
-// nobody else has the lines.
+// least is from how many bytes on Copy uses a string instruction, which takes a while to begin.
 const least = 1024
 
 // Copy is copy(dst, src) for slices that do not overlap.

@@ -139,8 +139,8 @@ func (t *Trial) Between(what string, low, n, high int) {
 // of an object that does not find those that it has, or that says that it has some.
 func (t *Trial) misled() bool {
 	for _, f := range t.change.Fields {
-		if f.Name == "sync.SemaphoreState.made" || f.Name == block+".bodyOffset" && t.op.scene.changes(f.Object) ||
-			strings.HasSuffix(f.Name, ".rows") {
+		if f.Name == "sync.SemaphoreState.made" || t.op.scene.changes(f.Object) &&
+			(f.Name == block+".bodyOffset" || strings.HasSuffix(f.Name, ".rows")) {
 			return true
 		}
 		if !t.op.scene.Attaches {

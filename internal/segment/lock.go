@@ -52,7 +52,7 @@ type Lock struct {
 	me    uint64       // seg's Owner when the handle was made
 	race  race.Word
 	point *Point
-	plain bool
+	plain bool // the owner gives it up by a plain store
 }
 
 const (
@@ -63,11 +63,10 @@ const (
 	free           = 8 << FlagShift
 )
 
-// An observer's handle, and that of a closed segment.
-var (
-	untouched word.Uint64
-	nobody    uint64 = ownerMask
-)
+// nobody is the owner of an observer's handle, and of one to a closed segment, and untouched its word.
+const nobody = uint64(ownerMask)
+
+var untouched word.Uint64
 
 // Starving is how long one waits until it is urgent.
 const Starving = time.Millisecond

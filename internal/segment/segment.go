@@ -244,13 +244,7 @@ type closer struct{ f func() }
 // the result takes f off again.
 func (s *Segment) OnClose(f func()) (remove func()) {
 	c := &closer{f: f}
-	s.mu.Lock()
-	open := s.closers != nil
-	if open {
-		s.closers[c] = struct{}{}
-	}
-	s.mu.Unlock()
-	if !open {
+	if !s.BeforeClose(func() { s.closers[c] = struct{}{} }) {
 		f()
 	}
 	return func() {
@@ -260,13 +254,16 @@ func (s *Segment) OnClose(f func()) (remove func()) {
 	}
 }
 
-// BeforeClose calls f unless Close was called, and has Close wait for it: what f stores, others see.
-func (s *Segment) BeforeClose(f func()) {
+// BeforeClose calls f unless Close was called, and has Close wait for it: what f stores, others see. It reports whether
+// it did.
+func (s *Segment) BeforeClose(f func()) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.closers != nil {
+	open := s.closers != nil
+	if open {
 		f()
 	}
+	return open
 }
 
 // Close ends this attach. It is a small death: calls under way return ErrClosed or meet zeros, and
