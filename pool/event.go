@@ -50,7 +50,8 @@ type Worker struct {
 	Running *Running
 }
 
-// Running is the task that a worker has claimed and not replied to.
+// Running is the task that a worker has claimed, and that has not come back. A worker that stands still, and of which
+// Workers then says that it runs a task, has not replied, and will not have if it is killed.
 type Running struct {
 	Task    string
 	Input   any

@@ -267,7 +267,7 @@ func (l *link) settleLast() *call {
 	}
 	if c := l.call; c != nil {
 		// The claim of a worker that breaks the protocol proves nothing.
-		c.begun = c.fault != nil || l.state.claimed.Load() == c.id
+		c.begun = c.fault != nil || l.state.claimed.Load()&^returned == c.id
 		l.worked = l.worked || c.begun
 	}
 	return l.call

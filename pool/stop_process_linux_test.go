@@ -2,6 +2,8 @@ package pool_test
 
 import (
 	"context"
+	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -76,4 +78,38 @@ func TestCloseKillsAWorkerThatIsStopped(t *testing.T) {
 	require.NoError(t, proctest.Stop(before[0]))
 	require.NoError(t, p.Close())
 	requireGone(t, before...)
+}
+
+// A worker is stopped wherever it is, many times, between its reply and the end of its claim, too.
+func TestWhoIsSeenToRunATaskWhileItStandsStillDiesWithIt(t *testing.T) {
+	const kills = 10
+	var d diary
+	p := newPool(t, 1, pool.Retry(kills), d.option())
+	ctx := testContext(t)
+	var work sync.WaitGroup
+	var over atomic.Bool
+	work.Go(func() {
+		for !over.Load() {
+			if got, err := double.Call(ctx, p, 4); err != nil || got != 8 {
+				t.Error(got, err)
+				return
+			}
+		}
+	})
+	for killed := 0; killed < kills && !t.Failed(); {
+		w := p.Workers()[0]
+		if w.Pid == 0 || proctest.Stop(w.Pid) != nil {
+			continue
+		}
+		if p.Workers()[0].Running == nil {
+			kill(t, w.Pid, syscall.SIGCONT)
+			continue
+		}
+		kill(t, w.Pid, syscall.SIGKILL)
+		killed++
+		lost := d.wait(t, pool.WorkerLost, killed)
+		require.Equal(t, "double", lost[killed-1].Task)
+	}
+	over.Store(true)
+	work.Wait()
 }

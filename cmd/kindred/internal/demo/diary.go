@@ -77,21 +77,6 @@ func (d *diary) until(ctx context.Context, look func([]event) error) error {
 // errNotYet: an event that should come has not come.
 var errNotYet = errors.New("the pool has not told so")
 
-// heldTask waits until the pool has noticed the victim's death, and reports whether the victim took its task with
-// it. It did not if it was stopped in the instant between its reply and the end of its claim. If ctx ends first, it
-// is taken to have.
-func (d *diary) heldTask(ctx context.Context, victim killed) bool {
-	held := true
-	_ = d.until(ctx, func(events []event) error {
-		i, err := deathOf(victim, events)
-		if err == nil {
-			held = events[i].path() == victim.path
-		}
-		return err
-	})
-	return held
-}
-
 // deathOf is the index of the event that tells of the victim's death.
 func deathOf(victim killed, events []event) (int, error) {
 	i := slices.IndexFunc(events, func(e event) bool { return e.Kind == pool.WorkerLost && e.Pid == victim.pid })

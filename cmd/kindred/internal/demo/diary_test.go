@@ -85,18 +85,6 @@ func TestFollowAllWaitsForTheEventsAndNotForEver(t *testing.T) {
 	require.ErrorContains(t, (<-answers).err, "not noticed")
 }
 
-func TestHeldTaskIsWhatThePoolSays(t *testing.T) {
-	victim := killed{pid: 10, path: "a"}
-	for lost, want := range map[string]bool{"a": true, "b": false, "": false} {
-		d := newDiary()
-		d.add(pool.Event{Kind: pool.WorkerLost, Pid: 10, Input: job{Path: lost}})
-		require.Equal(t, want, d.heldTask(context.Background(), victim), lost)
-	}
-	ctx, cancel := context.WithCancel(context.Background())
-	cancel()
-	require.True(t, newDiary().heldTask(ctx, victim), "the work is over before the pool tells")
-}
-
 func TestCauseOfDeath(t *testing.T) {
 	require.Equal(t, "exit status 3", event{Event: pool.Event{Code: 3}}.cause())
 	require.Equal(t, "signal 9, killed", event{Event: pool.Event{Code: -1, Signal: syscall.SIGKILL}}.cause())

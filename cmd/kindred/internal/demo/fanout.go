@@ -68,7 +68,7 @@ func fanOut(ctx context.Context, t *tree, o options, shown *progress, hire hire,
 		if c, err = hire(ctx, o.workers, o.kill, events); err != nil {
 			return nil, err
 		}
-		k := (&killer{want: o.kill, files: t.files, crew: c, events: events, signals: s, tell: func(v killed) {
+		k := (&killer{want: o.kill, files: t.files, crew: c, signals: s, tell: func(v killed) {
 			shown.note("killed worker %d (pid %d) at %s", v.id, v.pid, t.name(v.path))
 		}}).plan()
 		join := k.start(ctx)

@@ -51,7 +51,6 @@ type killer struct {
 	want    int
 	files   []string // in the order in which they are handed out
 	crew    staff
-	events  *diary
 	signals signals
 	tell    func(killed) // called at each kill
 
@@ -179,9 +178,6 @@ func (k *killer) try(ctx context.Context, id, pid int) (*killed, error) {
 		return nil, errors.Join(fmt.Errorf("kill worker %d (pid %d): %w", id, pid, err), k.resume(pid))
 	}
 	k.tell(*victim)
-	if !k.events.heldTask(ctx, *victim) {
-		return nil, nil
-	}
 	return victim, nil
 }
 

@@ -19,7 +19,7 @@ func paths(n int) []string {
 }
 
 func planned(want, files int) *killer {
-	return (&killer{want: want, files: paths(files), crew: &fakeCrew{}, events: newDiary()}).plan()
+	return (&killer{want: want, files: paths(files), crew: &fakeCrew{}}).plan()
 }
 
 func TestKillsAreSpreadEvenly(t *testing.T) {
@@ -93,13 +93,10 @@ func (s *staged) Workers() []pool.Worker {
 	return s.before
 }
 
-// strikeOnce is one attempt of a killer. Whoever dies is told to have died with the file lost in hand.
-func strikeOnce(t *testing.T, s *staged, first int, lost string) *killed {
+// strikeOnce is one attempt of a killer.
+func strikeOnce(t *testing.T, s *staged, first int) *killed {
 	told := 0
-	k := &killer{want: 3, files: paths(9), crew: s, events: newDiary(), signals: s, tell: func(killed) { told++ }}
-	for pid := range 20 {
-		k.events.add(pool.Event{Kind: pool.WorkerLost, Pid: pid, Input: job{Path: lost}})
-	}
+	k := &killer{want: 3, files: paths(9), crew: s, signals: s, tell: func(killed) { told++ }}
 	victim, err := k.strike(context.Background(), first)
 	require.NoError(t, err)
 	require.Empty(t, s.stopped)
@@ -114,7 +111,7 @@ func TestWorkerThatHoldsNothingOnceStoppedGoesOn(t *testing.T) {
 		before: []pool.Worker{busy(0, 10, "a"), busy(1, 11, "b")},
 		after:  []pool.Worker{{ID: 0, Pid: 10}, busy(1, 11, "c")},
 	}
-	victim := strikeOnce(t, s, 0, "c")
+	victim := strikeOnce(t, s, 0)
 	require.Equal(t, 11, victim.pid)
 	require.Equal(t, "c", victim.path, "the task is the one that it holds when it has stopped")
 	require.Equal(t, 1, s.resumed)
@@ -123,24 +120,18 @@ func TestWorkerThatHoldsNothingOnceStoppedGoesOn(t *testing.T) {
 func TestNobodyAtWorkIsNobodyKilled(t *testing.T) {
 	for _, after := range [][]pool.Worker{{{ID: 0, Pid: 10}}, {busy(0, 12, "another process by now")}, {}} {
 		s := &staged{before: []pool.Worker{busy(0, 10, "a")}, after: after}
-		require.Nil(t, strikeOnce(t, s, 0, "a"))
+		require.Nil(t, strikeOnce(t, s, 0))
 		require.Equal(t, 1, s.resumed)
 	}
 	s := &staged{before: []pool.Worker{{ID: 0, Pid: 10}}}
-	require.Nil(t, strikeOnce(t, s, 0, "a"))
+	require.Nil(t, strikeOnce(t, s, 0))
 	require.Zero(t, s.resumed, "an idle worker is not even stopped")
-}
-
-func TestVictimThatHadRepliedDoesNotCount(t *testing.T) {
-	one := []pool.Worker{busy(0, 10, "a")}
-	require.Nil(t, strikeOnce(t, &staged{before: one, after: one}, 0, ""))
-	require.NotNil(t, strikeOnce(t, &staged{before: one, after: one}, 0, "a"))
 }
 
 func TestEachKillBeginsWithAnotherWorker(t *testing.T) {
 	both := []pool.Worker{busy(0, 10, "a"), busy(1, 11, "a")}
 	for n, want := range []int{10, 11, 10} {
-		require.Equal(t, want, strikeOnce(t, &staged{before: both, after: both}, n, "a").pid)
+		require.Equal(t, want, strikeOnce(t, &staged{before: both, after: both}, n).pid)
 	}
 }
 
