@@ -169,15 +169,15 @@ func TestSpinnerLearns(t *testing.T) {
 		return // see TestYieldsLearn
 	}
 	for range 40 {
-		require.False(t, s.Spin(func() bool { return false }))
+		require.False(t, s.Spin(func() bool { return false }, 1))
 	}
 	require.Equal(t, int64(minSpin), s.budget.Load())
 	for range 10 {
-		require.True(t, s.Spin(func() bool { return true }))
+		require.True(t, s.Spin(func() bool { return true }, 1))
 	}
 	require.Equal(t, int64(maxSpin), s.budget.Load())
 	s.SetPolicy(Park)
-	require.False(t, s.Spin(func() bool { return true }))
+	require.False(t, s.Spin(func() bool { return true }, 1))
 }
 
 func TestYieldsLearn(t *testing.T) {

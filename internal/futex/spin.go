@@ -22,8 +22,8 @@ const (
 	initialYields = 4
 	maxYields     = 8
 
-	// pollsPerLook is how many polls are made between two looks at the clock.
-	pollsPerLook = 32
+	// pausesPerLook is how many pauses are made between two looks at the clock.
+	pausesPerLook = 32
 )
 
 // Policy says how a wait begins.
@@ -50,10 +50,10 @@ type Spinner struct {
 // SetPolicy sets how waits begin.
 func (s *Spinner) SetPolicy(p Policy) { s.policy.Store(int32(p)) }
 
-// Spin polls done until it reports true or the budget is used up, and says which. It does not poll
-// where the process may run on one CPU alone, because whoever could make done true would be kept from it,
-// but yields the CPU a few times.
-func (s *Spinner) Spin(done func() bool) bool {
+// Spin polls done until it reports true or the budget is used up, and says which. After each poll it pauses rest times,
+// 1 or more. It does not poll where the process may run on one CPU alone, because whoever could make done true would be
+// kept from it, but yields the CPU a few times.
+func (s *Spinner) Spin(done func() bool, rest int) bool {
 	policy := Policy(s.policy.Load())
 	if policy == Park {
 		return false
@@ -71,7 +71,7 @@ func (s *Spinner) Spin(done func() bool) bool {
 			budget = initialSpin
 		}
 	}
-	paid := poll(done, budget)
+	paid := poll(done, budget, rest)
 	if policy == Adaptive {
 		s.learn(budget, paid)
 	}
@@ -98,26 +98,27 @@ func (s *Spinner) yieldFor(done func() bool) bool {
 	return false
 }
 
-func poll(done func() bool, budget time.Duration) bool {
-	for range pollsPerLook {
-		if done() {
-			return true
-		}
-		pause()
-	}
+func poll(done func() bool, budget time.Duration, rest int) bool {
 	share := runtime.GOMAXPROCS(0) == 1
-	for start := time.Now(); time.Since(start) < budget; {
-		for range pollsPerLook {
+	var start time.Time
+	for {
+		for range max(pausesPerLook/rest, 1) {
 			if done() {
 				return true
 			}
-			pause()
+			for range rest {
+				pause()
+			}
+		}
+		if start.IsZero() {
+			start = time.Now()
+		} else if time.Since(start) >= budget {
+			return false
 		}
 		if share {
 			runtime.Gosched()
 		}
 	}
-	return false
 }
 
 // learn doubles the budget after success and takes a quarter off after failure, so that a wait

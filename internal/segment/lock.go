@@ -68,6 +68,11 @@ const nobody = uint64(ownerMask)
 
 var untouched word.Uint64
 
+// rest is how many pauses there are between two polls of a lock, some 30 as in Go's own mutex. A poll takes the line
+// away from its holder, who needs it for the unlock, and it is long in coming back: with one pause, two processes that
+// contend for a lock take twice the time.
+const rest = 32
+
 // Starving is how long one waits until it is urgent.
 const Starving = time.Millisecond
 
@@ -134,6 +139,7 @@ func (l *Lock) LockSlow(ctx context.Context) error {
 			// A look is shared among those who poll, a swap is not.
 			return w == free && l.TryLock() || w == reserved && slept && l.claim()
 		},
+		Rest:       rest,
 		Peer:       l.Peer,
 		Impatient:  true,
 		Asymmetric: l.plain && futex.Owing,

@@ -182,6 +182,8 @@ type Wait struct {
 	Try func() bool
 	// Poll, if set, takes the place of Try while polling: it may miss the chance to go on.
 	Poll func() bool
+	// Rest is how many pauses there are between two polls, 0 for 1.
+	Rest int
 	// Peer is whose death the waiter must hear of, 0 for nobody. It is asked before each sleep.
 	Peer func() Owner
 	// Recover is called when Peer is proven dead, and reports whether the wait is over.
@@ -211,7 +213,7 @@ func (p *Point) Wait(ctx context.Context, w Wait) error {
 		poll = w.Try
 	}
 	// Whoever finds others asleep has no hope that polling would be short, and would overtake them.
-	if !p.crowded.Load() && p.spin.Spin(poll) {
+	if !p.crowded.Load() && p.spin.Spin(poll, max(w.Rest, 1)) {
 		return nil
 	}
 	return p.park(ctx, w)
