@@ -11,12 +11,14 @@ import (
 )
 
 // Barrier lets a number of parties go on when all of them have come, as often as they like. A party is a
-// goroutine of any process that calls Wait. It takes 80 bytes, and 16 in the heap for the row of each process
-// that is a party.
+// goroutine of any process that calls Wait. It takes 88 bytes, and a line of 64 in the heap for the row of each
+// process that is a party.
 //
 // A row says which phase its process came to last, and how many of its goroutines did. The word phase says
-// which phase it is, whether it is broken, and, when all have come, which row's process runs the action. With
-// Leaving, the row of a dead process stays, and says how many parties have gone with it.
+// which phase it is, whether it is broken, and, when all have come, which row's process runs the action. The word
+// came says how many have come, so that nobody need look at others' rows, each of which is a line to move: a death
+// between the two stores of one who comes makes them differ, and breaks the phase. With Leaving it does not. So there
+// the rows are counted, and that of a dead process stays, and says how many parties have gone with it.
 //
 //	from                     to                          who
 //	n, open                  n, full, of row r           the last to come, in row r, if it has an action
@@ -118,7 +120,7 @@ func barrierOf(p place, state *BarrierState, err error) (*Barrier, error) {
 	return &Barrier{place: p, state: state, leaves: state.leaves(), race: race.At(p.seg.ID(), p.off),
 		lock:   p.seg.LockAt(p.off + barrierLock),
 		point:  point,
-		ledger: ledgerAt(p, point, sideBySide, &state.rows, state.settle),
+		ledger: ledgerAt(p, point, lineByLine, &state.rows, state.settle),
 	}, nil
 }
 
@@ -127,6 +129,9 @@ func (s *BarrierState) leaves() bool { return s.made.Load()>>variantShift&leavin
 // parties is how many must come: as many as it was made for, without those that have left.
 func (s *BarrierState) parties(l *ledger) int {
 	n := int64(s.made.Load() & maxParties)
+	if !s.leaves() {
+		return int(n)
+	}
 	for _, r := range l.rows() {
 		if c := r.count.Load(); c>>signalBits == goneTag {
 			n -= int64(c & signalMask)
@@ -238,6 +243,7 @@ func (b *Barrier) come(r *row, acts bool) (a arrival, err error) {
 		n = phaseTag(p) << signalBits
 	}
 	r.count.Store(n + 1)
+	b.state.came.Store(phaseTag(p)<<signalBits | uint64(before+1))
 	a = arrival{phase: p, index: before, last: before+1 == parties}
 	if a.last && acts {
 		q := p | b.ledger.index(r)<<actorShift
@@ -255,6 +261,12 @@ func phaseTag(p uint64) uint64 { return p>>phaseShift%(goneTag-1) + 1 }
 // arrived is how many have come to the phase.
 func (b *Barrier) arrived(p uint64) int {
 	n := uint64(0)
+	if !b.leaves {
+		if c := b.state.came.Load(); c>>signalBits == phaseTag(p) {
+			n = c & signalMask
+		}
+		return int(min(n, maxParties))
+	}
 	for r := range b.ledger.each {
 		if c := r.count.Load(); c>>signalBits == phaseTag(p) {
 			n += c & signalMask
@@ -522,6 +534,6 @@ func (i BarrierInfo) String() string {
 
 func (s *BarrierState) info(seg *segment.Segment) BarrierInfo {
 	p := s.phase.Load()
-	l := newLedger(seg, sideBySide, &s.rows, nil)
+	l := newLedger(seg, lineByLine, &s.rows, nil)
 	return BarrierInfo{Parties: s.parties(l), Phase: p >> phaseShift, Broken: p&phaseBroken != 0}
 }

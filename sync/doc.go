@@ -18,7 +18,7 @@
 // when all have come.
 //
 // Each kind has a plain state (MutexState and so on) that may be part of a struct of the user's own in shared
-// memory (shm.NewStruct); MutexAt and the like give the handle. States take 24 to 80 bytes.
+// memory (shm.NewStruct); MutexAt and the like give the handle. States take 24 to 88 bytes.
 //
 // # Death
 //

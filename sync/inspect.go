@@ -165,7 +165,7 @@ func ledgerIn(o segment.Object) *ledger {
 	case segment.KindWaitGroup:
 		first = &bodyOf[WaitGroupState](o).rows
 	case segment.KindBarrier:
-		first = &bodyOf[BarrierState](o).rows
+		f, first = lineByLine, &bodyOf[BarrierState](o).rows
 	case segment.KindCond:
 		first = &bodyOf[CondState](o).rows
 	case segment.KindRWMutex:

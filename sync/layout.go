@@ -52,17 +52,20 @@ type WaitGroupState struct {
 	rows  word.Uint64       // of each process: the work that it answers for; see ledger
 }
 
-// BarrierState is the plain state of a Barrier: 80 bytes of shared memory whose zero is a barrier that
+// BarrierState is the plain state of a Barrier: 88 bytes of shared memory whose zero is a barrier that
 // nobody has made yet.
 type BarrierState struct {
 	_ structs.HostLayout
 
 	lock    segment.LockState // held while somebody comes, and when a phase ends
-	event   futex.Event       // for those who have come
-	phase   word.Uint64       // see Barrier
-	spoiled word.Uint64       // which phases Reset ended; see spoil
 	made    word.Uint64       // parties that it was made for, and its variant; 0: not made yet
 	rows    word.Uint64       // of each process: the last phase that it came to, and how many of it; see ledger
+	spoiled word.Uint64       // which phases Reset ended; see spoil
+	came    word.Uint64       // the last phase that anybody came to, and how many have; stored under the lock
+
+	// A line on: those who have come poll here, and are in nobody's way who comes.
+	phase word.Uint64 // see Barrier
+	event futex.Event // for those who have come
 }
 
 // EventState is the plain state of an Event: 24 bytes of shared memory whose zero is cleared.
@@ -96,7 +99,7 @@ var (
 	_ = [1]struct{}{}[unsafe.Sizeof(RWMutexState{})-80]
 	_ = [1]struct{}{}[unsafe.Sizeof(SemaphoreState{})-72]
 	_ = [1]struct{}{}[unsafe.Sizeof(WaitGroupState{})-64]
-	_ = [1]struct{}{}[unsafe.Sizeof(BarrierState{})-80]
+	_ = [1]struct{}{}[unsafe.Sizeof(BarrierState{})-88]
 	_ = [1]struct{}{}[unsafe.Sizeof(EventState{})-24]
 	_ = [1]struct{}{}[unsafe.Sizeof(OnceState{})-40]
 	_ = [1]struct{}{}[unsafe.Sizeof(CondState{})-32]

@@ -157,6 +157,7 @@ var rules = map[string]Rule{
 	"sync.WaitGroupState.rows":  Word,
 	"sync.BarrierState.phase":   Word,
 	"sync.BarrierState.spoiled": Word,
+	"sync.BarrierState.came":    Word,
 	"sync.BarrierState.made":    Word,
 	"sync.BarrierState.rows":    Word,
 	"sync.CondState.turn":       Nothing,
