@@ -93,3 +93,28 @@ func ExampleValue_Update() {
 	fmt.Println(window.Load())
 	// Output: {5 15} <nil>
 }
+
+// Visits are counted by user; whoever meets one first makes its counter.
+func ExampleMap() {
+	seg, err := shm.Anonymous(1 << 20)
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer seg.Close()
+	visits, err := state.NewMap[uint32, int](seg, shm.Named("visits"))
+	if err != nil {
+		log.Fatal(err)
+	}
+	for _, user := range []uint32{7, 11, 7, 7} {
+		if _, err := state.AddTo(visits, user, 1); err != nil {
+			log.Fatal(err)
+		}
+	}
+	fmt.Println(visits.Get(7))
+	fmt.Println(visits.CompareAndDelete(11, 1))
+	fmt.Println(visits.Len())
+	// Output:
+	// 3 true <nil>
+	// true <nil>
+	// 1 <nil>
+}

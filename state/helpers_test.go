@@ -7,6 +7,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/kindred-ipc/kindred/internal/segment"
 	"github.com/kindred-ipc/kindred/shm"
 )
 
@@ -64,3 +65,17 @@ type mixed struct {
 
 // odd is a word of 3 bytes.
 type odd [3]byte
+
+// objectOf is the object that ref names, whatever it is.
+func objectOf(t testing.TB, s *shm.Segment, ref shm.Ref) segment.Object {
+	t.Helper()
+	var found segment.Object
+	require.NoError(t, s.Engine().Objects(func(o segment.Object, _ string) bool {
+		if o.Ref() == ref {
+			found = o
+		}
+		return true
+	}))
+	require.NotZero(t, found.Kind())
+	return found
+}

@@ -41,6 +41,24 @@ func (a ArrayInfo) String() string {
 	return locked(fmt.Sprintf("%d elements of %d bytes", a.Length, a.Size), a.Holder)
 }
 
+// MapInfo is what a Map looks like to an observer of its segment.
+type MapInfo struct {
+	Pairs     int    `json:"pairs"`
+	KeySize   uint32 `json:"key_size"` // in bytes
+	ValueSize uint32 `json:"value_size"`
+	Buckets   uint64 `json:"buckets"` // that keys have for their home
+	Growing   uint64 `json:"growing"` // buckets that are to be moved yet, 0: it does not grow
+}
+
+// String tells the state in words.
+func (m MapInfo) String() string {
+	s := fmt.Sprintf("%d pairs of %d and %d bytes in %d buckets", m.Pairs, m.KeySize, m.ValueSize, m.Buckets)
+	if m.Growing > 0 {
+		s += fmt.Sprintf(", growing: %d to be moved", m.Growing)
+	}
+	return s
+}
+
 // Inspect is for tools of this module: it describes o, an object of this package in a segment that was
 // opened for observation, and changes nothing. It fails with shm.ErrCorrupt, and with shm.ErrKind for other
 // objects.
@@ -58,8 +76,25 @@ func Inspect(o segment.Object) (fmt.Stringer, error) {
 			return nil, err
 		}
 		return ArrayInfo{Length: x.length, Size: x.size, Holder: holderOf(o)}, nil
+	case segment.KindMap:
+		return inspectMap(o)
 	}
 	return nil, fmt.Errorf("a %s: %w", o.Kind(), segment.ErrKind)
+}
+
+func inspectMap(o segment.Object) (fmt.Stringer, error) {
+	var t table
+	if err := t.open(o); err != nil {
+		return nil, err
+	}
+	r := t.loadRoot()
+	n, err := t.count()
+	if err != nil {
+		return nil, err
+	}
+	return MapInfo{
+		Pairs: n, KeySize: t.state.keySize, ValueSize: t.state.valueSize, Buckets: t.sizes[r.level()], Growing: r.cut(),
+	}, nil
 }
 
 // lockOf is the lock of an object of this package.
@@ -82,6 +117,13 @@ func holderOf(o segment.Object) segment.Participant {
 func Check(o segment.Object) error {
 	if _, err := Inspect(o); err != nil {
 		return err
+	}
+	if o.Kind() == segment.KindMap {
+		var t table
+		if err := t.open(o); err != nil {
+			return err
+		}
+		return t.consistent()
 	}
 	l := lockOf(o)
 	return l.Check()

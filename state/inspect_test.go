@@ -37,7 +37,7 @@ func objectOf(t *testing.T, watch *shm.Segment, ref shm.Ref) segment.Object {
 	return found
 }
 
-func TestInspectTellsTheStateOfAValueAndAnArray(t *testing.T) {
+func TestInspectTellsTheState(t *testing.T) {
 	seg, watch := observed(t)
 	word, err := NewValue[int32](seg, 42)
 	require.NoError(t, err)
@@ -62,6 +62,12 @@ func TestInspectTellsTheStateOfAValueAndAnArray(t *testing.T) {
 	}))
 	require.Equal(t, "24 bytes, stored 1 times", state(large.Ref()))
 	require.Equal(t, "7 elements of 3 bytes", state(array.Ref()))
+	pairs, err := NewMap[int32, bool](seg)
+	require.NoError(t, err)
+	require.NoError(t, pairs.Set(1, true))
+	require.Equal(t, "1 pairs of 4 and 1 bytes in 4 buckets", state(pairs.Ref()))
+	require.NoError(t, pairs.t.push(pairs.t.loadRoot()))
+	require.Equal(t, "1 pairs of 4 and 1 bytes in 8 buckets, growing: 44 to be moved", state(pairs.Ref()))
 }
 
 type odd [3]byte
@@ -180,4 +186,62 @@ func TestALoadThatFindsNoGapGetsTheValueAllTheSame(t *testing.T) {
 	}
 	close(stop)
 	<-done
+}
+
+// A Map that contradicts itself is an error, wherever it is met, and nothing worse.
+func TestAMapThatContradictsItselfIsCorrupt(t *testing.T) {
+	seg, _ := observed(t)
+	m, err := NewMap[uint64, bool](seg)
+	require.NoError(t, err)
+	for i := range uint64(300) {
+		require.NoError(t, m.Set(i, true))
+	}
+	s := m.t.state
+	right := s.root.Load()
+	for _, wrong := range [][2]uint64{{255, 0}, {0, 5}, {3, 1 << 40}, {200, 10}} {
+		s.root.Store(uint64(makeRoot(wrong[0], wrong[1])))
+		_, err := MapFrom[uint64, bool](seg, m.Ref())
+		require.ErrorIs(t, err, shm.ErrCorrupt)
+		require.ErrorIs(t, m.Set(1000, true), shm.ErrCorrupt)
+		_, _, err = m.Get(2000)
+		require.ErrorIs(t, err, shm.ErrCorrupt)
+		_, err = m.Len()
+		require.ErrorIs(t, err, shm.ErrCorrupt)
+	}
+	s.root.Store(right)
+	for _, damage := range []func(){
+		func() { s.extent = 100 }, func() { s.extent = 1 << 40 }, func() { s.listed = 0 }, func() { s.lists = 1 << 60 },
+		func() { s.keySize = 4 }, func() { s.valueSize = 8 },
+	} {
+		keySize, valueSize, extent, listed, lists := s.keySize, s.valueSize, s.extent, s.listed, s.lists
+		damage()
+		_, err := MapFrom[uint64, bool](seg, m.Ref())
+		require.ErrorIs(t, err, shm.ErrCorrupt)
+		s.keySize, s.valueSize, s.extent, s.listed, s.lists = keySize, valueSize, extent, listed, lists
+	}
+	o := objectOf(t, seg, m.Ref())
+	require.NoError(t, Check(o))
+	for r := m.t.loadRoot(); r.cut() > 0; r = m.t.loadRoot() {
+		require.NoError(t, m.t.move(r))
+	}
+	level := m.t.loadRoot().level()
+	key, slot, ok := uint64(0), 0, false
+	var b *bucket
+	for ; !ok; key++ { // most are at home
+		b = m.t.at(level, homeOf(m.t.hash(key), m.t.sizes[level]))
+		slot, ok = b.find(header(b.header.Load()), key, m.t.hash(key))
+	}
+	key--
+	b.pairs[slot].value.Store(2)
+	_, _, err = m.Get(key)
+	require.ErrorIs(t, err, shm.ErrCorrupt, "no bool")
+	require.ErrorIs(t, m.Update(key, func(*bool, bool) error { return nil }), shm.ErrCorrupt)
+	_, err = m.Snapshot()
+	require.ErrorIs(t, err, shm.ErrCorrupt)
+	require.NoError(t, m.Set(key, false), "what is set is whole again")
+	require.NoError(t, Check(o))
+	b.pairs[slot].key.Store(1 << 50)
+	require.Zero(t, b.header.Load()>>liveShift>>slot&1)
+	b.header.Add(1 << liveShift << slot)
+	require.ErrorIs(t, Check(o), shm.ErrCorrupt)
 }

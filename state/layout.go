@@ -35,6 +35,48 @@ type arrayState struct {
 	_    [segment.Line - 32]byte
 }
 
+// mapState is how the body of a Map begins; `lists` words follow.
+type mapState struct {
+	_ structs.HostLayout
+
+	// Written when it is made.
+	seed      uint64 // of the hash of a key
+	keySize   uint32 // in bytes
+	valueSize uint32
+	extent    uint64 // bytes of an extent: buckets of bucketSize
+	listed    uint64 // extents of a list
+	lists     uint64 // words that follow, each the place of a list, or 0
+	_         [segment.Line - 40]byte
+
+	root word.Uint64 // level, and how many buckets of the table before are to be moved yet; see table
+	_    [segment.Line - 8]byte
+}
+
+// bucket is 28 pairs, with what is known of them in the line before; see header.
+type bucket struct {
+	_ structs.HostLayout
+
+	header word.Uint64
+	tags   [tagWords]word.Uint64 // four tags each: that of slot s in word s%7, in bits 16*(s/7) and up
+	pairs  [bucketSlots]pair
+}
+
+// pair is what a slot of a bucket has.
+type pair struct {
+	_ structs.HostLayout
+
+	key, value word.Uint64
+}
+
+const (
+	bucketSlots = 28
+	tagWords    = bucketSlots / 4
+	bucketSize  = uint64(unsafe.Sizeof(bucket{}))
+	mapSize     = uint64(unsafe.Sizeof(mapState{}))
+	// listHead is what a list begins with: the intent of its block. Its extents' places follow.
+	listHead = 64
+)
+
 // wordSize is how large a value is at most that is one word. Larger ones are twins.
 const wordSize = 8
 
@@ -49,12 +91,20 @@ const (
 var (
 	_ = [1]struct{}{}[valueSize-48]
 	_ = [1]struct{}{}[arraySize-2*segment.Line]
+	_ = [1]struct{}{}[mapSize-2*segment.Line]
+	_ = [1]struct{}{}[bucketSize-512]
 )
 
 // layoutOf is the hash that an object carries whose body begins with S and holds values of T.
 func layoutOf[S, T any]() uint64 {
 	const spread = 0x9e3779b97f4a7c15
 	return codec.LayoutHash(reflect.TypeFor[S]())*spread + codec.LayoutHash(reflect.TypeFor[T]())
+}
+
+// mapLayout is the hash that a Map carries.
+func mapLayout[K, V any]() uint64 {
+	const spread = 0x9e3779b97f4a7c15
+	return (layoutOf[mapState, K]()*spread+codec.LayoutHash(reflect.TypeFor[V]()))*spread + codec.LayoutHash(reflect.TypeFor[bucket]())
 }
 
 // copiesSize is what the two copies of a value of that size take.

@@ -13,3 +13,12 @@ const plainWords = true
 
 // copyOut copies from memory that others may be writing to. What is loaded after it is loaded behind it.
 func copyOut(dst, src []byte) { copy(dst, src) }
+
+// put writes the pair of a slot that this participant claims. The swap of the header comes behind it.
+func (p *pair) put(key, value uint64) { *p.plain() = [2]uint64{key, value} }
+
+// setTag gives up the claim of a slot, or takes it back. Nobody else writes to that tag.
+func (b *bucket) setTag(slot int, tag uint64) {
+	word, shift := tagPlace(slot)
+	*plainTag(&b.tags[word], shift) = uint16(tag)
+}

@@ -21,3 +21,20 @@ func copyOut(dst, src []byte) {
 		copy(dst[i:], (*[8]byte)(unsafe.Pointer(&w))[:])
 	}
 }
+
+// put writes the pair of a slot that this participant claims.
+func (p *pair) put(key, value uint64) {
+	p.key.Store(key)
+	p.value.Store(value)
+}
+
+// setTag gives up the claim of a slot, or takes it back. Others change the other tags of the word meanwhile.
+func (b *bucket) setTag(slot int, tag uint64) {
+	word, shift := tagPlace(slot)
+	for {
+		w := b.tags[word].Load()
+		if b.tags[word].CompareAndSwap(w, w&^(tagMask<<shift)|tag<<shift) {
+			return
+		}
+	}
+}

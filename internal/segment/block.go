@@ -65,6 +65,9 @@ func (s *Segment) Alloc(size, align uint64) (Block, error) {
 	return b, nil
 }
 
+// Lockless is how many bytes a block has at most that Alloc takes no lock for.
+func (s *Segment) Lockless() uint64 { return s.heap.runBytes() / 2 }
+
 func (s *Segment) alloc(size, align uint64) (Block, error) {
 	if class, ok := classOf(size, align, s.heap.shift); ok {
 		return s.heap.allocateSmall(class, align)

@@ -29,11 +29,12 @@ const KindBroadcast Kind = 17
 const (
 	KindValue Kind = iota + 18
 	KindArray
+	KindMap
 )
 
 var kindNames = [...]string{"", "", "raw", "mutex", "semaphore", "spsc ring", "bytes ring",
 	"event", "once", "recursive mutex", "condition", "read-write mutex", "wait group", "barrier", "rows",
-	KindBroadcast: "broadcast ring", KindValue: "value", KindArray: "array"}
+	KindBroadcast: "broadcast ring", KindValue: "value", KindArray: "array", KindMap: "map"}
 
 // String names the kind in words.
 func (k Kind) String() string {

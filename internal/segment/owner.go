@@ -1,6 +1,9 @@
 package segment
 
-import "fmt"
+import (
+	"fmt"
+	"math/bits"
+)
 
 // Owner names the participant that holds something, in one word that locks, claims and ends of
 // rings carry: the slot in the low 16 bits, its generation in the next 32. The upper 16 bits belong
@@ -26,6 +29,30 @@ func OwnerOf(word uint64) Owner { return Owner(word & ownerMask) }
 
 func (o Owner) slot() uint32       { return uint32(o & (1<<ownerSlotBits - 1)) }
 func (o Owner) generation() uint32 { return uint32(uint64(o) >> ownerSlotBits) }
+
+// tagBits is how many bits a Tag has.
+const tagBits = 15
+
+// Tag is o in 15 bits, for claims that have no room for more: the slot in as many as the table needs, and the low bits
+// of its generation in the others. It reports false if the table is too large for that.
+func (s *Segment) Tag(o Owner) (tag uint16, ok bool) {
+	width := bits.Len32(s.slots - 1)
+	return uint16(uint64(o.generation())<<width|uint64(o.slot())) & (1<<tagBits - 1), width <= tagBits
+}
+
+// Tagged is the participant that has the tag, as far as is known, or 0 if whoever had it has left.
+func (s *Segment) Tagged(tag uint16) Owner {
+	i := uint32(tag) & (1<<bits.Len32(s.slots-1) - 1)
+	if i >= s.slots {
+		return 0
+	}
+	state := s.slot(i).state.Load()
+	o := makeOwner(i, uint32(state>>8))
+	if theirs, _ := s.Tag(o); state&0xff != slotLive || theirs != tag {
+		return 0
+	}
+	return o
+}
 
 // String gives the participant's slot and generation.
 func (o Owner) String() string {

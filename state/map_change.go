@@ -1,0 +1,284 @@
+package state
+
+import (
+	"fmt"
+	"math/bits"
+	"runtime"
+
+	"github.com/kindred-ipc/kindred/internal/race"
+)
+
+// set makes value that of key.
+func (t *table) set(key, value uint64) error {
+	hash := t.hash(key)
+	if r := t.loadRoot(); r.cut() == 0 && t.self.Load() != 0 {
+		level := r.level()
+		if b := t.at(level, homeOf(hash, t.sizes[level])); b != nil {
+			b.pairs[lineOf(hash)].key.Load() // as in get
+			raw := header(b.header.Load())
+			h := raw.as(roleAt(level))
+			slot, found := b.find(h, key, hash)
+			if (found && !h.frozen() || h.open() && h.passed() == 0) && t.loadRoot() == r {
+				live := h.live()
+				if !found {
+					slot = lineOf(hash)
+				}
+				if j, o := t.take(b, raw, live, lineOf(hash), slot); o == taken {
+					if found {
+						live &^= 1 << slot
+					}
+					if t.commit(b, raw, h.holding(live|1<<j), j, key, value, hash) {
+						if !found {
+							t.inserted(hash, 0, 0)
+						}
+						return t.seg.Writable() // Close may have put its zeros under it
+					}
+				}
+			}
+		}
+	}
+	_, _, err := t.change(key, func(uint64, bool) (uint64, verdict) { return value, assign })
+	return err
+}
+
+// verdict is what is to be done with a key.
+type verdict int
+
+const (
+	leave verdict = iota
+	assign
+	remove
+)
+
+// change does with a key what decide says, which is called with its value, and whether it is there, until nobody else
+// was quicker. It returns what the last call was made with.
+func (t *table) change(key uint64, decide func(value uint64, found bool) (uint64, verdict)) (was uint64, found bool, err error) {
+	s := search{key: key, hash: t.hash(key)}
+	last := root(^uint64(0))
+	for n, all := 0, 0; n < tries && all < endless; n, all = n+1, all+1 {
+		if err := t.seg.Writable(); err != nil {
+			return 0, false, err
+		}
+		if r := t.loadRoot(); r != last {
+			if err := t.check(r); err != nil {
+				return 0, false, t.seg.Sound(err)
+			}
+			last, n, s.beyond = r, 0, 0
+		}
+		if n%16 == 15 {
+			runtime.Gosched()
+		}
+		o := t.seek(&s)
+		if o == again {
+			continue
+		}
+		if o == frozen {
+			if err := t.push(s.root); err != nil {
+				return 0, false, t.seg.Sound(err)
+			}
+			continue
+		}
+		if race.Enabled {
+			t.race.Acquire(s.hash)
+		}
+		value, v := decide(s.value, s.found)
+		done := v == leave || v == remove && !s.found
+		switch {
+		case done:
+		case o == crowded:
+			err = t.push(s.root)
+		case v == remove:
+			done = t.remove(&s)
+		default:
+			done, err = t.store(&s, value, n)
+		}
+		if err != nil {
+			return 0, false, t.seg.Sound(err)
+		}
+		if done {
+			return s.value, s.found, t.readableOr(v == leave)
+		}
+	}
+	return 0, false, t.seg.Sound(fmt.Errorf("a bucket that changes without end: %w", ErrCorrupt))
+}
+
+// readableOr is ErrClosed if Close may have put its zeros under what was done.
+func (t *table) readableOr(read bool) error {
+	if read && t.self.Load() == 0 && !t.seg.IsClosed() {
+		return nil // an observer's
+	}
+	return t.seg.Writable()
+}
+
+// remove takes the pair out that a search found.
+func (t *table) remove(s *search) bool {
+	if race.Enabled {
+		t.race.Release(s.hash)
+	}
+	if !s.b.header.CompareAndSwap(uint64(s.raw), uint64(s.h.holding(s.h.live()&^(1<<s.slot)))) {
+		return false
+	}
+	t.unpass(s, s.n, false, true)
+	return true
+}
+
+// store puts the value where a search ended, for the n-th time. It reports false if it is to be looked for again.
+func (t *table) store(s *search, value uint64, n int) (bool, error) {
+	if s.b == nil {
+		return false, t.provide(s.level, s.p)
+	}
+	if !s.found && !t.pass(s, n) {
+		return false, nil
+	}
+	live := s.h.live()
+	j, o := t.take(s.b, s.raw, live, lineOf(s.hash), s.slot)
+	if s.found {
+		live &^= 1 << s.slot
+	}
+	if o == taken && t.commit(s.b, s.raw, s.h.holding(live|1<<j), j, s.key, value, s.hash) {
+		if !s.found {
+			t.unpass(s, s.n, true, false)
+		}
+		if !s.found && !s.fixed {
+			t.inserted(s.hash, s.n, s.steps)
+		}
+		return true, nil
+	}
+	if !s.found {
+		t.unpass(s, s.n, true, true)
+	}
+	if o == claimed && n%16 == 15 {
+		return false, t.makeRoom(s)
+	}
+	return false, nil
+}
+
+// taking is what an attempt to claim a slot came to.
+type taking int
+
+const (
+	taken   taking = iota
+	changed        // the header did
+	claimed        // all slots are
+)
+
+// take claims a slot that is free under a header, if it can in the line of the slot first, or else in that of then,
+// unless that is -1.
+func (t *table) take(b *bucket, raw header, live uint64, first, then int) (slot int, o taking) {
+	free := ^live & liveMask
+	near := free & (0xf << first)
+	if near == 0 && then >= 0 {
+		near = free & (0xf << (then &^ 3))
+	}
+	if near != 0 {
+		if slot, o = t.takeOf(b, raw, near); o != claimed {
+			return slot, o
+		}
+	}
+	return t.takeOf(b, raw, free)
+}
+
+func (t *table) takeOf(b *bucket, raw header, free uint64) (slot int, o taking) {
+	for ; free != 0; free &= free - 1 {
+		slot := bits.TrailingZeros64(free)
+		was, ok := b.claim(slot, t.claim)
+		if !ok {
+			continue
+		}
+		if header(b.header.Load()) == raw {
+			return slot, taken
+		}
+		b.setTag(slot, was) // it may be live
+		return 0, changed
+	}
+	return 0, claimed
+}
+
+// commit writes a pair to a slot that was claimed, and swaps the header for next, in which it is live.
+func (t *table) commit(b *bucket, raw, next header, slot int, key, value, hash uint64) bool {
+	if race.Enabled {
+		t.race.Release(hash)
+	}
+	b.pairs[slot].put(key, value)
+	ok := b.header.CompareAndSwap(uint64(raw), uint64(next))
+	b.setTag(slot, tagOf(hash))
+	return ok
+}
+
+// pass passes the buckets on the way of a key that goes behind them. It reports whether they all were as the search saw
+// them; else nothing was changed.
+func (t *table) pass(s *search, n int) bool {
+	for i := range s.n {
+		w := s.way[i]
+		h := w.raw.as(s.role(i))
+		// The maximum stays; so others are waited for, but for those who are stopped, or dead.
+		patient := h.passing() == passingMax-1 && n < tries/16
+		if patient || !w.b.header.CompareAndSwap(uint64(w.raw), uint64(h.pass())) {
+			t.unpass(s, i, true, true)
+			return false
+		}
+	}
+	return true
+}
+
+// role is that of the i-th bucket on the way.
+func (s *search) role(i int) header {
+	if i < s.before {
+		return roleAt(s.root.level() - 1)
+	}
+	return roleAt(s.root.level())
+}
+
+// unpass says of the first n buckets on the way that the key is through, or that it does not lie behind them any more, or
+// both.
+func (t *table) unpass(s *search, n int, through, back bool) {
+	for i := range n {
+		level, cut := s.root.level(), ^uint64(0)
+		p := homeOf(s.hash, t.sizes[level]) + uint64(i-s.before)
+		if i < s.before {
+			level--
+			p = homeOf(s.hash, t.sizes[level]) + uint64(i)
+		}
+		for b := s.way[i].b; ; {
+			h := header(b.header.Load())
+			switch r := t.loadRoot(); {
+			case r.level() == level+1:
+				cut = r.cut()
+			case r.level() != level:
+				cut = 0
+			}
+			// A bucket of the level before that was moved is somebody else's by now.
+			if p >= cut || h&roleMask != roleAt(level) || h.frozen() ||
+				b.header.CompareAndSwap(uint64(h), uint64(h.unpass(through, back))) {
+				break
+			}
+		}
+	}
+}
+
+// makeRoom helps one who finds all free slots of a bucket claimed: the claims of the dead are taken back. If there are
+// none, a key that is missing goes further on, and the bucket of one that is there is moved.
+func (t *table) makeRoom(s *search) error {
+	freed := false
+	for free := ^s.h.live() & liveMask; free != 0; free &= free - 1 {
+		slot := bits.TrailingZeros64(free)
+		word, shift := tagPlace(slot)
+		tag := s.b.tags[word].Load() >> shift & tagMask
+		if tag&tagClaimed == 0 || tag == t.claim {
+			continue
+		}
+		o := t.seg.Tagged(uint16(tag &^ tagClaimed))
+		if (o == 0 || t.seg.Gone(o)) && s.b.inherit(slot, tag, t.claim) {
+			s.b.setTag(slot, 0)
+			freed = true
+		}
+	}
+	switch {
+	case freed:
+		return nil
+	case !s.found:
+		s.beyond = s.n + 1
+		return nil
+	}
+	return t.push(s.root)
+}

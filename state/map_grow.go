@@ -1,0 +1,195 @@
+package state
+
+import (
+	"fmt"
+	"math/bits"
+
+	"github.com/kindred-ipc/kindred/internal/segment"
+)
+
+// When inserts find no room at home too often, somebody makes the root that of the next level. From then on every
+// insert moves a few buckets, and a writer whose key is on its way to another bucket moves that. To move the bucket
+// before cut: see to it that there are extents for its pairs; freeze it; for each of its pairs, insert it in the
+// table of the level if its key is missing there; swap the root. Anybody may do so, any number at a time, and stop
+// anywhere: each step is done or is not, and doing it again changes nothing.
+//
+// One who comes late might bring a key back that others have moved, and somebody has deleted since. He does not: he
+// sees that the root is still the same after he read the header of the bucket where the key goes, so nobody had
+// deleted it by then; and if others moved it there afterwards, that header is another one.
+
+const (
+	moves = 2 // buckets that an insert moves
+
+	// Of inserts one in sampleEvery is looked at; when of samples such enough found no room at home, the table is
+	// 80 % full.
+	sampleEvery = 16
+	samples     = 256
+	enough      = samples * 35 / 100
+)
+
+// farthest is how far from home a key may be put, in a table of n homes, before it grows.
+func farthest(n uint64) int {
+	switch {
+	case n < 64:
+		return 0
+	case n < 1024:
+		return 4
+	}
+	return reach - 4
+}
+
+// inserted is called when a pair was inserted, so many buckets behind its home, at the end of a way of so many steps. The
+// way may be longer, where keys were that are gone. That the table does not grow because
+// there is no memory is the trouble of who needs it.
+func (t *table) inserted(hash uint64, far, steps int) {
+	r := t.loadRoot()
+	if r.cut() > 0 {
+		t.assist()
+		return
+	}
+	if steps > 0 && steps > farthest(t.sizes[r.level()]) {
+		_ = t.push(r)
+		return
+	}
+	if hash/tagClaimed%sampleEvery == 0 {
+		t.sample(r, far)
+	}
+}
+
+func (t *table) sample(r root, far int) {
+	if far > 0 {
+		t.met.Add(1)
+	}
+	if t.sampled.Add(1)%samples == 0 && t.met.Swap(0) >= enough {
+		_ = t.push(r)
+	}
+}
+
+// assist moves a few buckets, unless somebody else is at it.
+func (t *table) assist() {
+	for range moves {
+		r := t.loadRoot()
+		if r.cut() == 0 || t.check(r) != nil {
+			return
+		}
+		if t.moving(r) && t.waited.Swap(uint64(r)) != uint64(r) {
+			return // if it has not gone on by the next time, he may be dead, or stopped
+		}
+		if t.move(r) != nil {
+			return
+		}
+	}
+}
+
+// moving reports whether somebody has begun to move the next bucket.
+func (t *table) moving(r root) bool {
+	b := t.at(r.level()-1, r.cut()-1)
+	return b != nil && header(b.header.Load()).as(roleAt(r.level()-1)).frozen()
+}
+
+// push goes a step on from a root: it moves a bucket, or makes the table grow.
+func (t *table) push(r root) error {
+	if r.cut() > 0 {
+		return t.move(r)
+	}
+	level := r.level()
+	if !t.reaches(level + 1) {
+		return fmt.Errorf("a map of %d buckets: %w", t.size(level), segment.ErrNoSpace)
+	}
+	next := makeRoot(level+1, t.size(level))
+	if err := t.prepare(next); err != nil {
+		return err
+	}
+	t.state.root.CompareAndSwap(uint64(r), uint64(next))
+	return nil
+}
+
+// prepare sees to it that there are extents for the pairs of the next bucket, and for itself, which is to be frozen.
+func (t *table) prepare(r root) error {
+	level, b := r.level(), r.cut()-1
+	if err := t.provide(level-1, b); err != nil {
+		return err
+	}
+	old, now := t.sizes[level-1], t.sizes[level]
+	from, to := scale(b-min(b, reach), now, old), t.size(level)-1
+	if b+1 < old {
+		to = scale(b+1, now, old)
+	}
+	for p := from; ; p += 1 << t.shift {
+		if err := t.provide(level, min(p, to)); err != nil || p >= to {
+			return err
+		}
+	}
+}
+
+// scale is p*n/of.
+func scale(p, n, of uint64) uint64 {
+	hi, lo := bits.Mul64(p, n)
+	q, _ := bits.Div64(hi, lo, of)
+	return q
+}
+
+// move moves the next bucket.
+func (t *table) move(r root) error {
+	if err := t.prepare(r); err != nil {
+		return err
+	}
+	level, cut := r.level(), r.cut()
+	b := t.at(level-1, cut-1)
+	h, ok := t.freeze(b, r)
+	if !ok {
+		return nil
+	}
+	s := search{fixed: true, root: r}
+	for live := h.live(); live != 0; live &= live - 1 {
+		p := &b.pairs[bits.TrailingZeros64(live)]
+		s.key = p.key.Load()
+		s.hash = t.hash(s.key)
+		if there, err := t.copy(&s, p.value.Load()); err != nil || !there {
+			return err
+		}
+	}
+	t.state.root.CompareAndSwap(uint64(r), uint64(makeRoot(level, cut-1)))
+	return nil
+}
+
+// freeze freezes the next bucket, and reports whether the root is still the same.
+func (t *table) freeze(b *bucket, r root) (header, bool) {
+	role := roleAt(r.level() - 1)
+	for range tries {
+		raw := header(b.header.Load())
+		if t.loadRoot() != r {
+			return 0, false
+		}
+		h := raw.as(role)
+		if h.frozen() {
+			return h, true
+		}
+		b.header.CompareAndSwap(uint64(raw), uint64(h+versionStep|frozenFlag))
+	}
+	return 0, false
+}
+
+// copy puts a pair of the bucket that is being moved into the table of the level. It reports false if the bucket was
+// moved.
+func (t *table) copy(s *search, value uint64) (bool, error) {
+	s.beyond = 0
+	for n := range tries {
+		switch t.seek(s) {
+		case elsewhere:
+			return false, nil
+		case there:
+			return true, nil
+		case crowded:
+			return false, fmt.Errorf("no room for a pair within %d buckets: %w", reach, segment.ErrNoSpace)
+		case missing:
+			if done, err := t.store(s, value, n); err != nil || done {
+				return done, err
+			}
+		}
+		if err := t.seg.Writable(); err != nil {
+			return false, err
+		}
+	}
+	return false, fmt.Errorf("a bucket that changes without end: %w", ErrCorrupt)
+}

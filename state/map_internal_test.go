@@ -1,0 +1,239 @@
+package state
+
+import (
+	"math/bits"
+	"math/rand/v2"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	"github.com/zeebo/xxh3"
+
+	"github.com/kindred-ipc/kindred/internal/segment"
+	"github.com/kindred-ipc/kindred/shm"
+)
+
+func TestTheHashOfAKeyIsXXH3(t *testing.T) {
+	for range 1000 {
+		seed, key := rand.Uint64(), rand.Uint64()
+		m := table{seed: keySeed(seed)}
+		require.Equal(t, xxh3.HashSeed(bytesOf(&key), seed), m.hash(key))
+	}
+}
+
+// A pair of a bucket that is moved goes to buckets that are free by then, at every level.
+func TestATableMovesIntoWhatIsFree(t *testing.T) {
+	sizes := sizesOf()
+	for level := 1; sizes[level] < 1<<40; level++ {
+		old, now := sizes[level-1], sizes[level]
+		require.Greater(t, now, old)
+		for _, b := range []uint64{doubled, doubled + 1, doubled + reach, old / 2, old - 1, old + reach - 1} {
+			if b >= doubled && b < old+reach {
+				require.Greater(t, scale(b-reach, now, old), b, "bucket %d of %d", b, old)
+			}
+		}
+	}
+}
+
+func TestCandidatesAreThoseWithTheTagAndThoseThatAreClaimed(t *testing.T) {
+	for range 1000 {
+		var b bucket
+		var want uint64
+		tag, live := rand.Uint64()&(tagClaimed-1), rand.Uint64()&liveMask
+		for s := range bucketSlots {
+			x := rand.Uint64() & tagMask
+			switch rand.IntN(4) {
+			case 0:
+				x = tag
+			case 1:
+				x = tag ^ 1<<rand.IntN(15)
+			}
+			b.setTag(s, x)
+			if x == tag || x&tagClaimed != 0 {
+				want |= 1 << s
+			}
+		}
+		require.Equal(t, want&live, b.candidates(live, tag))
+	}
+}
+
+// tables is one Map of a segment with room for a few thousand pairs, through two participants.
+func tables(t *testing.T) (a, b *Map[uint64, uint64]) {
+	t.Helper()
+	seg, err := shm.Anonymous(1<<20, shm.Participants(8))
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, seg.Close()) })
+	a, err = NewMap[uint64, uint64](seg)
+	require.NoError(t, err)
+	other := attach(t, seg)
+	b, err = MapFrom[uint64, uint64](other, a.Ref())
+	require.NoError(t, err)
+	return a, b
+}
+
+// attach is one more participant of a segment.
+func attach(t *testing.T, seg *shm.Segment) *shm.Segment {
+	t.Helper()
+	f, err := seg.File()
+	require.NoError(t, err)
+	defer f.Close()
+	other, err := shm.FromFile(f)
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, other.Close()) })
+	return other
+}
+
+func fill(t *testing.T, m *Map[uint64, uint64], from, to uint64) {
+	t.Helper()
+	for i := from; i < to; i++ {
+		require.NoError(t, m.Set(i, i))
+	}
+}
+
+func whole(t *testing.T, m *Map[uint64, uint64], n uint64) {
+	t.Helper()
+	for i := range n {
+		got, ok, err := m.Get(i)
+		require.NoError(t, err)
+		require.True(t, ok, "key %d", i)
+		require.Equal(t, i, got)
+	}
+	count, err := m.Len()
+	require.NoError(t, err)
+	require.EqualValues(t, n, count)
+	all, err := m.Snapshot()
+	require.NoError(t, err)
+	require.Len(t, all, int(n))
+	require.NoError(t, Check(objectAt(t, m)))
+}
+
+// Somebody stops in the middle of moving a bucket, behind each of its steps. Others read all, and write all, and finish
+// it.
+func TestWhatSomebodyBeganToMoveIsMovedByOthers(t *testing.T) {
+	for _, copied := range []int{0, 1, 10, 100} {
+		a, b := tables(t)
+		n := uint64(700)
+		fill(t, a, 0, n)
+		for r := a.t.loadRoot(); r.cut() > 0; r = a.t.loadRoot() {
+			require.NoError(t, a.t.move(r))
+		}
+		require.NoError(t, a.t.push(a.t.loadRoot()))
+		for a.t.loadRoot().cut() > 0 {
+			r := a.t.loadRoot()
+			require.NoError(t, a.t.prepare(r))
+			from := a.t.at(r.level()-1, r.cut()-1)
+			h, ok := a.t.freeze(from, r)
+			require.True(t, ok)
+			s := search{fixed: true, root: r}
+			for live, i := h.live(), 0; live != 0 && i < copied; live, i = live&(live-1), i+1 {
+				p := &from.pairs[bits.TrailingZeros64(live)]
+				s.key = p.key.Load()
+				s.hash = a.t.hash(s.key)
+				done, err := a.t.copy(&s, p.value.Load())
+				require.NoError(t, err)
+				require.True(t, done)
+			}
+			if r.cut()%5 == 0 {
+				whole(t, b, n)
+			}
+			for i := uint64(0); b.t.loadRoot() == r; i++ {
+				require.NoError(t, b.Set(i%n, i%n), "an insert, or a key on its way, moves it")
+				if i >= n {
+					require.NoError(t, b.Set(n, n))
+					n++
+				}
+			}
+			done, err := a.t.copy(&s, 0)
+			require.NoError(t, err)
+			require.False(t, done, "the late one sees that he is")
+		}
+		whole(t, a, n)
+	}
+}
+
+// A process that dies with claims on slots leaves them to others.
+func TestClaimsOfTheDeadAreTakenBack(t *testing.T) {
+	a, b := tables(t)
+	require.NoError(t, a.Set(1, 1))
+	at := a.t.at(0, homeOf(a.t.hash(1), first))
+	for s := range bucketSlots {
+		_, ok := at.claim(s, b.t.claim)
+		require.True(t, ok)
+	}
+	require.NoError(t, b.seg.Close())
+	require.NoError(t, a.Set(1, 2))
+	got, ok, err := a.Get(1)
+	require.NoError(t, err)
+	require.True(t, ok)
+	require.EqualValues(t, 2, got)
+}
+
+// Somebody who lives holds all slots that a change of a value could use: the bucket is moved.
+func TestAValueChangesThoughAllSlotsAreClaimed(t *testing.T) {
+	a, b := tables(t)
+	const n = 60
+	fill(t, a, 0, n)
+	for i := range uint64(n) {
+		r := a.t.loadRoot()
+		require.Zero(t, r.cut())
+		at := a.t.at(r.level(), homeOf(a.t.hash(i), a.t.sizes[r.level()]))
+		for s := range bucketSlots {
+			_, _ = at.claim(s, b.t.claim)
+		}
+		require.NoError(t, a.Set(i, i))
+		require.NoError(t, a.Set(i+n, i+n))
+		for r := a.t.loadRoot(); r.cut() > 0; r = a.t.loadRoot() {
+			require.NoError(t, a.t.move(r))
+		}
+		if i == 2 {
+			break
+		}
+	}
+	for i := range uint64(n) {
+		got, ok, err := b.Get(i)
+		require.NoError(t, err)
+		require.True(t, ok)
+		require.Equal(t, i, got)
+	}
+}
+
+// Under keys that come and go, buckets are passed as often as keys lie behind them, and the table does not grow.
+func TestKeysThatComeAndGoDoNotMakeATableGrow(t *testing.T) {
+	a, b := tables(t)
+	const n = 2000
+	fill(t, a, 0, n)
+	for r := a.t.loadRoot(); r.cut() > 0; r = a.t.loadRoot() {
+		require.NoError(t, a.t.move(r))
+	}
+	level := a.t.loadRoot().level()
+	for i := range uint64(20 * n) {
+		ok, err := b.Delete(i)
+		require.NoError(t, err)
+		require.True(t, ok)
+		require.NoError(t, a.Set(i+n, i))
+	}
+	require.LessOrEqual(t, a.t.loadRoot().level(), level+2)
+	passed, behind, exact := 0, 0, true
+	r := a.t.loadRoot()
+	for p := range a.t.size(r.level()) {
+		at := a.t.at(r.level(), p)
+		if r.cut() > 0 || at == nil {
+			continue
+		}
+		h := header(at.header.Load()).as(roleAt(r.level()))
+		require.Zero(t, h.passing())
+		exact = exact && h.passed() < passedMax
+		passed += int(h.passed())
+		for live := h.live(); live != 0; live &= live - 1 {
+			key := at.pairs[bits.TrailingZeros64(live)].key.Load()
+			behind += int(p - homeOf(a.t.hash(key), a.t.sizes[r.level()]))
+		}
+	}
+	require.True(t, behind == passed || !exact, "%d and %d", behind, passed)
+}
+
+func objectAt[K comparable, V any](t *testing.T, m *Map[K, V]) segment.Object {
+	t.Helper()
+	o, err := m.seg.Resolve(m.ref, m.kind, mapLayout[K, V]())
+	require.NoError(t, err)
+	return o
+}
