@@ -11,34 +11,55 @@ import (
 // set makes value that of key.
 func (t *table) set(key, value uint64) error {
 	hash := t.hash(key)
-	if r := t.loadRoot(); r.cut() == 0 && t.self.Load() != 0 {
-		level := r.level()
-		if b := t.at(level, homeOf(hash, t.sizes[level])); b != nil {
-			b.pairs[lineOf(hash)].key.Load() // as in get
-			raw := header(b.header.Load())
-			h := raw.as(roleAt(level))
-			slot, found := b.find(h, key, hash)
-			if (found && !h.frozen() || h.open() && h.passed() == 0) && t.loadRoot() == r {
-				live := h.live()
-				if !found {
-					slot = lineOf(hash)
-				}
-				if j, o := t.take(b, raw, live, lineOf(hash), slot); o == taken {
-					if found {
-						live &^= 1 << slot
-					}
-					if t.commit(b, raw, h.holding(live|1<<j), j, key, value, hash) {
-						if !found {
-							t.inserted(hash, 0, 0)
-						}
-						return t.seg.Writable() // Close may have put its zeros under it
-					}
-				}
-			}
-		}
+	if r := t.loadRoot(); r.cut() == 0 && t.self.Load() != 0 && t.setAtHome(r, key, value, hash) {
+		return t.seg.Writable() // Close may have put its zeros under it
 	}
 	_, _, err := t.change(key, func(uint64, bool) (uint64, verdict) { return value, assign })
 	return err
+}
+
+// setAtHome is set for a key that is at home, or not far from it, or goes there. It reports whether that was all.
+func (t *table) setAtHome(r root, key, value, hash uint64) bool {
+	const near = 4
+	level := r.level()
+	for home, p := homeOf(hash, t.sizes[level]), uint64(0); p < near; p++ {
+		b := t.at(level, home+p)
+		if b == nil {
+			return false
+		}
+		b.pairs[lineOf(hash)].key.Load() // as in get
+		raw := header(b.header.Load())
+		h := raw.as(roleAt(level))
+		slot, found := b.find(h, key, hash)
+		if h.frozen() || !found && (p > 0 || !h.open()) && h.passed() == 0 {
+			return false
+		}
+		if !found && h.passed() > 0 {
+			continue
+		}
+		if t.loadRoot() != r {
+			return false
+		}
+		live := h.live()
+		if !found {
+			slot = -1
+		}
+		j, o := t.take(b, raw, live, lineOf(hash), slot)
+		if o != taken {
+			return false
+		}
+		if found {
+			live &^= 1 << slot
+		}
+		if !t.commit(b, raw, h.holding(live|1<<j), j, key, value, hash) {
+			return false
+		}
+		if !found {
+			t.inserted(hash, 0, 0)
+		}
+		return true
+	}
+	return false
 }
 
 // verdict is what is to be done with a key.

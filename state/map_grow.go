@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math/bits"
 
+	"github.com/kindred-ipc/kindred/internal/race"
 	"github.com/kindred-ipc/kindred/internal/segment"
 )
 
@@ -140,12 +141,8 @@ func (t *table) move(r root) error {
 	if !ok {
 		return nil
 	}
-	s := search{fixed: true, root: r}
-	for live := h.live(); live != 0; live &= live - 1 {
-		p := &b.pairs[bits.TrailingZeros64(live)]
-		s.key = p.key.Load()
-		s.hash = t.hash(s.key)
-		if there, err := t.copy(&s, p.value.Load()); err != nil || !there {
+	if rest := t.carry(r, b, h.live()); rest != 0 {
+		if there, err := t.copyAll(r, b, rest); err != nil || !there {
 			return err
 		}
 	}
@@ -168,6 +165,135 @@ func (t *table) freeze(b *bucket, r root) (header, bool) {
 		b.header.CompareAndSwap(uint64(raw), uint64(h+versionStep|frozenFlag))
 	}
 	return 0, false
+}
+
+// carry puts pairs of the bucket that is being moved into their homes, those of one home by one swap of its header. It
+// returns the slots of those for which there was no room, or something was in the way.
+func (t *table) carry(r root, from *bucket, live uint64) (rest uint64) {
+	var hashes [bucketSlots]uint64
+	for l := live; l != 0; l &= l - 1 {
+		i := bits.TrailingZeros64(l)
+		hashes[i] = t.hash(from.pairs[i].key.Load())
+	}
+	n := t.sizes[r.level()]
+	for live != 0 {
+		home, group := homeOf(hashes[bits.TrailingZeros64(live)], n), uint64(0)
+		for l := live; l != 0; l &= l - 1 {
+			if i := bits.TrailingZeros64(l); homeOf(hashes[i], n) == home {
+				group |= 1 << i
+			}
+		}
+		live &^= group
+		if b := t.at(r.level(), home); b == nil || !t.carryTo(b, r, from, group, &hashes) {
+			rest |= group
+		}
+	}
+	return rest
+}
+
+// carryTo is carry for one home. It reports whether all pairs are there.
+func (t *table) carryTo(b *bucket, r root, from *bucket, group uint64, hashes *[bucketSlots]uint64) bool {
+	raw := header(b.header.Load())
+	h := raw.as(roleAt(r.level()))
+	if !h.open() || h.passed() > 0 || bits.OnesCount64(h.live())+bits.OnesCount64(group) > capacity {
+		return false
+	}
+	var into [bucketSlots]int // the slots that the pairs of group go to
+	free, chosen := ^h.live()&liveMask, uint64(0)
+	for g := group; g != 0; g &= g - 1 {
+		i := bits.TrailingZeros64(g)
+		if h.live() != 0 {
+			if _, there := b.find(h, from.pairs[i].key.Load(), hashes[i]); there {
+				group &^= 1 << i
+				continue
+			}
+		}
+		near := free & (0xf << lineOf(hashes[i]))
+		if near == 0 {
+			near = free
+		}
+		into[i] = bits.TrailingZeros64(near)
+		free &^= 1 << into[i]
+		chosen |= 1 << into[i]
+	}
+	// As in copy: nobody has deleted what was moved by others before the header was read.
+	if header(b.header.Load()) != raw || t.loadRoot() != r {
+		return false
+	}
+	if group == 0 {
+		return true
+	}
+	if !t.takeAll(b, raw, chosen) {
+		return false
+	}
+	for g := group; g != 0; g &= g - 1 {
+		i := bits.TrailingZeros64(g)
+		if race.Enabled {
+			t.race.Release(hashes[i])
+		}
+		b.pairs[into[i]].put(from.pairs[i].key.Load(), from.pairs[i].value.Load())
+	}
+	// The pairs were copied from a bucket that was not somebody else's by then.
+	done := t.loadRoot() == r && b.header.CompareAndSwap(uint64(raw), uint64(h.holding(h.live()|chosen)))
+	for g := group; g != 0; g &= g - 1 {
+		i := bits.TrailingZeros64(g)
+		b.setTag(into[i], tagOf(hashes[i]))
+	}
+	return done
+}
+
+// takeAll claims slots that are free under a header, all or none.
+func (t *table) takeAll(b *bucket, raw header, slots uint64) bool {
+	var was [tagWords]uint64
+	var mine uint64
+	for word := range uint(tagWords) {
+		// The tags of the word are those of slots word, word+7, word+14 and word+21.
+		of := slots >> word & (1 | 1<<tagWords | 1<<(2*tagWords) | 1<<(3*tagWords))
+		if of == 0 {
+			continue
+		}
+		lanes := (of&1 | of>>tagWords&1<<16 | of>>(2*tagWords)&1<<32 | of>>(3*tagWords)&1<<48) * tagMask
+		for {
+			w := b.tags[word].Load()
+			if w&lanes&(tagClaimed*0x0001_0001_0001_0001) != 0 {
+				t.giveBack(b, mine, &was)
+				return false
+			}
+			if b.tags[word].CompareAndSwap(w, w&^lanes|t.claim*0x0001_0001_0001_0001&lanes) {
+				was[word] = w
+				mine |= of << word
+				break
+			}
+		}
+	}
+	if header(b.header.Load()) != raw {
+		t.giveBack(b, mine, &was)
+		return false
+	}
+	return true
+}
+
+// giveBack gives up claims, with the tags that were there.
+func (t *table) giveBack(b *bucket, slots uint64, was *[tagWords]uint64) {
+	for ; slots != 0; slots &= slots - 1 {
+		slot := bits.TrailingZeros64(slots)
+		word, shift := tagPlace(slot)
+		b.setTag(slot, was[word]>>shift&tagMask)
+	}
+}
+
+// copyAll is copy for some of the slots of the bucket that is being moved.
+func (t *table) copyAll(r root, from *bucket, live uint64) (bool, error) {
+	s := search{fixed: true, root: r}
+	for ; live != 0; live &= live - 1 {
+		p := &from.pairs[bits.TrailingZeros64(live)]
+		s.key = p.key.Load()
+		s.hash = t.hash(s.key)
+		if there, err := t.copy(&s, p.value.Load()); err != nil || !there {
+			return there, err
+		}
+	}
+	return true, nil
 }
 
 // copy puts a pair of the bucket that is being moved into the table of the level. It reports false if the bucket was

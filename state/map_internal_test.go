@@ -150,6 +150,41 @@ func TestWhatSomebodyBeganToMoveIsMovedByOthers(t *testing.T) {
 	}
 }
 
+// Somebody stops when he has claimed all slots that he moves pairs to: they go further on, and he comes too late.
+func TestPairsAreMovedThoughTheirSlotsAreClaimed(t *testing.T) {
+	a, b := tables(t)
+	const n = 700
+	fill(t, a, 0, n)
+	for r := a.t.loadRoot(); r.cut() > 0; r = a.t.loadRoot() {
+		require.NoError(t, a.t.move(r))
+	}
+	require.NoError(t, a.t.push(a.t.loadRoot()))
+	for r := a.t.loadRoot(); r.cut() > 0; r = a.t.loadRoot() {
+		require.NoError(t, a.t.prepare(r))
+		from := a.t.at(r.level()-1, r.cut()-1)
+		h, ok := a.t.freeze(from, r)
+		require.True(t, ok)
+		var to *bucket
+		var raw header
+		if h.live() != 0 && r.cut()%8 == 0 {
+			key := from.pairs[bits.TrailingZeros64(h.live())].key.Load()
+			to = a.t.at(r.level(), homeOf(a.t.hash(key), a.t.sizes[r.level()]))
+			raw = header(to.header.Load())
+			free := ^raw.as(roleAt(r.level())).live() & liveMask
+			require.True(t, a.t.takeAll(to, raw, free))
+			require.False(t, b.t.takeAll(to, raw, free&-free))
+		}
+		require.NoError(t, b.t.move(r))
+		require.NotEqual(t, r, b.t.loadRoot())
+		if to != nil {
+			require.NotEqual(t, raw, header(to.header.Load()), "what he swaps is not there any more")
+			var none [tagWords]uint64
+			a.t.giveBack(to, ^raw.as(roleAt(r.level())).live()&liveMask, &none)
+		}
+	}
+	whole(t, a, n)
+}
+
 // A process that dies with claims on slots leaves them to others.
 func TestClaimsOfTheDeadAreTakenBack(t *testing.T) {
 	a, b := tables(t)
