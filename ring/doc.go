@@ -2,7 +2,7 @@
 //
 // # Basics
 //
-// A ring lies in a segment (package shm). It has two ends, each held by one process at a time:
+// A ring lies in a segment (package shm). SPSC and Bytes have two ends, each held by one process at a time:
 //
 //	r, err := ring.NewSPSC[uint64](seg, 1024, shm.Named("ticks"))
 //	w, err := r.Writer()            // in one process
@@ -34,7 +34,14 @@
 //	s, err := b.Subscribe()         // or ring.FromOldest(), ring.Blocking()
 //	v, err := s.Next(ctx)           // a Lapped says how many were missed
 //
-// The handles of the ends are not safe for concurrent use: one goroutine at a time.
+// MPMC carries values of one plain type from any number of processes to any number of others; it has no
+// ends to be taken, and its methods may be called by any number of goroutines:
+//
+//	m, err := ring.NewMPMC[Job](seg, 1024, shm.Named("jobs"))
+//	err = m.Push(ctx, Job{...})     // in any process
+//	job, err := m.Pop(ctx)          // in any other
+//
+// The handles of the ends of SPSC, Bytes and Broadcast are not safe for concurrent use: one goroutine at a time.
 //
 // # Speed
 //
@@ -56,7 +63,12 @@
 //
 // The writers and subscribers of a Broadcast are told of no death: they go on with those who are left.
 //
-// A process that is stopped is not dead: the other side waits for it.
+// A process that is stopped is not dead: the other side waits for it. At an MPMC ring others do what it did; what
+// it keeps from them is said at MPMC.
+//
+// An MPMC ring tells nobody of deaths, because others may come. What a killed process had pushed is there;
+// what it had taken and not returned to its caller is counted (see MPMC.Lost); and Close, from any process,
+// ends the stream for all.
 //
 // # The race detector
 //

@@ -135,3 +135,71 @@ func ExampleWriter_Reserve() {
 	// Output:
 	// 338350 true <nil>
 }
+
+// square pops numbers and pushes their squares, until there are no more.
+var square = proc.Func("square", func(ctx context.Context, rings [2]shm.Ref) error {
+	seg, err := proc.Segment(ctx, rings[0])
+	if err != nil {
+		return err
+	}
+	numbers, err := ring.MPMCFrom[int](seg, rings[0])
+	if err != nil {
+		return err
+	}
+	squares, err := ring.MPMCFrom[int](seg, rings[1])
+	if err != nil {
+		return err
+	}
+	for n, err := range numbers.All(ctx) {
+		if err != nil {
+			return err
+		}
+		if err := squares.Push(ctx, n*n); err != nil {
+			return err
+		}
+	}
+	return nil
+})
+
+// Two processes share the work: whichever is free takes the next number.
+func ExampleMPMC() {
+	ctx := context.Background()
+	seg, err := shm.Anonymous(1 << 20)
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer seg.Close()
+	numbers, err := ring.NewMPMC[int](seg, 16)
+	if err != nil {
+		log.Fatal(err)
+	}
+	squares, err := ring.NewMPMC[int](seg, 16)
+	if err != nil {
+		log.Fatal(err)
+	}
+	for range 2 {
+		child, err := square.Start(ctx, [2]shm.Ref{numbers.Ref(), squares.Ref()}, proc.Share(seg))
+		if err != nil {
+			log.Fatal(err)
+		}
+		defer child.Close()
+	}
+	for n := range 10 {
+		if err := numbers.Push(ctx, n+1); err != nil {
+			log.Fatal(err)
+		}
+	}
+	if err := numbers.Close(); err != nil {
+		log.Fatal(err)
+	}
+	sum := 0
+	for range 10 {
+		n, err := squares.Pop(ctx)
+		if err != nil {
+			log.Fatal(err)
+		}
+		sum += n
+	}
+	fmt.Println(sum)
+	// Output: 385
+}

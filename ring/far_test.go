@@ -132,3 +132,60 @@ func TestARingOfBytesGoesOnBeyondPositionsOf32Bits(t *testing.T) {
 		require.NoError(t, Check(b.object))
 	}
 }
+
+// far has each lane begin at position start, as if that many values had gone through it.
+func (m *MPMC[T]) far(start uint64) {
+	for i := range m.lanes {
+		l := &m.lanes[i]
+		l.head.Store(start << endShift)
+		l.tail.Store(start)
+		l.limit.Store(start)
+		for p := start - m.mask - 1; p != start; p++ {
+			l.slots[p&m.mask].sequence.Store(p + 1)
+		}
+	}
+}
+
+func TestAnMPMCRingGoesOnBeyondPositionsOf32Bits(t *testing.T) {
+	seg, err := shm.Anonymous(8 << 20)
+	require.NoError(t, err)
+	defer seg.Close()
+	for _, start := range []uint64{1<<31 - 7, 1<<32 - 7, 1<<48 - 7, 1<<51 - 7} {
+		for _, capacity := range []int{1, 3, 7, 64} {
+			m, err := NewMPMC[uint64](seg, capacity)
+			require.NoError(t, err)
+			m.far(start)
+			pushed, popped := uint64(0), uint64(0)
+			for popped < 500 {
+				for {
+					ok, err := m.TryPush(pushed)
+					require.NoError(t, err)
+					if !ok {
+						break
+					}
+					pushed++
+				}
+				require.EqualValues(t, capacity, pushed-popped)
+				require.True(t, m.Full())
+				for range (capacity + 1) / 2 {
+					v, ok, err := m.TryPop()
+					require.NoError(t, err)
+					require.True(t, ok)
+					require.Equal(t, popped, v)
+					popped++
+				}
+			}
+			require.NoError(t, Check(m.object))
+		}
+	}
+	// A lane has an end, which is an error and no wrap.
+	m, err := NewMPMC[uint64](seg, 4)
+	require.NoError(t, err)
+	m.far(maxEnd - 2)
+	for range 2 {
+		require.NoError(t, m.Push(t.Context(), 1))
+		_, err := m.Pop(t.Context())
+		require.NoError(t, err)
+	}
+	require.ErrorIs(t, m.Push(t.Context(), 1), ErrCorrupt)
+}

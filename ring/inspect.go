@@ -131,6 +131,9 @@ func Check(o segment.Object) error {
 	if o.Kind() == segment.KindBroadcast {
 		return checkBroadcast(o)
 	}
+	if o.Kind() == segment.KindMPMC {
+		return checkMPMC(o)
+	}
 	if _, err := Inspect(o); err != nil {
 		return err
 	}
@@ -159,18 +162,22 @@ func Check(o segment.Object) error {
 	return nil
 }
 
-// checkSlots looks at each slot's sequence. Slot i holds, of the positions that are i modulo the
-// capacity, one from the last lap that was read on, and none from beyond the room.
+// checkSlots looks at each slot's sequence.
 func checkSlots(o segment.Object) error {
 	n, stride, err := slotsOf(o)
 	if err != nil {
 		return err
 	}
-	position := &controlIn(o).position
+	return checkPlaces(n, controlIn(o).position.Load, func(slot uint64) uint64 { return sequence(o, slot, stride).Load() })
+}
+
+// checkPlaces looks at the sequences of n slots. Slot i holds, of the positions that are i modulo n, one from
+// the last lap that was read on, and none from beyond the room.
+func checkPlaces(n uint64, position func() uint64, sequence func(slot uint64) uint64) error {
 	for i := range n {
-		before := position.Load()
-		s := sequence(o, i, stride).Load()
-		after := position.Load()
+		before := position()
+		s := sequence(i)
+		after := position()
 		at := s - 1
 		unused := s == 0 && i >= before
 		used := s != 0 && at%n == i && at < after+n && at+n >= before

@@ -12,10 +12,13 @@ import (
 func TestTheDocumentHasTheLayout(t *testing.T) {
 	layouttest.Structs(t, "ring",
 		reflect.TypeFor[control](), reflect.TypeFor[slot[uint64]](), reflect.TypeFor[body[uint64]](),
-		reflect.TypeFor[broadcastControl](), reflect.TypeFor[broadcastRow](), reflect.TypeFor[broadcastBody[uint64]]())
+		reflect.TypeFor[broadcastControl](), reflect.TypeFor[broadcastRow](), reflect.TypeFor[broadcastBody[uint64]](),
+		reflect.TypeFor[hall](), reflect.TypeFor[lane](), reflect.TypeFor[seat](), reflect.TypeFor[foyer[uint64]]())
 	words, err := slotLayout[uint64]()
 	require.NoError(t, err)
 	records, err := broadcastLayout[uint64]()
+	require.NoError(t, err)
+	foyers, err := foyerLayout[uint64]()
 	require.NoError(t, err)
 	layouttest.Constants(t, "ring", map[string]uint64{
 		"closedWriter": closedWriter, "closedReader": closedReader,
@@ -24,5 +27,9 @@ func TestTheDocumentHasTheLayout(t *testing.T) {
 		"turnWanted": uint64(turnWanted), "turnClosed": uint64(turnClosed), "turnRowShift": turnRowShift,
 		"turnRowMask": turnRowMask, "turnTicketShift": turnTicketShift, "settling": settling, "maxRows": maxRows,
 		"broadcastLayout(uint64)": records,
+		"mpmcLayout(uint64)":      foyers, "maxLanes": maxLanes, "seats": seats, "commons": commons, "maxEnd": maxEnd,
+		"maxMarks": maxMarks, "stateBiased": stateBiased, "stateRevoked": stateRevoked, "stateDrained": stateDrained,
+		"endShift": endShift, "seatBits": seatBits, "maxTake": maxTake,
+		"takeDone": takeDone, "takeOpen": takeOpen, "takeFold": takeFold,
 	})
 }

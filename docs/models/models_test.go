@@ -39,9 +39,18 @@ const (
 	newcomer  = "-DCONTENDERS=3 -DSLOTS=2 -DONCE -DDEATHS=1"
 	late      = newcomer + " -DBARGER=2"
 	bothDie   = "-DDEATHS=2" // a reader and a writer
+	takers    = "-DPRODUCERS=1 -DEACH=2 -DMORTAL=6"
+	pushers   = "-DCONSUMERS=1 -DEACH=1 -DMORTAL=3"
 )
 
 var checks = []check{
+	{model: "bias", quick: true},
+	{model: "bias", flags: "-DPUSHERS=3 -DEACH=1", quick: true},
+	{model: "bias", flags: "-DEACH=3"},
+	{model: "bias", lost: "BREAK_FENCE", quick: true},
+	{model: "bias", lost: "BREAK_MARK"},
+	{model: "bias", lost: "BREAK_LOOK"},
+
 	{model: "event", flags: oneWaiter, quick: true},
 	{model: "event", flags: mourned},
 	{model: "event", flags: "-DWAITERS=2 -DODD=0"},
@@ -65,6 +74,11 @@ var checks = []check{
 	{model: "hub", lost: "BREAK_ORDER"},
 	{model: "hub", flags: "-DDEATHS", lost: "BREAK_PUSH"},
 	{model: "hub", flags: "-DDEATHS", lost: "BREAK_DOORMARK"},
+	{model: "mpmc", flags: pushers, quick: true},
+	{model: "mpmc", flags: takers},
+	{model: "mpmc", flags: takers, lost: "NO_KEEP", quick: true},
+	{model: "mpmc", flags: takers, lost: "NO_FOLD"},
+	{model: "mpmc", flags: takers, lost: "BREAK_LATER"},
 
 	{model: "mutex", flags: pair, quick: true},
 	{model: "mutex", flags: cancelled},
@@ -170,7 +184,7 @@ var (
 func TestEveryFunctionThatAModelNamesExists(t *testing.T) {
 	models, err := filepath.Glob("*.pml")
 	require.NoError(t, err)
-	require.Len(t, models, 5)
+	require.Len(t, models, 7)
 	named := 0
 	for _, model := range models {
 		text, err := os.ReadFile(model)

@@ -273,6 +273,8 @@ func (m *survey) block(off uint64, object string) {
 		body = m.elements(body, object)
 	case segment.KindBroadcast:
 		body = m.broadcast(body, object)
+	case segment.KindMPMC:
+		body = m.mpmc(body, object)
 	default:
 		name := bodies[kind]
 		if name == "" {
@@ -373,6 +375,41 @@ func (m *survey) broadcast(body uint64, object string) (end uint64) {
 		m.add(end, 8, object, "ring.slot.sequence")
 		m.add(end+8, stride-8, object, "ring.slot.value")
 		end += stride
+	}
+	return end
+}
+
+// mpmc takes down a ring of any number of ends: the hall, all lanes, those seats up to the first behind the commons
+// that is nobody's, and all slots.
+func (m *survey) mpmc(body uint64, object string) (end uint64) {
+	const hall, lane, seat, commons, line = "ring.hall", "ring.lane", "ring.seat", 4, 128
+	m.structure(body, hall, object)
+	capacity, size, stride := m.uint64(m.at(body, hall, "capacity")), m.uint64(m.at(body, hall, "size")), m.uint64(m.at(body, hall, "stride"))
+	lanes, data := m.uint32(m.at(body, hall, "lanes")), m.uint64(m.at(body, hall, "data"))
+	if capacity > size {
+		m.fail("%d values in %d slots", capacity, size)
+	}
+	end = body + m.end(hall)
+	for range lanes {
+		m.structure(end, lane, object)
+		end += m.end(lane)
+	}
+	for i := 0; end < data; i++ {
+		owner := m.uint64(m.at(end, seat, "owner"))
+		m.structure(end, seat, object)
+		if end += m.end(seat); i >= commons && owner == 0 {
+			break
+		}
+	}
+	for end = data; lanes > 0; lanes-- {
+		next := end + (size*stride+line-1)&^(line-1)
+		for range size {
+			m.add(end, 8, object, "ring.slot.sequence")
+			m.add(end+8, stride-8, object, "ring.slot.value")
+			end += stride
+		}
+		m.gap(end, next, object)
+		end = next
 	}
 	return end
 }

@@ -44,6 +44,7 @@ import (
 //	Numbers        array   of three words: 1, 2, 3
 //	Pairs          array   of two elements of 16 bytes, of which one was stored: 6, 7
 //	News           broadcast  seven records; its writer and one who holds writers up are dead
+//	Jobs           mpmc    2 and 3; the dead pushed them, and popped what came before
 const (
 	User   = "user"
 	Free   = "free"
@@ -69,6 +70,7 @@ const (
 	Post   = "post"
 	Mail   = "mail"
 	News   = "news"
+	Jobs   = "jobs"
 
 	Count   = "count"
 	Pair    = "pair"
@@ -139,7 +141,7 @@ func build(ctx context.Context, seg *shm.Segment) error {
 		}
 	}
 	return errors.Join(buildLocks(ctx, seg), tick(ctx, seg), write(ctx, seg), fill(ctx, seg, Outbox, Mail),
-		keep(ctx, seg), announce(ctx, seg))
+		keep(ctx, seg), announce(ctx, seg), employ(ctx, seg))
 }
 
 // keep makes the objects of package state.
@@ -184,6 +186,17 @@ func announce(ctx context.Context, seg *shm.Segment) error {
 	for i := uint64(0); i < 7 && err == nil; i++ {
 		if err = w.Push(ctx, i); i >= 2 && i < 4 && err == nil {
 			_, err = s.Next(ctx)
+		}
+	}
+	return err
+}
+
+// employ makes Jobs: the slots of its lane have been used before.
+func employ(ctx context.Context, seg *shm.Segment) error {
+	m, err := ring.NewMPMC[uint64](seg, Slots, shm.Named(Jobs))
+	for i := uint64(0); i < 4 && err == nil; i++ {
+		if err = m.Push(ctx, i); i < 2 && err == nil {
+			_, err = m.Pop(ctx)
 		}
 	}
 	return err

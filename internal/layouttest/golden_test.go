@@ -119,6 +119,13 @@ func TestTheGoldenSegmentCanBeUsed(t *testing.T) {
 		require.Equal(t, 77+i, v)
 		require.NoError(t, speaker.Push(ctx, 78+i))
 	}
+	jobs, err := ring.OpenMPMC[uint32](seg, "jobs")
+	require.NoError(t, err)
+	v, ok, err := jobs.TryPop()
+	require.NoError(t, err)
+	require.True(t, ok)
+	require.EqualValues(t, 8, v)
+	require.Zero(t, jobs.Lost())
 }
 
 // construct is the bytes of a segment that is made in the same way each time, with what differs from
@@ -190,6 +197,13 @@ func construct(t *testing.T) []byte {
 	require.NoError(t, err)
 	require.NoError(t, speaker.Push(ctx, 77))
 	require.NoError(t, speaker.Leave())
+	jobs, err := ring.NewMPMC[uint32](seg, 3, shm.Named("jobs"))
+	require.NoError(t, err)
+	for i := range uint32(2) {
+		require.NoError(t, jobs.Push(ctx, 7+i))
+	}
+	_, err = jobs.Pop(ctx)
+	require.NoError(t, err)
 
 	bytes, err := os.ReadFile(filepath.Join(dir, "kindred.golden"))
 	require.NoError(t, err)

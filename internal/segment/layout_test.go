@@ -27,7 +27,7 @@ func TestTheDocumentHasTheLayout(t *testing.T) {
 		"KindEvent": uint64(KindEvent), "KindOnce": uint64(KindOnce), "KindRMutex": uint64(KindRMutex), "KindCond": uint64(KindCond), "KindRWMutex": uint64(KindRWMutex),
 		"KindWaitGroup": uint64(KindWaitGroup), "KindBarrier": uint64(KindBarrier), "KindRows": uint64(KindRows),
 		"KindValue": uint64(KindValue), "KindArray": uint64(KindArray), "KindMap": uint64(KindMap),
-		"KindBroadcast": uint64(KindBroadcast),
+		"KindBroadcast": uint64(KindBroadcast), "KindMPMC": uint64(KindMPMC),
 	})
 	require.Len(t, kindNames, int(KindMap)+1, "a kind is missing in the document, or in its test")
 }

@@ -22,8 +22,11 @@ const (
 	KindRows
 )
 
-// KindBroadcast is of package ring.
-const KindBroadcast Kind = 17
+// Kinds of package ring.
+const (
+	KindMPMC      Kind = 16
+	KindBroadcast Kind = 17
+)
 
 // Kinds of package state.
 const (
@@ -34,7 +37,7 @@ const (
 
 var kindNames = [...]string{"", "", "raw", "mutex", "semaphore", "spsc ring", "bytes ring",
 	"event", "once", "recursive mutex", "condition", "read-write mutex", "wait group", "barrier", "rows",
-	KindBroadcast: "broadcast ring", KindValue: "value", KindArray: "array", KindMap: "map"}
+	KindMPMC: "mpmc ring", KindBroadcast: "broadcast ring", KindValue: "value", KindArray: "array", KindMap: "map"}
 
 // String names the kind in words.
 func (k Kind) String() string {

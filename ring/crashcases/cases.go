@@ -13,5 +13,5 @@ import (
 
 // Cases are all of them.
 func Cases() []crashlab.Case {
-	return slices.Concat(makeCases(), takeCases(), writeCases(), readCases(), closeCases(), stormCases(), broadcastCases())
+	return slices.Concat(makeCases(), takeCases(), writeCases(), readCases(), closeCases(), stormCases(), broadcastCases(), mpmcCases())
 }

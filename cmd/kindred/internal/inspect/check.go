@@ -46,7 +46,7 @@ func checkObject(o segment.Object) error {
 	switch o.Kind() {
 	case segment.KindRaw:
 		return nil
-	case segment.KindSPSC, segment.KindBytes, segment.KindBroadcast:
+	case segment.KindSPSC, segment.KindBytes, segment.KindBroadcast, segment.KindMPMC:
 		return ring.Check(o)
 	case segment.KindValue, segment.KindArray, segment.KindMap:
 		return state.Check(o)

@@ -101,6 +101,8 @@ func stateOf(o segment.Object) (fmt.Stringer, error) {
 		return state.Inspect(o)
 	case segment.KindBroadcast:
 		return ring.InspectBroadcast(o)
+	case segment.KindMPMC:
+		return ring.InspectMPMC(o)
 	}
 	return sync.Inspect(o)
 }

@@ -1,0 +1,210 @@
+package ring
+
+import (
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/kindred-ipc/kindred/internal/futex"
+	"github.com/kindred-ipc/kindred/internal/segment"
+	"github.com/kindred-ipc/kindred/internal/word"
+)
+
+// A lane's lock is an owner, or nobody, and there is nothing to be repaired behind a dead one but tail and limit,
+// which follow from the slots. A lane to which one goroutine has pushed for a while has a bias to it: that one
+// pushes without a locked instruction. It announces each push in a mark of its process's seat, by a plain store, and
+// then looks whether the lane still has the bias; when it is through, it takes the mark back by a plain store.
+// Whoever else wants the lane says so in the lock, executes a fence on all CPUs (futex.Barrier), and
+// then looks at the mark. Either the one sees that the bias was revoked, or the other sees the mark.
+//
+//	lock                     to               who
+//	0                        owner            who pushes, or wants some of the lane's quota
+//	owner                    0                the same
+//	0                        owner*biased     the owner, which has pushed there often
+//	owner*biased             owner            the one that has the bias, when it needs more than a push
+//	owner*biased             owner*revoked    who else wants the lane
+//	owner*revoked            owner*drained    who else wants the lane, behind the fence
+//	owner*drained            another owner    who else wants the lane, if the mark is not set
+//	dead owner, any state    owner            the next who wants it, after proof of death: reckons the tail anew
+//
+// (*) with the seat, and the number of the mark in it. While the mark is set, the lane is locked, as far as others are
+// concerned, by one that may be stopped. The biased state is owed to nobody: to be drained and never locked costs
+// its owner a push through the lock.
+//
+// The mark is that of a stack, for a goroutine has no name that it could look up as quickly. A stack is one
+// goroutine's at a time, and between the look at its address and the last store of a push nothing is called that
+// could have it move; so all stores to a mark are in the order of one program. For the same reason a mark is
+// never given to another stack: somebody may have been interrupted right before he set it.
+const (
+	lockState = segment.FlagShift
+	lockSeat  = lockState + 2
+	lockMark  = lockSeat + 6
+
+	stateLocked  = 0
+	stateBiased  = 1
+	stateRevoked = 2
+	stateDrained = 3
+	stateMask    = 3
+	lockSeatMask = 1<<6 - 1
+)
+
+// biasing is whether lanes have biases: a plain store must publish, and the compiler be let alone between two.
+const biasing = futex.Asymmetric && !word.Modelled
+
+// bias is what a goroutine must know that has one. It never changes.
+type bias struct {
+	_     [segment.Line]byte // what else is in its lines is written by others
+	stack uintptr            // on which it runs
+	lane  int                // that has the bias
+	word  uint64             // its lock as long as it has it
+	mark  *word.Uint64       // set during a push
+	_     [segment.Line - 32]byte
+}
+
+// run is how many values in a row were pushed to a lane through the lock, one by one, from one stack.
+type run struct {
+	stack  uintptr
+	next   uint64 // the lane's tail, if nobody else has pushed
+	values uint64
+	earns  uint64 // how many of them earn the bias
+}
+
+// A bias that is revoked costs both sides as much as some thousand locks, so the next one takes twice as many to earn.
+// Tests have it cheaper.
+var (
+	firstEarns uint64 = 1 << 10
+	mostEarns  uint64 = 1 << 20
+)
+
+// origin is how a goroutine comes to push through the lock.
+type origin int
+
+const (
+	anew    origin = iota
+	holding        // it had the bias, and has locked the lane
+	regains        // the same, and has unlocked it, because there was no room
+)
+
+// count takes note of a push through the lock, and reports whether it has earned the bias. The lane is locked.
+func (r *run) count(at uint64, stack uintptr, from origin) bool {
+	if r.stack != stack || r.next != at {
+		r.stack, r.values = stack, 0
+	}
+	r.next = at + 1
+	r.values++
+	if from != anew {
+		return true
+	}
+	if r.values < max(r.earns, firstEarns) {
+		return false
+	}
+	r.values, r.earns = 0, min(2*max(r.earns, firstEarns), mostEarns)
+	return true
+}
+
+// grant gives l, which is not locked, a bias to the stack, if this process can have one.
+func (m *MPMC[T]) grant(l *track[T], stack uintptr) {
+	if !m.plain() || !m.here.mu.TryLock() {
+		return
+	}
+	seat := m.here.seat.Load()
+	if seat == 0 && !m.here.full.Load() {
+		tag, own, err := m.sitDown(polling)
+		if err == nil && tag != 0 && !own {
+			m.seats[tag-1].owner.Store(0)
+		}
+		seat = m.here.seat.Load()
+	}
+	b := m.biasFor(l, stack, uint64(seat))
+	m.here.mu.Unlock()
+	if b == nil || !l.lock.CompareAndSwap(0, b.word) {
+		return
+	}
+	if m.here.way.Load() != uint32(b.lane) {
+		l.lock.CompareAndSwap(b.word, 0) // if that fails, somebody revokes it
+		return
+	}
+	m.here.bias.Store(b)
+	if m.hall.crowd.Load() != 0 {
+		m.disperse()
+	}
+}
+
+// biasFor is that bias, nil if there can be none. The caller has m.here.mu.
+func (m *MPMC[T]) biasFor(l *track[T], stack uintptr, seat uint64) *bias {
+	self := m.self.Load()
+	if seat == 0 || self == 0 {
+		return nil
+	}
+	var stacks []uintptr // that have a mark, in its order
+	for _, b := range m.here.grants {
+		if b.stack == stack && b.lane == int(l.takes) {
+			return b
+		}
+		if !slices.Contains(stacks, b.stack) {
+			stacks = append(stacks, b.stack)
+		}
+	}
+	mark := slices.Index(stacks, stack)
+	if mark < 0 {
+		mark = len(stacks)
+	}
+	if mark == maxMarks {
+		return nil
+	}
+	b := &bias{
+		stack: stack, lane: int(l.takes), mark: &m.seats[seat-1].marks[mark],
+		word: self | stateBiased<<lockState | seat<<lockSeat | uint64(mark)<<lockMark,
+	}
+	m.here.grants = append(m.here.grants, b)
+	return b
+}
+
+// claim locks a lane that has its bias to the stack of the caller, and whose lock was w. Whoever calls is not in the
+// middle of a push.
+func (m *MPMC[T]) claim(l *track[T], w uint64) bool {
+	b := m.here.bias.Load()
+	return b != nil && b.word == w && b.stack == stack() && l.lock.CompareAndSwap(w, m.self.Load())
+}
+
+// revoke takes a lane's bias away from whoever has it, and locks the lane. It reports false if the one that had the
+// bias is in the middle of a push.
+func (m *MPMC[T]) revoke(l *track[T]) (bool, error) {
+	for range tryAgain {
+		w := l.lock.Load()
+		switch w >> lockState & stateMask {
+		case stateBiased:
+			l.lock.CompareAndSwap(w, w+(stateRevoked-stateBiased)<<lockState)
+		case stateRevoked:
+			if !futex.Barrier() {
+				time.Sleep(time.Millisecond) // which outlasts a store on its way; see futex.Event.Demand
+			}
+			l.lock.CompareAndSwap(w, w+(stateDrained-stateRevoked)<<lockState)
+		case stateDrained:
+			self := m.self.Load()
+			if self == 0 {
+				return false, ErrClosed
+			}
+			pushing, err := pushing(m.seats, w)
+			if err != nil || pushing || !l.lock.CompareAndSwap(w, self) {
+				return false, err
+			}
+			return true, nil
+		default:
+			return false, nil
+		}
+	}
+	return false, nil
+}
+
+// pushing reports whether the mark is set that a lane's lock names; or whether the one that has the bias
+// is dead and has lost even its seat, and the mark with it.
+func pushing(seats []seat, w uint64) (bool, error) {
+	seat, mark := w>>lockSeat&lockSeatMask, w>>lockMark
+	if seat-1 >= uint64(len(seats)) || mark >= maxMarks {
+		return false, fmt.Errorf("lock %#x names mark %d of seat %d: %w", w, mark, seat, ErrCorrupt)
+	}
+	s := &seats[seat-1]
+	set := s.marks[mark].Load() != 0
+	return set || s.owner.Load() != uint64(segment.OwnerOf(w)), nil // in this order: see (*MPMC).reckon
+}

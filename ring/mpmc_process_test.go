@@ -1,0 +1,534 @@
+package ring_test
+
+import (
+	"context"
+	"errors"
+	"math/rand/v2"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"golang.org/x/sys/unix"
+
+	"github.com/kindred-ipc/kindred/internal/proctest"
+	"github.com/kindred-ipc/kindred/proc"
+	"github.com/kindred-ipc/kindred/ring"
+	"github.com/kindred-ipc/kindred/shm"
+)
+
+// openMPMC finds a ring of any number of ends in the child.
+func openMPMC[T any](ctx context.Context, ref shm.Ref) (*ring.MPMC[T], error) {
+	seg, err := proc.Segment(ctx, ref)
+	if err != nil {
+		return nil, err
+	}
+	return ring.MPMCFrom[T](seg, ref)
+}
+
+// feeder pushes marks of its own, singly and by several, until it has pushed k.N of them.
+var feeder = child("mpmc/feeder", func(ctx context.Context, k task) error {
+	m, err := openMPMC[mark](ctx, k.Ring)
+	if err != nil {
+		return err
+	}
+	m.SetPolicy(k.Policy)
+	for i := uint64(1); i <= k.N; {
+		batch := []mark{}
+		for n := 1 + i%7; n > 0 && i <= k.N; n-- {
+			batch = append(batch, mark{uint32(k.From), uint32(i)})
+			i++
+		}
+		if len(batch) == 1 {
+			err = m.Push(ctx, batch[0])
+		} else {
+			_, err = m.PushN(ctx, batch)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+})
+
+// eater pops from a ring until it is closed, and pushes what it got to another one.
+var eater = child("mpmc/eater", func(ctx context.Context, k task) error {
+	m, err := openMPMC[mark](ctx, k.Ring)
+	if err != nil {
+		return err
+	}
+	out, err := openMPMC[mark](ctx, k.Answer)
+	if err != nil {
+		return err
+	}
+	m.SetPolicy(k.Policy)
+	vs := make([]mark, 5)
+	for {
+		n, err := m.PopN(ctx, vs)
+		if errors.Is(err, ring.ErrClosed) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		if _, err := out.PushN(ctx, vs[:n]); err != nil {
+			return err
+		}
+	}
+})
+
+func TestMPMCBetweenProcesses(t *testing.T) {
+	for name, policy := range policies {
+		t.Run(name, func(t *testing.T) {
+			const producers, consumers, each = 4, 4, 5000
+			ctx, seg := bounded(t), segmentOf(t)
+			there, err := ring.NewMPMC[mark](seg, 50)
+			require.NoError(t, err)
+			back, err := ring.NewMPMC[mark](seg, 50)
+			require.NoError(t, err)
+			var feeders, eaters []*proc.Process
+			for i := range producers {
+				feeders = append(feeders, start(t, feeder, seg, task{Ring: there.Ref(), From: uint64(i), N: each, Policy: policy}))
+			}
+			for range consumers {
+				eaters = append(eaters, start(t, eater, seg, task{Ring: there.Ref(), Answer: back.Ref(), Policy: policy}))
+			}
+			seen := map[mark]bool{}
+			for range producers * each {
+				v, err := back.Pop(ctx)
+				require.NoError(t, err)
+				require.False(t, seen[v], "%+v came twice", v)
+				seen[v] = true
+			}
+			for _, p := range feeders {
+				require.NoError(t, p.Wait(ctx))
+			}
+			require.NoError(t, there.Close())
+			for _, p := range eaters {
+				require.NoError(t, p.Wait(ctx))
+			}
+			require.True(t, back.Empty())
+			require.Zero(t, there.Lost())
+		})
+	}
+}
+
+// What killed producers had pushed comes, once, and in their order. The room that they had is there again.
+func TestMPMCProducersAreKilled(t *testing.T) {
+	const capacity = 20
+	ctx, seg := bounded(t), segmentOf(t)
+	m, err := ring.NewMPMC[mark](seg, capacity)
+	require.NoError(t, err)
+	last := map[uint32]uint32{}
+	pop := func() bool {
+		v, ok, err := m.TryPop()
+		require.NoError(t, err)
+		if ok {
+			require.Equal(t, last[v.By]+1, v.Number, "value of producer %d", v.By)
+			last[v.By] = v.Number
+		}
+		return ok
+	}
+	for round := range 8 {
+		var feeders []*proc.Process
+		for i := range 3 {
+			feeders = append(feeders, start(t, feeder, seg, task{Ring: m.Ref(), From: uint64(round*3 + i), N: 1 << 30}))
+		}
+		for range 200 + rand.IntN(2000) {
+			for !pop() {
+			}
+		}
+		for _, p := range feeders {
+			kill(t, p)
+		}
+		for pop() {
+		}
+		for i := range capacity {
+			require.NoError(t, m.Push(ctx, mark{1000, last[1000] + uint32(i) + 1}))
+		}
+		require.True(t, m.Full())
+		for pop() {
+		}
+		require.True(t, m.Empty())
+	}
+	require.Zero(t, m.Lost())
+}
+
+// hoarder pops as fast as it can, and pushes the number of what it popped to another ring, of which it is the
+// only one who pushes, so that this ring tells how much it had returned.
+var hoarder = child("mpmc/hoarder", func(ctx context.Context, k task) error {
+	m, err := openMPMC[mark](ctx, k.Ring)
+	if err != nil {
+		return err
+	}
+	seg, err := proc.Segment(ctx, k.Answer)
+	if err != nil {
+		return err
+	}
+	told, err := ring.SPSCFrom[uint64](seg, k.Answer)
+	if err != nil {
+		return err
+	}
+	w, err := told.Writer()
+	if err != nil {
+		return err
+	}
+	for {
+		v, err := m.Pop(ctx)
+		if err != nil {
+			return err
+		}
+		if err := w.Push(ctx, uint64(v.Number)); err != nil {
+			return err
+		}
+	}
+})
+
+// Of what a killed consumer took, all but the last is with its caller; that one is counted as lost if it was
+// killed before it could be returned.
+func TestMPMCConsumersAreKilled(t *testing.T) {
+	ctx, seg := bounded(t), segmentOf(t)
+	m, err := ring.NewMPMC[mark](seg, 64)
+	require.NoError(t, err)
+	number, lost, unreturned := uint32(0), 0, 0
+	for range 10 {
+		told, err := ring.NewSPSC[uint64](seg, 1<<14)
+		require.NoError(t, err)
+		in, err := told.Reader()
+		require.NoError(t, err)
+		first := number
+		p := start(t, hoarder, seg, task{Ring: m.Ref(), Answer: told.Ref()})
+		for range 100 + rand.IntN(2000) {
+			number++
+			require.NoError(t, m.Push(ctx, mark{Number: number}))
+		}
+		kill(t, p)
+		returned := uint32(0)
+		for {
+			v, ok, err := in.TryPop()
+			require.NoError(t, err)
+			if !ok {
+				break
+			}
+			returned++
+			require.EqualValues(t, first+returned, v)
+		}
+		left := uint32(0)
+		for {
+			v, ok, err := m.TryPop()
+			require.NoError(t, err)
+			if !ok {
+				break
+			}
+			left++
+			if left == 1 {
+				require.LessOrEqual(t, v.Number, first+returned+2)
+				unreturned += int(v.Number - (first + returned + 1))
+			} else {
+				require.LessOrEqual(t, v.Number, number)
+			}
+		}
+		if left == 0 {
+			unreturned += int(number - (first + returned))
+		}
+		require.GreaterOrEqual(t, m.Lost(), lost)
+		lost = m.Lost()
+		require.LessOrEqual(t, lost, unreturned)
+		require.Equal(t, lost, m.Lost(), "counted again")
+	}
+}
+
+// gusher pushes batches without a pause until there is something in the other ring.
+var gusher = child("mpmc/gusher", func(ctx context.Context, k task) error {
+	m, err := openMPMC[mark](ctx, k.Ring)
+	if err != nil {
+		return err
+	}
+	halt, err := openMPMC[mark](ctx, k.Answer)
+	if err != nil {
+		return err
+	}
+	m.SetPolicy(ring.Spin)
+	batch := make([]mark, 32)
+	for number := uint32(0); halt.Empty(); {
+		for i := range batch {
+			number++
+			batch[i] = mark{uint32(k.From), number}
+		}
+		if _, err := m.PushN(ctx, batch); err != nil {
+			return err
+		}
+	}
+	return nil
+})
+
+// dripper pushes one by one, and so has a bias, until there is something in the other ring.
+var dripper = child("mpmc/dripper", func(ctx context.Context, k task) error {
+	m, err := openMPMC[mark](ctx, k.Ring)
+	if err != nil {
+		return err
+	}
+	halt, err := openMPMC[mark](ctx, k.Answer)
+	if err != nil {
+		return err
+	}
+	for number := uint32(1); halt.Empty(); number++ {
+		if err := m.Push(ctx, mark{uint32(k.From), number}); err != nil {
+			return err
+		}
+	}
+	return nil
+})
+
+// Who has the bias of a lane and is stopped outside of a push keeps nothing, dead or alive.
+func TestMPMCAStoppedOwnerOfABiasKeepsNothing(t *testing.T) {
+	if !ring.Biasing {
+		t.Skip("there are no biases here")
+	}
+	const capacity = 100
+	ctx, seg := bounded(t), segmentOf(t)
+	for _, end := range []unix.Signal{unix.SIGCONT, unix.SIGKILL} {
+		m, err := ring.NewMPMC[mark](seg, capacity)
+		require.NoError(t, err)
+		halt, err := ring.NewMPMC[mark](seg, 1)
+		require.NoError(t, err)
+		last := map[uint32]uint32{}
+		pop := func() bool {
+			v, ok, err := m.TryPop()
+			require.NoError(t, err)
+			if ok {
+				require.Equal(t, last[v.By]+1, v.Number, "value of %d", v.By)
+				last[v.By] = v.Number
+			}
+			return ok
+		}
+		p := start(t, dripper, seg, task{Ring: m.Ref(), Answer: halt.Ref()})
+		for number, rounds := uint32(0), 0; rounds < 5; {
+			require.NoError(t, ctx.Err())
+			for range 500 {
+				pop()
+			}
+			require.NoError(t, proctest.Stop(p.Pid()))
+			if kept, _ := ring.Kept(m); kept == 0 && ring.Lent(m) == 1 {
+				rounds++
+				for pop() {
+				}
+				for range capacity {
+					number++
+					ok, err := m.TryPush(mark{1, number})
+					require.NoError(t, err)
+					require.True(t, ok, "value %d", number)
+				}
+				require.True(t, m.Full())
+				require.Zero(t, ring.Lent(m))
+			}
+			if end == unix.SIGKILL && rounds == 5 {
+				kill(t, p)
+				break
+			}
+			require.NoError(t, p.Signal(unix.SIGCONT))
+		}
+		require.NoError(t, halt.Push(ctx, mark{}))
+		for running := true; running; {
+			select {
+			case <-p.Done():
+				running = false
+			default:
+				pop()
+			}
+		}
+		for pop() {
+		}
+		require.Zero(t, m.Lost())
+	}
+}
+
+// A producer that is stopped while it has a lane locked keeps that lane, and as much room as that may hold. All
+// that is committed is popped meanwhile, and all other room is used. Who needs more waits until it goes on, or is
+// killed, and no longer.
+func TestMPMCAStoppedProducerKeepsTheRoomOfItsLane(t *testing.T) {
+	for name, end := range map[string]unix.Signal{"it goes on": unix.SIGCONT, "it is killed": unix.SIGKILL} {
+		t.Run(name, func(t *testing.T) {
+			ctx, seg := bounded(t), segmentOf(t)
+			for range 3 {
+				stopped(ctx, t, seg, end, gusher, 32)
+				stopped(ctx, t, seg, end, dripper, 1)
+			}
+		})
+	}
+}
+
+func stopped(ctx context.Context, t *testing.T, seg *shm.Segment, end unix.Signal, pusher *proc.Function[task], batch uint32) {
+	const capacity, gushes, mine = 100, 1, 2
+	m, err := ring.NewMPMC[mark](seg, capacity)
+	require.NoError(t, err)
+	halt, err := ring.NewMPMC[mark](seg, 1)
+	require.NoError(t, err)
+	var last [3]uint32
+	pop := func() bool {
+		v, ok, err := m.TryPop()
+		require.NoError(t, err)
+		if ok {
+			require.Equal(t, last[v.By]+1, v.Number, "value of %d", v.By)
+			last[v.By] = v.Number
+		}
+		return ok
+	}
+	number := uint32(0)
+	push := func() bool {
+		ok, err := m.TryPush(mark{mine, number + 1})
+		require.NoError(t, err)
+		if ok {
+			number++
+		}
+		return ok
+	}
+
+	p := start(t, pusher, seg, task{Ring: m.Ref(), Answer: halt.Ref(), From: gushes})
+	kept, lanes := 0, 0
+	for lanes == 0 {
+		require.NoError(t, ctx.Err())
+		for got := last[gushes]; last[gushes] < got+10; {
+			require.NoError(t, ctx.Err())
+			pop()
+			push()
+		}
+		require.NoError(t, proctest.Stop(p.Pid()))
+		if lanes, kept = ring.Kept(m); lanes == 0 {
+			require.NoError(t, p.Signal(unix.SIGCONT))
+		}
+	}
+
+	for pop() {
+	}
+	require.True(t, m.Empty(), "all that is committed is popped")
+	require.Equal(t, number, last[mine])
+	for range 5 {
+		for range capacity - kept {
+			require.True(t, push(), "%d of the room for %d are kept, in %d lanes", kept, capacity, lanes)
+		}
+		require.False(t, push())
+		for pop() {
+		}
+		require.Equal(t, number, last[mine])
+	}
+	for range capacity - kept {
+		require.True(t, push())
+	}
+	number++
+	pushed := make(chan error, 1)
+	go func() { pushed <- m.Push(ctx, mark{mine, number}) }()
+	for ring.Sleepers(m) == 0 {
+		require.NoError(t, ctx.Err())
+		select {
+		case err := <-pushed:
+			require.FailNow(t, "beyond the room that is left", "%v", err)
+		default:
+			time.Sleep(time.Millisecond)
+		}
+	}
+	require.EqualValues(t, capacity-kept, m.Len())
+
+	require.NoError(t, halt.Push(ctx, mark{}))
+	require.NoError(t, p.Signal(end))
+	if end == unix.SIGKILL {
+		<-p.Done()
+		require.NoError(t, <-pushed, "and nobody popped")
+	} else {
+		// It may have filled what it kept before the other one came to it.
+		for waits := true; waits; {
+			select {
+			case err := <-pushed:
+				require.NoError(t, err)
+				waits = false
+			default:
+				pop()
+			}
+		}
+		for running := true; running; {
+			select {
+			case <-p.Done():
+				running = false
+			default:
+				pop()
+			}
+		}
+		require.NoError(t, p.Wait(ctx))
+	}
+	for pop() {
+	}
+	require.Equal(t, number, last[mine])
+	if end == unix.SIGCONT {
+		require.Zero(t, last[gushes]%batch, "the last batch is whole")
+	}
+	for range capacity {
+		require.True(t, push(), "all room is there again")
+	}
+	require.False(t, push())
+	for pop() {
+	}
+	require.Equal(t, number, last[mine])
+	require.Zero(t, m.Lost())
+}
+
+// A consumer that is stopped wherever it is keeps nothing from anybody but what it has taken, and is not taken for
+// dead: that comes when it goes on.
+func TestMPMCAStoppedConsumerKeepsNothing(t *testing.T) {
+	const capacity = 100
+	ctx, seg := bounded(t), segmentOf(t)
+	m, err := ring.NewMPMC[mark](seg, capacity)
+	require.NoError(t, err)
+	back, err := ring.NewMPMC[mark](seg, capacity)
+	require.NoError(t, err)
+	e := start(t, eater, seg, task{Ring: m.Ref(), Answer: back.Ref()})
+	eaten := make(chan int, 1)
+	go func() {
+		n := 0
+		for _, err := range back.All(ctx) {
+			if err == nil {
+				n++
+			}
+		}
+		eaten <- n
+	}()
+	number, popped := uint32(0), 0
+	push := func() {
+		number++
+		require.NoError(t, m.Push(ctx, mark{Number: number}))
+	}
+	for range 30 {
+		for range 100 + rand.IntN(500) {
+			push()
+		}
+		require.NoError(t, proctest.Stop(e.Pid()))
+		for {
+			_, ok, err := m.TryPop()
+			require.NoError(t, err)
+			if !ok {
+				break
+			}
+			popped++
+		}
+		for range capacity {
+			ok, err := m.TryPush(mark{Number: number + 1})
+			require.NoError(t, err)
+			require.True(t, ok)
+			number++
+		}
+		require.True(t, m.Full())
+		for i := range uint32(capacity) {
+			v, ok, err := m.TryPop()
+			require.NoError(t, err)
+			require.True(t, ok)
+			require.Equal(t, number-capacity+i+1, v.Number)
+			popped++
+		}
+		require.True(t, m.Empty())
+		require.Zero(t, m.Lost())
+		require.NoError(t, e.Signal(unix.SIGCONT))
+	}
+	require.NoError(t, m.Close())
+	require.NoError(t, e.Wait(ctx))
+	require.NoError(t, back.Close())
+	require.Equal(t, int(number), popped+<-eaten)
+	require.Zero(t, m.Lost())
+}

@@ -1,0 +1,570 @@
+package ring
+
+import (
+	"context"
+	"fmt"
+	"runtime"
+
+	"github.com/kindred-ipc/kindred/internal/futex"
+	"github.com/kindred-ipc/kindred/internal/race"
+	"github.com/kindred-ipc/kindred/internal/segment"
+	"github.com/kindred-ipc/kindred/internal/word"
+)
+
+// Who pushes has a lane locked, or its bias (mpmc_bias.go), writes the value into the slot at its tail, and then the
+// slot's sequence, which commits the push.
+//
+//	sequence of the slot of position p (n slots)
+//	0 or p+1-n       p+1         who has the lane, at position p = tail: the push is committed
+//
+//	quotas                       who
+//	sum is capacity  the same    who has two lanes locked: moves what one has left to the other
+//
+// Whoever has a lane waits for nothing: the second lock is tried.
+
+// Push appends v. It blocks while the ring is full. Errors: ErrClosed, ErrCorrupt, and the context's.
+func (m *MPMC[T]) Push(ctx context.Context, v T) error {
+	from, way := anew, m.here.way.Load()
+	if b := m.here.bias.Load(); biasing && b != nil && b.stack == stack() {
+		// Nothing is called until the mark is taken back, but stretch.
+		l := &m.lanes[b.lane]
+		futex.Publish(b.mark, 1) // pairs with the barrier in revoke
+		if l.lock.Load() == b.word {
+			at := l.tail.Load()
+			if m.hall.closed.Load() == 0 && (at < l.limit.Load() || m.stretch(l, at)) {
+				s := &l.slots[at&m.mask]
+				s.value = v
+				futex.Publish(&s.sequence, at+1) // pairs with the load in (*MPMC).Pop
+				futex.Publish(&l.tail, at+1)
+				futex.Publish(b.mark, 0)
+				if !m.items.Event().Idle() {
+					m.wake(m.items)
+				}
+				if m.hall.crowd.Load() != 0 {
+					m.disperse()
+				}
+				if m.cut() {
+					return m.lostPush()
+				}
+				if at%4 == 0 {
+					m.fetch(l, at)
+				}
+				runtime.KeepAlive(m)
+				return nil
+			}
+			if l.lock.CompareAndSwap(b.word, uint64(segment.OwnerOf(b.word))) {
+				from, way = holding, uint32(b.lane)
+			}
+		}
+		b.mark.Store(0)
+		if from == anew {
+			m.here.bias.CompareAndSwap(b, nil)
+		}
+	}
+	return m.pushLocked(ctx, v, way, stack(), from)
+}
+
+// soon is how many values ahead a lane with a bias has its CPU fetch lines, which those who pop have read. There is no
+// locked instruction that waits for the stores before it, so the fetches overlap.
+const soon = 16
+
+//go:noinline
+func (m *MPMC[T]) fetch(l *track[T], at uint64) {
+	futex.PrefetchWrite(&l.slots[(at+soon)&m.mask].sequence)
+}
+
+// stretch moves the limit of a lane whose tail is at, as far as its quota goes, and reports whether there is
+// room now. It leaves alone what looks wrong.
+//
+//go:nosplit
+//go:noinline
+func (m *MPMC[T]) stretch(l *track[T], at uint64) bool {
+	head := l.head.Load() >> endShift
+	limit := head + m.hall.quotas.Load()>>(l.takes*m.width)&(1<<m.width-1)
+	if at-head > m.mask || at >= limit || limit-head > m.capacity || limit > maxEnd {
+		return false
+	}
+	futex.Publish(&l.limit, limit)
+	return true
+}
+
+// pushLocked is Push through the lock.
+func (m *MPMC[T]) pushLocked(ctx context.Context, v T, way uint32, stack uintptr, from origin) error {
+	if way >= uint32(len(m.lanes)) {
+		return m.pushSlow(ctx, v, stack, from)
+	}
+	l, self := &m.lanes[way], m.self.Load()
+	if from != holding && (self == 0 || !l.lock.CompareAndSwap(0, self)) {
+		return m.pushSlow(ctx, v, stack, from)
+	}
+	at := l.tail.Load()
+	if at >= l.limit.Load() && !(biasing && m.stretch(l, at)) || m.hall.closed.Load() != 0 || m.here.way.Load() != way {
+		m.unlock(l.lane)
+		return m.pushSlow(ctx, v, stack, from)
+	}
+	i := at & m.mask
+	s := &l.slots[i]
+	s.value = v
+	if race.Enabled {
+		m.race.Release(m.raceItem(l, i))
+	}
+	futex.Publish(&s.sequence, at+1) // pairs with the load in (*MPMC).Pop
+	futex.Publish(&l.tail, at+1)
+	earned := biasing && l.run.count(at, stack, from)
+	futex.Publish(&l.lock, 0)
+	if !m.items.Event().Idle() {
+		m.wake(m.items)
+	}
+	if m.hall.crowd.Load() != 0 {
+		m.disperse()
+	}
+	if m.cut() {
+		return m.lostPush()
+	}
+	if earned {
+		m.grant(l, stack)
+	}
+	runtime.KeepAlive(m)
+	return nil
+}
+
+// lostPush reports that the segment was closed under a push, which may have come too late.
+func (m *MPMC[T]) lostPush() error { return m.wrap("push to", m.seg.Writable()) }
+
+func (m *MPMC[T]) pushSlow(ctx context.Context, v T, stack uintptr, from origin) error {
+	if from == holding {
+		from = regains
+	}
+	if way := m.here.way.Load(); m.glanceAtRoom(way) {
+		return m.pushLocked(ctx, v, way, stack, from)
+	}
+	vs := [1]T{v}
+	_, err := m.PushN(ctx, vs[:])
+	if way := m.here.way.Load(); err == nil && from == regains && way < uint32(len(m.lanes)) {
+		m.grant(&m.lanes[way], stack)
+	}
+	return err
+}
+
+// A glance at room is as polite as one at values: who pops needs his swap's line for himself. What he makes room for
+// between two looks is worth the look, but no more than a part of a small ring.
+const (
+	roomPolls  = 4
+	roomPauses = 64
+)
+
+// glanceAtRoom polls the head of the lane that Push pushes to, if all are full, and reports
+// whether there is room now.
+func (m *MPMC[T]) glanceAtRoom(way uint32) bool {
+	if way >= uint32(len(m.lanes)) || !futex.ManyCPUs() {
+		return false
+	}
+	for i := range m.lanes {
+		if m.left(&m.lanes[i]) != 0 {
+			return false // that is not what stands in the way
+		}
+	}
+	pauses := min(max(m.capacity/roomPauses, 1), roomPauses)
+	for range roomPolls {
+		for range pauses {
+			futex.Pause()
+		}
+		if m.left(&m.lanes[way]) != 0 {
+			return true
+		}
+	}
+	return false
+}
+
+// TryPush appends v if there is room, and reports whether it did. It never blocks: it reports false, too, if
+// all that is left is room in lanes to which others are pushing at that moment.
+func (m *MPMC[T]) TryPush(v T) (bool, error) {
+	vs := [1]T{v}
+	n, err := m.TryPushN(vs[:])
+	return n == 1, err
+}
+
+// tryAgain is how often a call that does not block looks again when others are at work.
+const tryAgain = 256
+
+// TryPushN appends as many of the values as there is room for, and returns how many these were. It never
+// blocks; see TryPush.
+func (m *MPMC[T]) TryPushN(vs []T) (int, error) {
+	pushed := 0
+	for again := 0; pushed < len(vs) && again < tryAgain; {
+		n, busy, err := m.push(vs[pushed:], asking)
+		pushed += n
+		if err != nil {
+			return pushed, m.wrap("push to", err)
+		}
+		if n > 0 {
+			continue
+		}
+		if !busy {
+			break
+		}
+		again++
+		yield(again)
+	}
+	return pushed, nil
+}
+
+// yield lets others go on who are at work for a moment.
+func yield(again int) {
+	if again%16 == 0 {
+		runtime.Gosched()
+	}
+	futex.Pause()
+}
+
+// PushN appends the values in their order, and blocks while there is no room for the next. It returns how
+// many it pushed, which is all unless there is an error. Values of others may come between them.
+func (m *MPMC[T]) PushN(ctx context.Context, vs []T) (int, error) {
+	pushed := 0
+	for pushed < len(vs) {
+		n, _, err := m.push(vs[pushed:], polling)
+		if n == 0 && err == nil {
+			n, err = m.pushWait(ctx, vs[pushed:])
+		}
+		pushed += n
+		if err != nil {
+			return pushed, m.wrap("push to", err)
+		}
+	}
+	return pushed, nil
+}
+
+// pushWait pushes some of the values, as soon as it can.
+func (m *MPMC[T]) pushWait(ctx context.Context, vs []T) (n int, err error) {
+	var busy bool
+	try := func(how manner) bool {
+		n, busy, err = m.push(vs, how)
+		if busy && how == sleeping {
+			n, _, err = m.push(vs, how) // who was in the way may have unlocked before crowd was set
+		}
+		return n > 0 || err != nil
+	}
+	waited := m.room.Wait(ctx, segment.Wait{
+		Try:        func() bool { return try(sleeping) },
+		Poll:       func() bool { return try(polling) },
+		Peer:       m.obstacle,
+		Recover:    func(segment.Owner) bool { return false }, // the next try inherits
+		Asymmetric: futex.Owing,
+	})
+	if waited != nil {
+		return 0, waited
+	}
+	return n, err
+}
+
+// obstacle is who has locked the lane that this process pushes to.
+func (m *MPMC[T]) obstacle() segment.Owner {
+	return m.others(&m.lanes[m.here.way.Load()&wayLane].lock)
+}
+
+func (m *MPMC[T]) others(lock *word.Uint64) segment.Owner {
+	if o := segment.OwnerOf(lock.Load()); o != m.seg.Self() {
+		return o
+	}
+	return 0
+}
+
+// maxHold is how many values are pushed under a lock at most, so that nobody holds one for long.
+const maxHold = 64
+
+// push pushes the first of the values, as many as there is room for. It reports whether others stood in the
+// way if it pushed none.
+func (m *MPMC[T]) push(vs []T, how manner) (n int, busy bool, err error) {
+	if len(vs) == 0 {
+		return 0, false, nil
+	}
+	plain := m.plain()
+	for {
+		if err := m.seg.Writable(); err != nil {
+			return 0, false, err
+		}
+		if m.isClosed() {
+			return 0, false, ErrClosed
+		}
+		way := m.here.way.Load()
+		if way&wayOldMask != 0 {
+			if m.arrive(way, how) {
+				continue
+			}
+			m.busy(how)
+			return 0, true, nil
+		}
+		l := &m.lanes[way&wayLane]
+		var ok bool
+		if ok, err = m.lock(l, how); err == nil && !ok {
+			if m.swerve(way, l) {
+				continue
+			}
+			ok, err = m.revoke(l)
+		}
+		if err != nil {
+			return 0, false, err
+		}
+		if !ok {
+			m.busy(how)
+			return 0, true, nil
+		}
+		if m.here.way.Load() != way { // another goroutine has left this lane
+			m.unlock(l.lane)
+			continue
+		}
+		if m.isClosed() {
+			m.unlock(l.lane)
+			return 0, false, ErrClosed
+		}
+		n, busy, err = m.fill(l, vs, plain, how)
+		m.unlock(l.lane)
+		break
+	}
+	if n > 0 && !m.items.Event().Idle() {
+		m.wake(m.items)
+	}
+	if m.hall.crowd.Load() != 0 {
+		m.disperse()
+	}
+	if busy && n == 0 {
+		m.busy(how)
+	}
+	if err == nil && m.cut() {
+		err = m.seg.Writable()
+	}
+	return n, busy, err
+}
+
+// isClosed reports whether the ring was closed.
+func (m *MPMC[T]) isClosed() bool {
+	closed := m.hall.closed.Load() != 0
+	if race.Enabled && closed {
+		m.race.Acquire(raceClosed)
+	}
+	return closed
+}
+
+// lock locks the lane if nobody who lives has it locked, and no other goroutine its bias.
+func (m *MPMC[T]) lock(l *track[T], how manner) (bool, error) {
+	self := m.self.Load()
+	if self == 0 {
+		return false, ErrClosed
+	}
+	for {
+		if l.lock.CompareAndSwap(0, self) {
+			return true, nil
+		}
+		w := l.lock.Load()
+		if w == 0 {
+			continue
+		}
+		o := segment.OwnerOf(w)
+		if o == 0 || uint64(o) != w && w>>lockState&stateMask == stateLocked {
+			return false, fmt.Errorf("lane %d locked by %#x: %w", l.takes, w, ErrCorrupt)
+		}
+		if m.claim(l, w) {
+			return true, nil
+		}
+		if uint64(o) == self || !m.gone(o, how) {
+			return false, nil
+		}
+		if l.lock.CompareAndSwap(w, self) {
+			tail := l.written(l.head.Load() >> endShift)
+			l.limit.Store(tail)
+			l.tail.Store(tail)
+			return true, nil
+		}
+	}
+}
+
+// unlock pairs with the swap of the next who locks. It does not fence: whoever sleeps has seen to that.
+func (m *MPMC[T]) unlock(l *lane) {
+	if m.here.way.Load()&wayFenced != 0 {
+		l.lock.Store(0)
+		return
+	}
+	futex.Publish(&l.lock, 0)
+}
+
+// fill pushes to a lane that is locked.
+func (m *MPMC[T]) fill(l *track[T], vs []T, plain bool, how manner) (n int, busy bool, err error) {
+	at, limit := l.tail.Load(), l.limit.Load()
+	if at >= limit {
+		if limit, busy, err = m.refill(l, at, how); at >= limit {
+			return 0, busy, err
+		}
+	}
+	if limit-at > m.capacity {
+		return 0, false, fmt.Errorf("lane %d at %d may push up to %d: %w", l.takes, at, limit, ErrCorrupt)
+	}
+	vs = vs[:min(uint64(len(vs)), limit-at, maxHold)]
+	for _, v := range vs {
+		i := at & m.mask
+		s := &l.slots[i]
+		s.value = v
+		if race.Enabled {
+			m.race.Release(m.raceItem(l, i))
+		}
+		at++
+		if plain {
+			futex.Publish(&s.sequence, at)
+		} else {
+			s.sequence.Store(at)
+		}
+	}
+	l.tail.Store(at)
+	return len(vs), false, nil
+}
+
+// refill is up to where may be pushed to a lane that is locked, and whose tail is at. It gets the lane a
+// larger quota if it needs one.
+func (m *MPMC[T]) refill(l *track[T], at uint64, how manner) (limit uint64, busy bool, err error) {
+	for {
+		head := l.head.Load() >> endShift
+		used := at - head
+		quotas := m.hall.quotas.Load()
+		if used > m.mask+1 || at >= maxEnd || m.sum(quotas) != m.capacity {
+			return 0, false, fmt.Errorf("lane %d from %d to %d, quotas %#x: %w", l.takes, head, at, quotas, ErrCorrupt)
+		}
+		if race.Enabled {
+			m.race.Acquire(m.raceHead(l))
+		}
+		if quota := m.quota(quotas, l.takes); used < quota {
+			limit = min(head+quota, maxEnd)
+			l.limit.Store(limit)
+			return limit, false, nil
+		}
+		more, others, err := m.borrow(l, how)
+		if !more || err != nil {
+			return 0, others, err
+		}
+	}
+}
+
+// borrow moves half of what another lane has left of its quota to l, which is locked: of one that is not locked, if
+// there is one that has some. If it can not, it reports whether others stood in the way.
+func (m *MPMC[T]) borrow(l *track[T], how manner) (ok, busy bool, err error) {
+	n, quotas := uint64(len(m.lanes)), m.hall.quotas.Load()
+	for k := uint64(1); k < 2*n; k++ {
+		from := &m.lanes[(l.takes+k)%n]
+		if from == l || m.left(from) == 0 || k < n && from.lock.Load() != 0 {
+			continue
+		}
+		locked, err := m.lock(from, how)
+		if err == nil && !locked {
+			locked, err = m.revoke(from)
+		}
+		if err != nil {
+			return false, false, err
+		}
+		if !locked {
+			busy = true
+			continue
+		}
+		left := m.left(from)
+		if left > 0 {
+			from.limit.Store(from.tail.Load())
+			m.move(from.takes, l.takes, (left+1)/2)
+		}
+		m.unlock(from.lane)
+		if left > 0 {
+			return true, false, nil
+		}
+	}
+	// What was moved meanwhile may be left in a lane that was looked at before.
+	return false, busy || m.hall.quotas.Load() != quotas, nil
+}
+
+// left is how much of its quota a lane does not use. Unless it is locked, that is a guess: too much if values
+// were pushed whose tail is not stored yet, or never will be because who pushed them died.
+func (m *MPMC[T]) left(l *track[T]) uint64 {
+	tail, head := l.tail.Load(), l.head.Load()>>endShift
+	quota := m.quota(m.hall.quotas.Load(), l.takes)
+	if tail <= head {
+		return quota // beyond tail when those values were popped already
+	}
+	if used := tail - head; used < quota {
+		return quota - used
+	}
+	return 0
+}
+
+// move moves n of a lane's quota to another lane. Both are locked, so that these two change for nobody else.
+func (m *MPMC[T]) move(from, to, n uint64) {
+	width := uint64(quotaBits(len(m.lanes)))
+	for {
+		old := m.hall.quotas.Load()
+		if m.hall.quotas.CompareAndSwap(old, old-n<<(from*width)+n<<(to*width)) {
+			return
+		}
+	}
+}
+
+func (m *MPMC[T]) quota(quotas, lane uint64) uint64 { return quotaIn(quotas, len(m.lanes), lane) }
+
+func quotaIn(quotas uint64, lanes int, lane uint64) uint64 {
+	width := uint64(quotaBits(lanes))
+	return quotas >> (lane * width) & (1<<width - 1)
+}
+
+func (m *MPMC[T]) sum(quotas uint64) uint64 { return sumOf(quotas, len(m.lanes)) }
+
+func sumOf(quotas uint64, lanes int) (n uint64) {
+	for i := range lanes {
+		n += quotaIn(quotas, lanes, uint64(i))
+	}
+	return n
+}
+
+// swerve has this process push to another lane than l, which another process has locked. Before anything is
+// pushed there, l must be empty: what was pushed first is popped first.
+func (m *MPMC[T]) swerve(way uint32, l *track[T]) bool {
+	if m.others(&l.lock) == 0 {
+		return false
+	}
+	for k := 1; k < len(m.lanes); k++ {
+		to := (l.takes + uint64(k)) % uint64(len(m.lanes))
+		if m.lanes[to].lock.Load() == 0 {
+			return m.here.way.CompareAndSwap(way, way&^wayLane|uint32(to)|uint32(l.takes+1)<<wayOld)
+		}
+	}
+	return false
+}
+
+// arrive ends a change of lanes, if it can: it goes on to the new one if nothing is left in the old one, and
+// back if that is locked no more, for which it revokes a bias.
+func (m *MPMC[T]) arrive(way uint32, how manner) bool {
+	l := &m.lanes[way>>wayOld&0xff-1]
+	lock := l.lock.Load()
+	to := way &^ wayOldMask
+	switch {
+	case lock == 0 || lock>>lockState != stateLocked && uint64(segment.OwnerOf(lock)) == m.self.Load():
+		to = to&^wayLane | uint32(l.takes)
+	case lock == m.self.Load() || !l.empty():
+		// A goroutine of this process may be about to push there, or has done so.
+		if ok, err := m.revoke(l); ok && err == nil {
+			m.unlock(l.lane)
+		} else if !m.gone(segment.OwnerOf(lock), how) {
+			return false
+		}
+		to = to&^wayLane | uint32(l.takes)
+	}
+	return m.here.way.CompareAndSwap(way, to)
+}
+
+// empty reports whether nothing was in the lane at the moment of the last load.
+func (l *track[T]) empty() bool {
+	head := l.head.Load()
+	p := head >> endShift
+	return l.slots[p&uint64(len(l.slots)-1)].sequence.Load() != p+1 && l.head.Load() == head
+}
+
+// What the race detector is told of: the lanes' heads, and the slots, counted in words from the hall on.
+func (m *MPMC[T]) raceHead(l *track[T]) uint64 {
+	return hallSize/8 + l.takes*laneSize/8 + segment.Line/8
+}
+
+func (m *MPMC[T]) raceItem(l *track[T], i uint64) uint64 {
+	return (hallSize+maxLanes*laneSize)/8 + l.takes*(m.mask+1) + i
+}
