@@ -22,6 +22,7 @@ var referenceJobs = []struct {
 	{"paced stream", "spsc.c", "", Job{N: 5000, Warm: 500, Capacity: 64, Steps: 2}},
 	{"stream through one slot", "spsc.c", "", Job{N: 100, Capacity: 1}},
 	{"many to many", "mpmc.c", "", Job{N: 5000, Warm: 500, Capacity: 64}},
+	{"many to many, with many", "mpmc.c", "", Job{N: 5000, Warm: 500, Capacity: 64, Workers: 4}},
 	{"memcpy", "memcpy.c", "128", Job{N: 5000, Warm: 500, Capacity: 4096}},
 	{"shared mutex", "mutex.c", "shared", Job{N: 200, Warm: 20}},
 	{"robust mutex", "mutex.c", "robust", Job{N: 200, Warm: 20}},
