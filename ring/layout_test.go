@@ -29,6 +29,7 @@ func TestTheDocumentHasTheLayout(t *testing.T) {
 		"broadcastLayout(uint64)": records,
 		"mpmcLayout(uint64)":      foyers, "maxLanes": maxLanes, "seats": seats, "commons": commons, "maxEnd": maxEnd,
 		"maxMarks": maxMarks, "stateBiased": stateBiased, "stateRevoked": stateRevoked, "stateDrained": stateDrained,
+		"headState": headState, "headClaim": headClaim,
 		"endShift": endShift, "seatBits": seatBits, "maxTake": maxTake,
 		"takeDone": takeDone, "takeOpen": takeOpen, "takeFold": takeFold,
 	})

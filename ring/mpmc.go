@@ -50,6 +50,7 @@ type MPMC[T any] struct {
 	mask     uint64
 	width    uint64 // bits of a quota
 	capacity uint64 // as checked, like all that the hall says
+	lazy     uint64 // bits of a position that are zero where those who wait for room are woken
 	self     *atomic.Uint64
 	here     *presence
 	items    *segment.Point
@@ -63,6 +64,9 @@ type track[T any] struct {
 	slots []slot[T]
 	takes uint64 // its index in a seat
 	run   run    // guarded by the lane's lock
+	alone alone
+
+	lockPrice, headPrice price // of the biases of its lock and of its head
 }
 
 // presence is what all handles of an attach know of one ring.
@@ -79,7 +83,10 @@ type presence struct {
 	mu    sync.Mutex    // held while a seat is looked for, and for grants
 
 	bias   atomic.Pointer[bias] // the lane that has a bias to a stack of this process
+	hold   atomic.Pointer[hold] // the lane whose head has one, or may get it
 	grants []*bias              // all there were
+	holds  []*hold
+	stacks []uintptr // that have a mark and a claim, in their order
 }
 
 const (
@@ -211,7 +218,7 @@ func mpmcOf[T any](seg *shm.Segment, o segment.Object, op, name string, err erro
 	s := seg.Engine()
 	m := &MPMC[T]{
 		seg: s, object: o, hall: hallIn(o), lanes: make([]track[T], p.lanes), seats: seatsIn(o, p.lanes, seats),
-		mask: p.size - 1, width: uint64(quotaBits(p.lanes)), capacity: p.capacity, self: s.SelfWord(),
+		mask: p.size - 1, width: uint64(quotaBits(p.lanes)), capacity: p.capacity, lazy: lazyFor(p.size), self: s.SelfWord(),
 		items: s.Point(o.Offset()+hallItemsOffset, segment.Shared),
 		room:  s.Point(o.Offset()+hallRoomOffset, segment.Shared),
 		race:  race.At(s.ID(), o.Offset()),
@@ -223,7 +230,8 @@ func mpmcOf[T any](seg *shm.Segment, o segment.Object, op, name string, err erro
 	}
 	m.here = s.Local(o.Offset(), func() any {
 		at := new(presence)
-		at.way.Store(uint32(uint64(s.Self())%uint64(p.lanes)) | wayFenced)
+		at.turn.Store(uint32(uint64(s.Self()) % uint64(p.lanes)))
+		at.way.Store(at.turn.Load() | wayFenced)
 		return at
 	}).(*presence)
 	if s.Writable() == nil {
@@ -231,6 +239,9 @@ func mpmcOf[T any](seg *shm.Segment, o segment.Object, op, name string, err erro
 	}
 	return m, nil
 }
+
+// lazyFor is for a ring of that size: a 64th of it, and 1,024 at most.
+func lazyFor(size uint64) uint64 { return min(max(size/64, 1), 1024) - 1 }
 
 // Ref names the ring.
 func (m *MPMC[T]) Ref() shm.Ref { return m.object.Ref() }
@@ -250,7 +261,7 @@ func (m *MPMC[T]) Len() int {
 	var n uint64
 	for i := range m.lanes {
 		l := &m.lanes[i]
-		p := l.head.Load() >> endShift
+		p := m.front(l)
 		n += l.written(p) - p
 	}
 	return int(min(n, m.capacity))
@@ -313,6 +324,7 @@ func (m *MPMC[T]) plain() bool {
 	if !is {
 		want, quick = way|wayFenced, 0
 		m.here.bias.Store(nil)
+		m.here.hold.Store(nil)
 	}
 	if way != want {
 		m.here.way.CompareAndSwap(way, want)

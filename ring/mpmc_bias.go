@@ -3,6 +3,7 @@ package ring
 import (
 	"fmt"
 	"slices"
+	"sync/atomic"
 	"time"
 
 	"github.com/kindred-ipc/kindred/internal/futex"
@@ -58,7 +59,8 @@ type bias struct {
 	lane  int                // that has the bias
 	word  uint64             // its lock as long as it has it
 	mark  *word.Uint64       // set during a push
-	_     [segment.Line - 32]byte
+	since uint64             // the lane's tail when it was granted
+	_     [segment.Line - 40]byte
 }
 
 // run is how many values in a row were pushed to a lane through the lock, one by one, from one stack.
@@ -66,15 +68,29 @@ type run struct {
 	stack  uintptr
 	next   uint64 // the lane's tail, if nobody else has pushed
 	values uint64
-	earns  uint64 // how many of them earn the bias
 }
 
-// A bias that is revoked costs both sides as much as some thousand locks, so the next one takes twice as many to earn.
-// Tests have it cheaper.
+// price is how many values in a row earn a bias.
+type price struct{ earns atomic.Uint64 }
+
+// A bias that is revoked costs both sides as much as some thousand locks. If it did not serve for as many values as make
+// up for that, the next one takes twice as many to earn. Tests have it cheaper.
 var (
 	firstEarns uint64 = 1 << 10
 	mostEarns  uint64 = 1 << 20
+	worth      uint64 = 1 << 14
 )
+
+func (p *price) is() uint64 { return max(p.earns.Load(), firstEarns) }
+
+// revoked takes note of the end of a bias that served for so many values.
+func (p *price) revoked(served uint64) {
+	if served >= worth {
+		p.earns.Store(firstEarns)
+		return
+	}
+	p.earns.Store(min(2*p.is(), mostEarns))
+}
 
 // origin is how a goroutine comes to push through the lock.
 type origin int
@@ -86,7 +102,7 @@ const (
 )
 
 // count takes note of a push through the lock, and reports whether it has earned the bias. The lane is locked.
-func (r *run) count(at uint64, stack uintptr, from origin) bool {
+func (r *run) count(at uint64, stack uintptr, from origin, earns uint64) bool {
 	if r.stack != stack || r.next != at {
 		r.stack, r.values = stack, 0
 	}
@@ -95,10 +111,10 @@ func (r *run) count(at uint64, stack uintptr, from origin) bool {
 	if from != anew {
 		return true
 	}
-	if r.values < max(r.earns, firstEarns) {
+	if r.values < earns {
 		return false
 	}
-	r.values, r.earns = 0, min(2*max(r.earns, firstEarns), mostEarns)
+	r.values = 0
 	return true
 }
 
@@ -120,6 +136,7 @@ func (m *MPMC[T]) grant(l *track[T], stack uintptr) {
 	if b == nil || !l.lock.CompareAndSwap(0, b.word) {
 		return
 	}
+	b.since = l.tail.Load()
 	if m.here.way.Load() != uint32(b.lane) {
 		l.lock.CompareAndSwap(b.word, 0) // if that fails, somebody revokes it
 		return
@@ -136,20 +153,13 @@ func (m *MPMC[T]) biasFor(l *track[T], stack uintptr, seat uint64) *bias {
 	if seat == 0 || self == 0 {
 		return nil
 	}
-	var stacks []uintptr // that have a mark, in its order
 	for _, b := range m.here.grants {
 		if b.stack == stack && b.lane == int(l.takes) {
 			return b
 		}
-		if !slices.Contains(stacks, b.stack) {
-			stacks = append(stacks, b.stack)
-		}
 	}
-	mark := slices.Index(stacks, stack)
-	if mark < 0 {
-		mark = len(stacks)
-	}
-	if mark == maxMarks {
+	mark, ok := m.here.number(stack)
+	if !ok {
 		return nil
 	}
 	b := &bias{
@@ -158,6 +168,18 @@ func (m *MPMC[T]) biasFor(l *track[T], stack uintptr, seat uint64) *bias {
 	}
 	m.here.grants = append(m.here.grants, b)
 	return b
+}
+
+// number is which of the marks and claims of its seat are the stack's, which they stay. The caller has mu.
+func (p *presence) number(stack uintptr) (n int, ok bool) {
+	if n = slices.Index(p.stacks, stack); n >= 0 {
+		return n, true
+	}
+	if n = len(p.stacks); n == maxMarks {
+		return 0, false
+	}
+	p.stacks = append(p.stacks, stack)
+	return n, true
 }
 
 // claim locks a lane that has its bias to the stack of the caller, and whose lock was w. Whoever calls is not in the

@@ -3,7 +3,10 @@ package ring
 import "github.com/kindred-ipc/kindred/internal/segment"
 
 // In the tests of this package, and the processes that they start, lanes have biases most of the time.
-func init() { firstEarns, mostEarns = 4, 64 }
+func init() { firstEarns, mostEarns, worth, aloneMask = 4, 64, 256, 0 }
+
+// NoHolds has the heads of lanes get no bias to this process from now on.
+func NoHolds() { aloneMask = 1<<64 - 1 }
 
 // Lent is how many lanes have a bias to goroutines of others than m's process.
 func Lent[T any](m *MPMC[T]) (lanes int) {
@@ -13,6 +16,22 @@ func Lent[T any](m *MPMC[T]) (lanes int) {
 		}
 	}
 	return lanes
+}
+
+// Held is how many lanes' heads have a bias to goroutines of others than m's process, and how many of these are in the
+// middle of a pop.
+func Held[T any](m *MPMC[T]) (lanes, popping int) {
+	for i := range m.lanes {
+		w := m.lanes[i].head.Load()
+		if w>>headState&stateMask == stateLocked {
+			continue
+		}
+		if o, claim, err := claimed(m.seats, w); err == nil && o != m.seg.Self() {
+			lanes++
+			popping += int(claim & 1)
+		}
+	}
+	return lanes, popping
 }
 
 // Biasing is whether there are biases on this system.

@@ -77,7 +77,7 @@ func InspectMPMC(o segment.Object) (MPMCInfo, error) {
 	all := seatsIn(o, p.lanes, seats)
 	for k := range p.lanes {
 		l := laneIn(o, k)
-		position := l.head.Load() >> endShift
+		position := frontOf(l, all)
 		used := written(position, p.size, func(slot uint64) uint64 { return p.sequence(o, k, slot) }) - position
 		i.Used += used
 		i.Lanes = append(i.Lanes, LaneInfo{
@@ -119,8 +119,8 @@ func checkMPMC(o segment.Object) error {
 	if quotas := h.quotas.Load(); sumOf(quotas, p.lanes) != p.capacity {
 		return fmt.Errorf("quotas %#x of a ring of %d: %w", quotas, p.capacity, ErrCorrupt)
 	}
-	if closed, crowd := h.closed.Load(), h.crowd.Load(); closed > 1 || crowd > 1 {
-		return fmt.Errorf("closed %#x, crowd %#x: %w", closed, crowd, ErrCorrupt)
+	if closed, crowd, eager := h.closed.Load(), h.crowd.Load(), h.eager.Load(); closed > 1 || crowd > 1 || eager > 1 {
+		return fmt.Errorf("closed %#x, crowd %#x, eager %#x: %w", closed, crowd, eager, ErrCorrupt)
 	}
 	all := seatsIn(o, p.lanes, seats)
 	for k := range p.lanes {
@@ -135,10 +135,15 @@ func checkMPMC(o segment.Object) error {
 		if err := checkHolder(o, fmt.Sprintf("lane %d", k), lock); err != nil {
 			return err
 		}
-		if head := l.head.Load(); head&seatMask > seats || head&seatMask == 0 && head != 0 && head&^(1<<endShift-1) != head {
+		head := l.head.Load()
+		if head>>headState&stateMask != stateLocked {
+			if _, _, err := claimed(all, head); err != nil && l.head.Load() == head {
+				return fmt.Errorf("lane %d: %w", k, err)
+			}
+		} else if head&seatMask > seats || head&seatMask == 0 && head&^(1<<endShift-1) != head {
 			return fmt.Errorf("lane %d has head %#x: %w", k, head, ErrCorrupt)
 		}
-		if err := checkPlaces(p.size, func() uint64 { return l.head.Load() >> endShift },
+		if err := checkPlaces(p.size, func() uint64 { return frontOf(l, all) },
 			func(slot uint64) uint64 { return p.sequence(o, k, slot) }); err != nil {
 			return fmt.Errorf("lane %d: %w", k, err)
 		}
@@ -151,7 +156,7 @@ func checkMPMC(o segment.Object) error {
 		for k := range p.lanes {
 			// The head is stored before what a seat keeps of it.
 			take := s.takes[k].Load()
-			end := laneIn(o, k).head.Load() >> endShift
+			end := frontOf(laneIn(o, k), all)
 			if take>>endShift > end || take&seatMask > takeFold || take != 0 && take&seatMask == takeNone {
 				return fmt.Errorf("seat %d has take %#x from lane %d, which is at %d: %w", i+1, take, k, end, ErrCorrupt)
 			}

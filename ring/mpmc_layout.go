@@ -27,7 +27,8 @@ type hall struct {
 	quotas word.Uint64 // how many values each lane may hold; their sum is the capacity
 	closed word.Uint32 // 1: nothing can be pushed any more
 	crowd  word.Uint32 // 1: somebody found all lanes locked, or all seats taken, and may be asleep
-	_      [segment.Line - 16]byte
+	eager  word.Uint32 // 1: somebody sleeps until there is any room at all
+	_      [segment.Line - 20]byte
 
 	items futex.Event // those who pop sleep here
 	_     [segment.Line - 16]byte
@@ -45,7 +46,7 @@ type lane struct {
 	limit word.Uint64 // up to where a push need look at nothing else
 	_     [segment.Line - 24]byte
 
-	head word.Uint64 // position of the next value to take, and by whom the last was taken
+	head word.Uint64 // position of the next value to take, and by whom the last was taken; or who has its bias: see mpmc_hold.go
 	_    [segment.Line - 8]byte
 }
 
@@ -60,6 +61,10 @@ type seat struct {
 	_      [segment.Line - 88]byte
 
 	marks [maxMarks]word.Uint64 // 1: whoever runs on the stack of that number pushes to a lane that has the bias to it
+
+	// claims are the positions in the lanes whose heads have a bias to those stacks, times two; and one more while the
+	// value there is being popped.
+	claims [maxMarks]word.Uint64
 }
 
 // foyer is the body of an MPMC ring of T as far as its layout goes: what an object of it carries the hash
@@ -76,7 +81,7 @@ type foyer[T any] struct {
 const (
 	hallSize = 4 * segment.Line
 	laneSize = 2 * segment.Line
-	seatSize = 2 * segment.Line
+	seatSize = 3 * segment.Line
 
 	maxLanes = 8
 	maxMarks = segment.Line / 8
@@ -115,6 +120,7 @@ var (
 	_ = [1]struct{}{}[unsafe.Sizeof(seat{})-seatSize]
 	_ = [1]struct{}{}[unsafe.Offsetof(lane{}.head)-segment.Line]
 	_ = [1]struct{}{}[unsafe.Offsetof(seat{}.marks)-segment.Line]
+	_ = [1]struct{}{}[unsafe.Offsetof(seat{}.claims)-2*segment.Line]
 )
 
 // lanesFor is how many lanes a ring of that capacity has: as many as have their quotas in one word, up to

@@ -2,6 +2,7 @@ package ring
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"runtime"
 
@@ -29,9 +30,59 @@ import (
 // Pop takes a value: of those that one process pushed, the oldest. It blocks while the ring is empty.
 // Errors: ErrClosed when the ring is closed and all is popped, ErrCorrupt, and the context's.
 func (m *MPMC[T]) Pop(ctx context.Context) (T, error) {
+	for {
+		h := m.here.hold.Load()
+		if biasing && h != nil && h.stack == stack() && h.lane == m.here.turn.Load() {
+			// Nothing is called until the claim is even again, but adopt.
+			l, served := &m.lanes[h.lane], uint64(0)
+			if h.head != 0 || m.adopt(l, h) {
+				p := h.claim.Load() >> 1
+				futex.Publish(h.claim, 2*p+1) // pairs with the barrier in unseat
+				if l.head.Load() == h.head {
+					s := &l.slots[p&m.mask]
+					if s.sequence.Load() == p+1 { // pairs with the publish in (*MPMC).Push
+						v := s.value
+						futex.Publish(h.claim, 2*p+2) // commits the pop
+						if !m.room.Event().Idle() {
+							m.made(p)
+						}
+						if m.hall.crowd.Load() != 0 {
+							m.disperse()
+						}
+						if m.cut() {
+							return m.lostPop()
+						}
+						if p%turnEvery == 0 {
+							m.rotate(h.lane, p)
+						}
+						runtime.KeepAlive(m)
+						return v, nil
+					}
+				} else {
+					served = p - h.head>>endShift
+					h.head = 0
+				}
+				futex.Publish(h.claim, 2*p)
+			}
+			if h.head == 0 {
+				m.here.hold.CompareAndSwap(h, nil)
+				l.headPrice.revoked(served)
+			}
+			if m.hall.crowd.Load() != 0 {
+				m.disperse()
+			}
+		}
+		if v, err := m.popSwapped(ctx, stack()); err != errAgain {
+			return v, err
+		}
+	}
+}
+
+// popSwapped is Pop by a swap of the head. It may ask for another look.
+func (m *MPMC[T]) popSwapped(ctx context.Context, stack uintptr) (T, error) {
 	tag, turn := uint64(m.here.quick.Load()), m.here.turn.Load()
 	if tag-1 >= uint64(len(m.seats)) || turn >= uint32(len(m.lanes)) {
-		return m.popSlow(ctx)
+		return m.popSlow(ctx, stack)
 	}
 	l := &m.lanes[turn]
 	head := l.head.Load()
@@ -40,7 +91,7 @@ func (m *MPMC[T]) Pop(ctx context.Context) (T, error) {
 	s := &l.slots[i]
 	take := &m.seats[tag-1].takes[turn%maxLanes]
 	if s.sequence.Load() != p+1 || take.Load() != head-tag+takeDone { // pairs with the publish in (*MPMC).Push
-		return m.popSlow(ctx)
+		return m.popSlow(ctx, stack)
 	}
 	v := s.value
 	next := (p+1)<<endShift | tag
@@ -48,17 +99,14 @@ func (m *MPMC[T]) Pop(ctx context.Context) (T, error) {
 		m.race.Release(m.raceHead(l))
 	}
 	if !l.head.CompareAndSwap(head, next) { // commits the pop
-		return m.popSlow(ctx)
+		return m.popSlow(ctx, stack)
 	}
 	if race.Enabled {
 		m.race.Acquire(m.raceItem(l, i))
 	}
 	futex.Publish(take, next-tag+takeDone)
-	if p%turnEvery == 0 {
-		m.rotate(turn)
-	}
 	if !m.room.Event().Idle() {
-		m.wake(m.room)
+		m.made(p)
 	}
 	if m.hall.crowd.Load() != 0 {
 		m.disperse()
@@ -66,21 +114,52 @@ func (m *MPMC[T]) Pop(ctx context.Context) (T, error) {
 	if m.cut() {
 		return m.lostPop()
 	}
+	if p&aloneMask == 0 {
+		m.pause(l, p, stack)
+	}
 	runtime.KeepAlive(m)
 	return v, nil
+}
+
+// made wakes those who wait for room, behind the pop of the value at p. Whoever has just gone to sleep does so for a
+// moment, and is woken when there is room for some: else it would be woken for each value.
+func (m *MPMC[T]) made(p uint64) {
+	if p&m.lazy != 0 && m.hall.eager.Load() == 0 {
+		return
+	}
+	m.hall.eager.Store(0) // before the wake: whoever stores 1 behind that finds that the event has moved
+	m.wake(m.room)
 }
 
 // lostPop reports that the segment was closed under a pop, whose value may be Close's zeros.
 func (m *MPMC[T]) lostPop() (none T, err error) { return none, m.wrap("pop from", m.seg.Writable()) }
 
-func (m *MPMC[T]) popSlow(ctx context.Context) (v T, err error) {
+// pause is what a goroutine does now and then between two pops by swaps. It has popped the value at p.
+func (m *MPMC[T]) pause(l *track[T], p uint64, stack uintptr) {
+	if biasing && l.alone.count(p, stack, l.headPrice.is()) {
+		m.offer(l, stack)
+	}
+	if p%turnEvery == 0 {
+		m.rotate(uint32(l.takes), p)
+	}
+}
+
+// popSlow is Pop where there was nothing at once.
+func (m *MPMC[T]) popSlow(ctx context.Context, stack uintptr) (v T, err error) {
 	if m.glance() {
-		return m.Pop(ctx)
+		return v, errAgain
+	}
+	h := m.here.hold.Load()
+	if h != nil && h.stack != stack {
+		h = nil
 	}
 	var vs [1]T
-	_, err = m.popN(ctx, vs[:])
+	_, err = m.popN(ctx, vs[:], h)
 	return vs[0], err
 }
+
+// errAgain has Pop look again: there may be something, perhaps in the lane whose head has the bias to the caller.
+var errAgain = errors.New("look again")
 
 // A glance of one who pops is polite: it gives who pushes the time for some dozen values between two looks.
 // His swaps wait for his stores, and these for the line, so whoever keeps taking it from him has it for one value
@@ -97,7 +176,7 @@ func (m *MPMC[T]) glance() bool {
 		return false
 	}
 	l := &m.lanes[turn]
-	p := l.head.Load() >> endShift
+	p := m.front(l)
 	sequence := &l.slots[p&m.mask].sequence
 	if sequence.Load() == p+1 {
 		return false // that is not what stands in the way
@@ -126,7 +205,7 @@ func (m *MPMC[T]) TryPop() (T, bool, error) {
 func (m *MPMC[T]) TryPopN(vs []T) (int, error) {
 	popped := 0
 	for again := 0; popped < len(vs) && again < tryAgain; {
-		n, busy, err := m.pop(vs[popped:], asking)
+		n, busy, err := m.pop(vs[popped:], nil, asking)
 		popped += n
 		if err != nil && popped == 0 {
 			return 0, m.wrap("pop from", err)
@@ -149,17 +228,20 @@ func (m *MPMC[T]) PopN(ctx context.Context, vs []T) (int, error) {
 	if len(vs) == 0 {
 		return 0, nil
 	}
-	return m.popN(ctx, vs)
+	return m.popN(ctx, vs, nil)
 }
 
-func (m *MPMC[T]) popN(ctx context.Context, vs []T) (popped int, err error) {
+func (m *MPMC[T]) popN(ctx context.Context, vs []T, h *hold) (popped int, err error) {
 	for popped < len(vs) {
-		n, _, err := m.pop(vs[popped:], polling)
+		n, _, err := m.pop(vs[popped:], h, polling)
 		if n == 0 && popped > 0 {
 			break // what was taken is taken; the next call says what is wrong
 		}
 		if n == 0 && err == nil {
-			n, err = m.popWait(ctx, vs)
+			n, err = m.popWait(ctx, vs, h)
+		}
+		if err == errAgain {
+			return 0, err
 		}
 		if err != nil {
 			return 0, m.wrap("pop from", err)
@@ -170,12 +252,12 @@ func (m *MPMC[T]) popN(ctx context.Context, vs []T) (popped int, err error) {
 }
 
 // popWait takes some values as soon as there are any.
-func (m *MPMC[T]) popWait(ctx context.Context, vs []T) (n int, err error) {
+func (m *MPMC[T]) popWait(ctx context.Context, vs []T, h *hold) (n int, err error) {
 	var busy bool
 	try := func(how manner) bool {
-		n, busy, err = m.pop(vs, how)
+		n, busy, err = m.pop(vs, h, how)
 		if busy && how == sleeping {
-			n, _, err = m.pop(vs, how) // who was in the way may be done since before crowd was set
+			n, _, err = m.pop(vs, h, how) // who was in the way may be done since before crowd was set
 		}
 		return n > 0 || err != nil
 	}
@@ -190,7 +272,7 @@ func (m *MPMC[T]) popWait(ctx context.Context, vs []T) (n int, err error) {
 					}
 				}
 			}
-			return 0
+			return m.holder()
 		},
 		Recover:    func(segment.Owner) bool { return false }, // the next try inherits
 		Asymmetric: futex.Owing,
@@ -203,7 +285,7 @@ func (m *MPMC[T]) popWait(ctx context.Context, vs []T) (n int, err error) {
 
 // pop takes the first values of a lane, up to len(vs) and maxTake of them. It reports whether others stood in
 // the way if it took none.
-func (m *MPMC[T]) pop(vs []T, how manner) (n int, busy bool, err error) {
+func (m *MPMC[T]) pop(vs []T, h *hold, how manner) (n int, busy bool, err error) {
 	if err := m.seg.Writable(); err != nil {
 		return 0, false, err
 	}
@@ -215,12 +297,12 @@ func (m *MPMC[T]) pop(vs []T, how manner) (n int, busy bool, err error) {
 		}
 		return 0, err == nil, err
 	}
-	n, busy, err = m.scan(vs, tag, plain, how)
+	n, busy, err = m.scan(vs, tag, h, plain, how)
 	if !own {
 		m.seats[tag-1].owner.Store(0)
 	}
 	if n > 0 && !m.room.Event().Idle() {
-		m.wake(m.room)
+		m.made(0)
 	}
 	if m.hall.crowd.Load() != 0 && (n > 0 || !own) {
 		m.disperse()
@@ -234,29 +316,52 @@ func (m *MPMC[T]) pop(vs []T, how manner) (n int, busy bool, err error) {
 	return n, busy, err
 }
 
-// scan takes from the first lane that has something. If none has, it looks at all of them twice, so that
-// there was a moment in between at which all were empty.
-func (m *MPMC[T]) scan(vs []T, tag uint64, plain bool, how manner) (n int, busy bool, err error) {
+// scan takes from the first lane that has something, and takes the bias of its head away only if no other has. If
+// none has anything, it looks at all of them twice, so that there was a moment in between at which all were empty.
+func (m *MPMC[T]) scan(vs []T, tag uint64, h *hold, plain bool, how manner) (n int, busy bool, err error) {
 	lanes := uint32(len(m.lanes))
 	for range tryAgain {
-		var heads [maxLanes]uint64
+		var fronts [maxLanes]uint64
+		var held *track[T]
 		turn := m.here.turn.Load()
 		for k := range lanes {
 			i := (turn + k) % lanes
-			n, head, mine, err := m.takeFrom(&m.lanes[i], vs, tag, plain)
+			l := &m.lanes[i]
+			n, p, why, err := m.takeFrom(l, vs, tag, plain)
 			if n > 0 && k > 0 {
 				m.here.turn.Store(i)
 			}
 			if n > 0 || err != nil {
 				return n, false, err
 			}
-			busy = busy || mine
-			heads[i] = head
+			if why == isHeld && h.holds(uint64(i), l.head.Load()) {
+				m.here.turn.Store(i)
+				return 0, false, errAgain
+			}
+			if why == isHeld && held == nil {
+				held = l
+			}
+			busy = busy || why == isBusy
+			fronts[i] = p
+		}
+		if held != nil {
+			p := fronts[held.takes]
+			if how == polling && held.alone.stuck.Swap(p) != p {
+				return 0, true, nil // the one that has it is at it
+			}
+			free, err := m.unseat(held, how)
+			if err != nil {
+				return 0, false, err
+			}
+			if free {
+				continue
+			}
+			busy = true
 		}
 		switch {
 		case busy:
 			return 0, true, nil
-		case !m.still(&heads):
+		case !m.still(&fronts):
 			continue
 		case !m.isClosed():
 			return 0, false, nil
@@ -265,19 +370,18 @@ func (m *MPMC[T]) scan(vs []T, tag uint64, plain bool, how manner) (n int, busy 
 		if idle, err := m.idle(how); !idle || err != nil {
 			return 0, err == nil, err
 		}
-		if m.still(&heads) {
+		if m.still(&fronts) {
 			return 0, false, ErrClosed
 		}
 	}
 	return 0, true, nil
 }
 
-// still reports whether all lanes are as empty as they were found, with these heads.
-func (m *MPMC[T]) still(heads *[maxLanes]uint64) bool {
+// still reports whether all lanes are as empty as they were found, with the next value at these positions.
+func (m *MPMC[T]) still(fronts *[maxLanes]uint64) bool {
 	for i := range m.lanes {
-		l := &m.lanes[i]
-		p := heads[i] >> endShift
-		if l.slots[p&m.mask].sequence.Load() == p+1 || l.head.Load() != heads[i] {
+		l, p := &m.lanes[i], fronts[i]
+		if l.slots[p&m.mask].sequence.Load() == p+1 || m.front(l) != p {
 			return false
 		}
 	}
@@ -303,17 +407,29 @@ func (m *MPMC[T]) idle(how manner) (bool, error) {
 	return true, nil
 }
 
-// takeFrom takes the first values of a lane. If there are none, it returns the head with which it was empty,
-// or that another goroutine with this seat is just taking some.
-func (m *MPMC[T]) takeFrom(l *track[T], vs []T, tag uint64, plain bool) (n int, head uint64, busy bool, err error) {
+// reason is why nothing was taken from a lane.
+type reason int
+
+const (
+	isEmpty reason = iota
+	isBusy         // another goroutine with this seat is just taking some
+	isHeld         // there is something, but its head has a bias
+)
+
+// takeFrom takes the first values of a lane. If it takes none, it says why, and where the lane was empty.
+func (m *MPMC[T]) takeFrom(l *track[T], vs []T, tag uint64, plain bool) (n int, p uint64, why reason, err error) {
 	vs = vs[:min(len(vs), maxTake)]
 	take := &m.seats[tag-1].takes[l.takes]
 	for {
-		head = l.head.Load()
-		p := head >> endShift
+		head := l.head.Load()
+		held := head>>headState&stateMask != stateLocked
+		p = head >> endShift
+		if held {
+			p = m.front(l)
+		}
 		there := l.slots[p&m.mask].sequence.Load()
 		if there != p+1 {
-			if l.head.Load() != head {
+			if l.head.Load() != head || held && m.front(l) != p {
 				continue
 			}
 			before := uint64(0) // of the value that was there a lap ago
@@ -321,14 +437,17 @@ func (m *MPMC[T]) takeFrom(l *track[T], vs []T, tag uint64, plain bool) (n int, 
 				before = p - m.mask
 			}
 			if there != before {
-				return 0, head, false, fmt.Errorf("slot %d of lane %d has sequence %d at position %d: %w",
+				return 0, p, isEmpty, fmt.Errorf("slot %d of lane %d has sequence %d at position %d: %w",
 					p&m.mask, l.takes, there, p, ErrCorrupt)
 			}
-			return 0, head, false, nil
+			return 0, p, isEmpty, nil
+		}
+		if held {
+			return 0, p, isHeld, nil
 		}
 		free, err := m.settle(l, head, tag, take.Load())
 		if !free || err != nil {
-			return 0, head, true, err
+			return 0, p, isBusy, err
 		}
 		n = 0
 		for ; n < len(vs); n++ {
@@ -358,7 +477,7 @@ func (m *MPMC[T]) takeFrom(l *track[T], vs []T, tag uint64, plain bool) (n int, 
 		} else {
 			take.Store(done)
 		}
-		return n, head, false, nil
+		return n, p, isEmpty, nil
 	}
 }
 
@@ -376,22 +495,39 @@ func (m *MPMC[T]) settle(l *track[T], head, tag, mine uint64) (free bool, err er
 	case last != 0:
 		m.seats[last-1].keep(l.takes, head)
 	}
+	l.alone.since.Store(head >> endShift)
 	return true, nil
 }
 
-// turnEvery is how many values are taken from a lane before others that have some get their turn.
-const turnEvery = 64
+// turnEvery is after how many values from a lane another gets its turn that has some, of which nothing was taken since
+// the look before: who pops leaves the others to whoever is at them. One to which somebody else has the bias is looked
+// at every heldEvery values.
+const (
+	turnEvery = 64
+	heldEvery = turnEvery << 8
+)
 
-// rotate has the next lane that is not empty take its turn.
-func (m *MPMC[T]) rotate(turn uint32) {
+// rotate has the next lane that is not empty take its turn, behind the value at p of the one that had it.
+func (m *MPMC[T]) rotate(turn uint32, p uint64) {
 	lanes := uint32(len(m.lanes))
 	for k := uint32(1); k < lanes; k++ {
 		i := (turn + k) % lanes
 		l := &m.lanes[i]
-		p := l.head.Load() >> endShift
-		if l.slots[p&m.mask].sequence.Load() == p+1 {
-			m.here.turn.Store(i)
-			return
+		front := m.front(l)
+		if l.slots[front&m.mask].sequence.Load() != front+1 {
+			continue
 		}
+		w := l.head.Load()
+		held := w>>headState&stateMask != stateLocked && !m.here.hold.Load().holds(uint64(i), w)
+		if held && p%heldEvery != 0 || l.alone.stuck.Swap(front) != front {
+			continue
+		}
+		if held {
+			if ok, err := m.unseat(l, polling); !ok || err != nil {
+				continue // who pops from it hears of what is wrong
+			}
+		}
+		m.here.turn.Store(i)
+		return
 	}
 }

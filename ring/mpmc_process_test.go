@@ -342,6 +342,133 @@ func TestMPMCAStoppedOwnerOfABiasKeepsNothing(t *testing.T) {
 	}
 }
 
+// nibbler pops single values until the ring is closed, and pushes them to another one.
+var nibbler = child("mpmc/nibbler", func(ctx context.Context, k task) error {
+	m, err := openMPMC[mark](ctx, k.Ring)
+	if err != nil {
+		return err
+	}
+	out, err := openMPMC[mark](ctx, k.Answer)
+	if err != nil {
+		return err
+	}
+	for v, err := range m.All(ctx) {
+		if err != nil {
+			return err
+		}
+		if err := out.Push(ctx, v); err != nil {
+			return err
+		}
+	}
+	return nil
+})
+
+// Who has the bias of a lane's head and is stopped outside of a pop keeps nothing. In the middle of one it keeps what is in
+// that lane, until it goes on or is killed; others push meanwhile, and pop from other lanes.
+func TestMPMCAStoppedOwnerOfTheBiasOfAHead(t *testing.T) {
+	if !ring.Biasing {
+		t.Log("there are no biases here")
+		return
+	}
+	const capacity = 100
+	ctx, seg := bounded(t), segmentOf(t)
+	for _, end := range []unix.Signal{unix.SIGCONT, unix.SIGKILL} {
+		m, err := ring.NewMPMC[mark](seg, capacity)
+		require.NoError(t, err)
+		back, err := ring.NewMPMC[mark](seg, 1<<10)
+		require.NoError(t, err)
+		p := start(t, nibbler, seg, task{Ring: m.Ref(), Answer: back.Ref()})
+		came := map[uint32]bool{}
+		note := func(v mark) {
+			require.False(t, came[v.Number], "%+v came twice", v)
+			came[v.Number] = true
+		}
+		collect := func() {
+			last := uint32(0)
+			for {
+				v, ok, err := back.TryPop()
+				require.NoError(t, err)
+				if !ok {
+					return
+				}
+				require.Greater(t, v.Number, last)
+				last = v.Number
+				note(v)
+			}
+		}
+		number := uint32(0)
+		push := func() bool {
+			ok, err := m.TryPush(mark{1, number + 1})
+			require.NoError(t, err)
+			if ok {
+				number++
+			}
+			return ok
+		}
+		pop := func() bool {
+			v, ok, err := m.TryPop()
+			require.NoError(t, err)
+			if ok {
+				note(v)
+			}
+			return ok
+		}
+		for outside, inside, over := 0, 0, false; !over; {
+			require.NoError(t, ctx.Err())
+			for range 200 {
+				push()
+				collect()
+			}
+			require.NoError(t, proctest.Stop(p.Pid()))
+			for push() {
+			}
+			require.True(t, m.Full())
+			lanes, popping := ring.Held(m)
+			switch {
+			case lanes == 0:
+			case popping == 0:
+				outside++
+				for pop() {
+				}
+				require.True(t, m.Empty(), "nothing is kept")
+				lanes, _ = ring.Held(m)
+				require.Zero(t, lanes)
+			default:
+				inside++
+				require.False(t, pop(), "all is in the lane that is kept")
+			}
+			if over = outside >= 3 && inside >= 3 && popping > 0; over && end == unix.SIGKILL {
+				kill(t, p)
+				require.True(t, pop(), "nothing is kept by one who is dead")
+				continue
+			}
+			require.NoError(t, p.Signal(unix.SIGCONT))
+		}
+		if end == unix.SIGCONT {
+			require.NoError(t, m.Close())
+			for running := true; running; {
+				select {
+				case <-p.Done():
+					running = false
+				default:
+					collect()
+				}
+			}
+			require.NoError(t, p.Wait(ctx))
+		}
+		for v, ok, _ := m.TryPop(); ok; v, ok, _ = m.TryPop() {
+			note(v)
+		}
+		collect()
+		require.Zero(t, m.Lost())
+		if missing := int(number) - len(came); end == unix.SIGCONT {
+			require.Zero(t, missing)
+		} else {
+			require.LessOrEqual(t, missing, 1, "what it had popped, and not pushed yet")
+		}
+	}
+}
+
 // A producer that is stopped while it has a lane locked keeps that lane, and as much room as that may hold. All
 // that is committed is popped meanwhile, and all other room is used. Who needs more waits until it goes on, or is
 // killed, and no longer.

@@ -33,7 +33,9 @@ func mpmcMethods[T any]() []any {
 var mpmcSites = map[string]func(*routine, *testing.T){
 	"MPMC.Push":       (*routine).requireMPMCBiasedPush,
 	"MPMC.pushLocked": (*routine).requireMPMCPush,
-	"MPMC.Pop":        (*routine).requireMPMCPop,
+	"MPMC.Pop":        (*routine).requireMPMCBiasedPop,
+	"MPMC.popSwapped": (*routine).requireMPMCPop,
+	"MPMC.adopt":      nil,
 	"MPMC.stretch":    nil,
 	"MPMC.fill":       nil,
 	"MPMC.takeFrom":   nil,
@@ -61,7 +63,7 @@ func TestAnMPMCRingKeepsItsOrderWithPlainStores(t *testing.T) {
 			mpmcSites[name](&r, t)
 		})
 	}
-	require.Equal(t, 3*len(mpmcShapes), seen)
+	require.Equal(t, 4*len(mpmcShapes), seen)
 }
 
 func (r *routine) requireMPMCPush(t *testing.T) {
@@ -93,6 +95,44 @@ func (r *routine) requireMPMCBiasedPush(t *testing.T) {
 	for i := range r.reach(announced[0], func(i int) bool { return i == ends[2] || r.code[i].fences() || calls(i) }) {
 		// An index out of range ends the push, and its mark stays.
 		require.False(t, calls(i) && !r.panics(i), "%s, of %s", r.show(i), r.callee(i))
+	}
+}
+
+// Who pops with a bias announces it, copies, and publishes that it has popped, and calls nothing in between but adopt,
+// which comes before.
+func (r *routine) requireMPMCBiasedPop(t *testing.T) {
+	moves := slices.DeleteFunc(r.payload(t, "mpmc_pop.go", "v := s.value"), func(i int) bool { return !r.code[i].loads() })
+	require.NotEmpty(t, moves, "what is stored is the copy")
+	var announced, committed, restored []int
+	for _, i := range r.all(func(in *instruction) bool {
+		_, ok := in.stores()
+		return ok && in.of("futex.Publish")
+	}) {
+		require.Equal(t, x86asm.MOV, r.code[i].Op, r.show(i))
+		require.Equal(t, 8, r.code[i].MemBytes, "in one piece: %s", r.show(i))
+		once := func(k int) bool { return r.calls(k) } // not around the loop, behind a call
+		switch {
+		case r.reach(moves[0], once)[i]:
+			committed = append(committed, i)
+		case r.reach(i, once)[moves[0]]:
+			announced = append(announced, i)
+		default:
+			restored = append(restored, i)
+		}
+	}
+	require.Len(t, announced, 1)
+	require.Len(t, committed, 1)
+	require.Len(t, restored, 1)
+	for _, m := range moves {
+		require.True(t, r.reach(m, r.calls)[committed[0]], "%s leads to no commit", r.show(m))
+		require.False(t, r.reach(committed[0], r.calls)[m], "%s: behind it the payload, %s", r.show(committed[0]), r.show(m))
+	}
+	r.requireMarkBefore(t, committed, r.calls)
+	ends := func(i int) bool { return i == committed[0] || i == restored[0] }
+	for i := range r.reach(announced[0], func(i int) bool { return ends(i) || r.code[i].fences() || r.calls(i) }) {
+		// An index out of range ends the pop, and its claim stays.
+		require.False(t, r.code[i].fences() || r.calls(i) && !r.panics(i), "%s, of %s", r.show(i), r.callee(i))
+		require.False(t, r.code[i].Op == x86asm.RET, r.show(i))
 	}
 }
 
@@ -137,17 +177,23 @@ func (r *routine) publishedBehind(t *testing.T, from, n int) []int {
 }
 
 // requireMark looks for the look at the mark behind the last of the stores, on every way out and before any
-// call but that of rotate, with no fence.
+// call, with no fence.
 func (r *routine) requireMark(t *testing.T, stores []int) {
+	t.Helper()
+	r.requireMarkBefore(t, stores, never)
+}
+
+// requireMarkBefore is requireMark for a loop, which goes around behind those for which stop reports true.
+func (r *routine) requireMarkBefore(t *testing.T, stores []int, stop func(i int) bool) {
 	t.Helper()
 	last, looks := stores[len(stores)-1], r.looks()
 	require.NotEmpty(t, looks)
 	for i := range r.reach(last, func(i int) bool { return looks[i] }) {
-		leaves := r.calls(i) && !strings.HasSuffix(r.callee(i), ".rotate") || r.code[i].Op == x86asm.RET
+		leaves := r.calls(i) || r.code[i].Op == x86asm.RET
 		require.False(t, leaves && !looks[i], "no look at the mark before %s", r.show(i))
 	}
 	for i := range looks {
-		require.False(t, r.reach(i, never)[last], "%s: the mark was looked at before, by %s", r.show(last), r.show(i))
+		require.False(t, r.reach(i, stop)[last], "%s: the mark was looked at before, by %s", r.show(last), r.show(i))
 	}
 	for i := range r.reach(stores[0], r.calls) {
 		require.False(t, r.code[i].fences(), r.show(i))

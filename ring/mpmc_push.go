@@ -58,6 +58,7 @@ func (m *MPMC[T]) Push(ctx context.Context, v T) error {
 		}
 		b.mark.Store(0)
 		if from == anew {
+			l.lockPrice.revoked(l.tail.Load() - b.since)
 			m.here.bias.CompareAndSwap(b, nil)
 		}
 	}
@@ -79,7 +80,7 @@ func (m *MPMC[T]) fetch(l *track[T], at uint64) {
 //go:nosplit
 //go:noinline
 func (m *MPMC[T]) stretch(l *track[T], at uint64) bool {
-	head := l.head.Load() >> endShift
+	head := m.front(l)
 	limit := head + m.hall.quotas.Load()>>(l.takes*m.width)&(1<<m.width-1)
 	if at-head > m.mask || at >= limit || limit-head > m.capacity || limit > maxEnd {
 		return false
@@ -110,7 +111,7 @@ func (m *MPMC[T]) pushLocked(ctx context.Context, v T, way uint32, stack uintptr
 	}
 	futex.Publish(&s.sequence, at+1) // pairs with the load in (*MPMC).Pop
 	futex.Publish(&l.tail, at+1)
-	earned := biasing && l.run.count(at, stack, from)
+	earned := biasing && l.run.count(at, stack, from, l.lockPrice.is())
 	futex.Publish(&l.lock, 0)
 	if !m.items.Event().Idle() {
 		m.wake(m.items)
@@ -236,8 +237,13 @@ func (m *MPMC[T]) PushN(ctx context.Context, vs []T) (int, error) {
 
 // pushWait pushes some of the values, as soon as it can.
 func (m *MPMC[T]) pushWait(ctx context.Context, vs []T) (n int, err error) {
-	var busy bool
+	var busy, slept bool
 	try := func(how manner) bool {
+		if slept {
+			m.hall.eager.Store(1) // pairs with the load in made
+		} else {
+			how = polling // the first sleep ends soon by itself: nobody is told of it, who would else wake all for each value
+		}
 		n, busy, err = m.push(vs, how)
 		if busy && how == sleeping {
 			n, _, err = m.push(vs, how) // who was in the way may have unlocked before crowd was set
@@ -249,6 +255,8 @@ func (m *MPMC[T]) pushWait(ctx context.Context, vs []T) (n int, err error) {
 		Poll:       func() bool { return try(polling) },
 		Peer:       m.obstacle,
 		Recover:    func(segment.Owner) bool { return false }, // the next try inherits
+		Slept:      func() { slept = true },
+		Impatient:  true,
 		Asymmetric: futex.Owing,
 	})
 	if waited != nil {
@@ -370,7 +378,7 @@ func (m *MPMC[T]) lock(l *track[T], how manner) (bool, error) {
 			return false, nil
 		}
 		if l.lock.CompareAndSwap(w, self) {
-			tail := l.written(l.head.Load() >> endShift)
+			tail := l.written(m.front(l))
 			l.limit.Store(tail)
 			l.tail.Store(tail)
 			return true, nil
@@ -421,7 +429,7 @@ func (m *MPMC[T]) fill(l *track[T], vs []T, plain bool, how manner) (n int, busy
 // larger quota if it needs one.
 func (m *MPMC[T]) refill(l *track[T], at uint64, how manner) (limit uint64, busy bool, err error) {
 	for {
-		head := l.head.Load() >> endShift
+		head := m.front(l)
 		used := at - head
 		quotas := m.hall.quotas.Load()
 		if used > m.mask+1 || at >= maxEnd || m.sum(quotas) != m.capacity {
@@ -479,7 +487,7 @@ func (m *MPMC[T]) borrow(l *track[T], how manner) (ok, busy bool, err error) {
 // left is how much of its quota a lane does not use. Unless it is locked, that is a guess: too much if values
 // were pushed whose tail is not stored yet, or never will be because who pushed them died.
 func (m *MPMC[T]) left(l *track[T]) uint64 {
-	tail, head := l.tail.Load(), l.head.Load()>>endShift
+	tail, head := l.tail.Load(), m.front(l)
 	quota := m.quota(m.hall.quotas.Load(), l.takes)
 	if tail <= head {
 		return quota // beyond tail when those values were popped already
@@ -541,7 +549,7 @@ func (m *MPMC[T]) arrive(way uint32, how manner) bool {
 	switch {
 	case lock == 0 || lock>>lockState != stateLocked && uint64(segment.OwnerOf(lock)) == m.self.Load():
 		to = to&^wayLane | uint32(l.takes)
-	case lock == m.self.Load() || !l.empty():
+	case lock == m.self.Load() || !m.empty(l):
 		// A goroutine of this process may be about to push there, or has done so.
 		if ok, err := m.revoke(l); ok && err == nil {
 			m.unlock(l.lane)
@@ -554,10 +562,9 @@ func (m *MPMC[T]) arrive(way uint32, how manner) bool {
 }
 
 // empty reports whether nothing was in the lane at the moment of the last load.
-func (l *track[T]) empty() bool {
-	head := l.head.Load()
-	p := head >> endShift
-	return l.slots[p&uint64(len(l.slots)-1)].sequence.Load() != p+1 && l.head.Load() == head
+func (m *MPMC[T]) empty(l *track[T]) bool {
+	p := m.front(l)
+	return l.slots[p&m.mask].sequence.Load() != p+1 && m.front(l) == p
 }
 
 // What the race detector is told of: the lanes' heads, and the slots, counted in words from the hall on.

@@ -48,7 +48,13 @@ func (m *MPMC[T]) sitDown(how manner) (tag uint64, own bool, err error) {
 func (m *MPMC[T]) occupy(i int, how manner) bool {
 	self, s := m.self.Load(), &m.seats[i]
 	w := s.owner.Load()
-	if self == 0 || w != 0 && (w == self || !m.gone(segment.OwnerOf(w), how)) || !s.owner.CompareAndSwap(w, self) {
+	if self == 0 || w != 0 && (w == self || !m.gone(segment.OwnerOf(w), how)) {
+		return false
+	}
+	if w != 0 {
+		m.vacate(i, w)
+	}
+	if !s.owner.CompareAndSwap(w, self) {
 		return false
 	}
 	m.reckon(i)

@@ -74,6 +74,13 @@ var checks = []check{
 	{model: "hub", lost: "BREAK_ORDER"},
 	{model: "hub", flags: "-DDEATHS", lost: "BREAK_PUSH"},
 	{model: "hub", flags: "-DDEATHS", lost: "BREAK_DOORMARK"},
+	{model: "hold", quick: true},
+	{model: "hold", flags: "-DPOPPERS=3 -DTOTAL=3"},
+	{model: "hold", lost: "BREAK_FENCE", quick: true},
+	{model: "hold", lost: "BREAK_CLAIM"},
+	{model: "hold", lost: "BREAK_AGAIN"},
+	{model: "hold", lost: "BREAK_LOOK"},
+
 	{model: "mpmc", flags: pushers, quick: true},
 	{model: "mpmc", flags: takers},
 	{model: "mpmc", flags: takers, lost: "NO_KEEP", quick: true},
@@ -184,7 +191,7 @@ var (
 func TestEveryFunctionThatAModelNamesExists(t *testing.T) {
 	models, err := filepath.Glob("*.pml")
 	require.NoError(t, err)
-	require.Len(t, models, 7)
+	require.Len(t, models, 8)
 	named := 0
 	for _, model := range models {
 		text, err := os.ReadFile(model)

@@ -205,6 +205,7 @@ var rules = map[string]Rule{
 	"ring.hall.quotas":   Word,
 	"ring.hall.closed":   Word,
 	"ring.hall.crowd":    Nothing,
+	"ring.hall.eager":    Nothing,
 	"ring.lane.lock":     Holder,
 	"ring.lane.tail":     Word,
 	"ring.lane.limit":    Word,
@@ -212,6 +213,7 @@ var rules = map[string]Rule{
 	"ring.seat.owner":    Holder,
 	"ring.seat.takes":    Word,
 	"ring.seat.marks":    Word,
+	"ring.seat.claims":   Word,
 	"ring.seat.lost":     Word,
 	"ring.seat.target":   Word,
 

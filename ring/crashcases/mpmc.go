@@ -38,7 +38,7 @@ const (
 	survivor // 0
 )
 
-// often is how many values in a row earn a bias for sure.
+// often is how many values in a row earn a bias for sure, either way. It is a multiple of what the setup leaves.
 const often = 1 << 12
 
 // A word of a survivor says what it pushed, or popped.
@@ -90,12 +90,23 @@ func (c *crossing) open(a *crashlab.Actor) (err error) {
 	return err
 }
 
-// earn pushes values, and pops them again.
+// earn pushes values, and pops them again; or pops those of the setup and pushes them again, until they are in their
+// order. Both ends of a lane have a bias to it then.
 func (c *crossing) earn(a *crashlab.Actor) error {
 	if err := registered(a.Ctx); err != nil {
 		return err
 	}
 	for range often {
+		if c.pops {
+			i, err := c.m.Pop(a.Ctx)
+			if err == nil {
+				err = c.m.Push(a.Ctx, i)
+			}
+			if err != nil {
+				return err
+			}
+			continue
+		}
 		if err := c.m.Push(a.Ctx, item{}); err != nil {
 			return err
 		}
@@ -398,6 +409,11 @@ func mpmcCases() (all []crashlab.Case) {
 			op: func(c *crossing, _ *crashlab.Actor) error { return counted(3)(c.m.TryPushN(c.some(3))) },
 		},
 		{name: "ring.MPMC.Pop", covers: []string{"ring.MPMC.Pop"}, c: crossing{left: 3, first: 1, does: 1, pops: true}, op: mpmcPop},
+		{name: "ring.MPMC.Pop, with the bias", covers: []string{"ring.MPMC.Pop"}, c: crossing{left: 4, does: 1, pops: true, has: victim}, op: mpmcPop},
+		{
+			name: "ring.MPMC.TryPopN, another has the bias", covers: []string{"ring.MPMC.TryPopN"}, c: crossing{left: 4, does: 3, pops: true, has: survivor},
+			op: func(c *crossing, _ *crashlab.Actor) error { return counted(3)(c.m.TryPopN(make([]item, 3))) },
+		},
 		{name: "ring.MPMC.Pop, first", covers: []string{"ring.MPMC.Pop"}, c: crossing{left: 3, does: 1, pops: true}, op: mpmcPop},
 		{
 			name: "ring.MPMC.Pop, others sleep", covers: []string{"ring.MPMC.Pop"},
