@@ -21,7 +21,7 @@ import (
 // any number of goroutines. T is plain memory: no pointers, strings, slices or maps.
 //
 // A ring has several lanes, between 8 for small ones and 2 for large ones, and each has slots for all of
-// the capacity, rounded up to a power of two: so a ring takes some 11 KiB, and lanes * capacity slots of the
+// the capacity, rounded up to a power of two: so a ring takes some 15 KiB, and lanes * capacity slots of the
 // size of T plus 8. (8 lanes up to 255 values, 6 up to 1,023, 5 up to 4,095, 4 up to 65,535, 3 up to
 // 2,097,151, else 2.) How much of the capacity a lane may use goes from lane to lane as it is needed:
 // one process alone may use all of it.
@@ -30,7 +30,9 @@ import (
 // push is not. Values that it had taken and not returned to its caller are lost, and counted (Lost).
 //
 // A process that is stopped while it pops keeps nothing from those who push, and from those who pop only what it
-// has taken, which is returned when it goes on. (More than 28 processes that pop share four seats, and each that
+// has taken, which is returned when it goes on. But a goroutine that has popped from a lane alone for a while pops there
+// with plain stores, and if it is stopped between the two of a pop, which are nanoseconds apart, it keeps the values of
+// that lane until it goes on, or is killed; others pop from the other lanes. (More than 28 processes that pop share four seats, and each that
 // is stopped may keep one. Lost misses what one has counted half that is stopped while it counts.)
 //
 // One that is stopped while it pushes, in the nanoseconds in which it has a lane locked, keeps that lane until

@@ -13,7 +13,8 @@ import (
 
 // Who pops copies the values that stand at a lane's head, and then swaps the head for a later one, which
 // commits the pop. If somebody else was quicker, the swap fails, and the copies are worth nothing. There is no
-// state in between, so nobody waits for one who pops, dead or stopped.
+// state in between, so nobody waits for one who pops, dead or stopped. Who pops from a lane alone for a while
+// does without the swap: see mpmc_hold.go.
 //
 // The head says who took last, and each seat how far its last take from each lane got, so that what a dead
 // process had taken and not returned is known. A process has at most one take under way in a lane, because
@@ -194,7 +195,7 @@ func (m *MPMC[T]) glance() bool {
 
 // TryPop takes a value if there is one, and reports whether there was. It never blocks. Where it reports that
 // there was none, there was a moment during the call at which the ring was empty, unless goroutines of this
-// process kept each other from it.
+// process kept each other from it, or one that is stopped in the middle of a pop keeps what is there.
 func (m *MPMC[T]) TryPop() (T, bool, error) {
 	var vs [1]T
 	n, err := m.TryPopN(vs[:])
