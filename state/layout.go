@@ -73,8 +73,8 @@ const (
 	tagWords    = bucketSlots / 4
 	bucketSize  = uint64(unsafe.Sizeof(bucket{}))
 	mapSize     = uint64(unsafe.Sizeof(mapState{}))
-	// listHead is what a list begins with: the intent of its block. Its extents' places follow.
-	listHead = 64
+	// extentsHead is what a list begins with: the intent of its block. Its extents' places follow.
+	extentsHead = 64
 )
 
 // wordSize is how large a value is at most that is one word. Larger ones are twins.

@@ -13,6 +13,6 @@ func TestTheDocumentHasTheLayout(t *testing.T) {
 	layouttest.Constants(t, "state", map[string]uint64{
 		"wordSize": wordSize, "valueLayout(uint64)": layoutOf[valueState, uint64](),
 		"arrayLayout(uint64)": layoutOf[arrayState, uint64](), "mapLayout(uint64, uint64)": mapLayout[uint64, uint64](),
-		"listHead": listHead, "doubled": doubled, "reach": reach, "firstHomes": first,
+		"extentsHead": extentsHead, "doubled": doubled, "reach": reach, "firstHomes": first,
 	})
 }

@@ -169,13 +169,13 @@ func (t *table) word(e uint64) (off uint64) {
 	if list == 0 || list > uint64(t.seg.Size())-t.listBytes() {
 		return 0
 	}
-	return list + listHead + e%t.listed*8
+	return list + extentsHead + e%t.listed*8
 }
 
 // listWord is the word that has the place of the list of an extent.
 func (t *table) listWord(e uint64) uint64 { return t.bodyOffset() + mapSize + e/t.listed*8 }
 
-func (t *table) listBytes() uint64 { return listHead + t.listed*8 }
+func (t *table) listBytes() uint64 { return extentsHead + t.listed*8 }
 
 func (t *table) extentBytes() uint64 { return bucketSize << t.shift }
 
