@@ -15,6 +15,9 @@
 // The heap of a segment gives memory to them, and to whoever calls Alloc: a Block is its allocator's, and
 // comes back when that dies, until it is handed over by Settle.
 //
+// CreateRaw and OpenRaw are for memory that is shared with programs in other languages: it has a name and bytes, and
+// nothing of the above.
+//
 // # Participants
 //
 // Each attach, by whatever process, is a participant: it holds a slot in the segment's table, and

@@ -26,6 +26,11 @@ func linked(*os.File) bool                              { return false }
 func unlinkPath(string) error                           { return ErrUnsupported }
 func abandon(f *os.File)                                { f.Close() }
 
+func createRaw(string, int64, *Config) (*mapping, error) { return nil, ErrUnsupported }
+func openRaw(string, *Config) (*os.File, error)          { return nil, ErrUnsupported }
+func mapRaw(*os.File, int64, *Config) (*mapping, error)  { return nil, ErrUnsupported }
+func unlinkRaw(string, *Config) error                    { return ErrUnsupported }
+
 func openLocks(*os.File, *mapping, plan) (*os.File, error) { return nil, ErrUnsupported }
 func closeLocks(*os.File, *os.File, uint64) error          { return nil }
 func inherit(*os.File) (*os.File, error)                   { return nil, ErrUnsupported }

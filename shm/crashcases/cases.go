@@ -14,7 +14,7 @@ import (
 
 // Cases are all of them.
 func Cases() []crashlab.Case {
-	return slices.Concat(attachCases(), closeCases(), createCases(), removeCases(), heapCases(), blockCases(), structCases())
+	return slices.Concat(attachCases(), closeCases(), createCases(), removeCases(), heapCases(), blockCases(), structCases(), rawCases())
 }
 
 // size is how much room the segments have that cases make beside the trial's own.

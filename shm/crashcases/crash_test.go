@@ -38,6 +38,8 @@ func TestEveryOperationHasACase(t *testing.T) {
 		"shm.Block.Bytes": reads, "shm.Block.Len": reads, "shm.Block.Ref": reads,
 		"shm.Segment.Check": reads, "shm.Segment.Engine": reads, "shm.Segment.ID": reads,
 		"shm.Segment.Name": reads, "shm.Segment.Size": reads, "shm.Observe": "opens without a slot, and changes nothing",
+		"shm.Raw.Name": reads, "shm.Raw.Size": reads, "shm.Raw.Bytes": reads, "shm.Raw.ReadAt": reads,
+		"shm.Raw.ShareableList": reads, "shm.Raw.WriteAt": "writes the user's bytes, which are nobody else's matter",
 		"shm.Dir": sets, "shm.MaxBytes": sets, "shm.Mode": sets, "shm.Owner": sets, "shm.Participants": sets,
 		"shm.HugePages": asks, "shm.Prefault": asks, "shm.Locked": asks,
 	})
