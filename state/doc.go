@@ -11,16 +11,16 @@
 //	hits, err := state.OpenValue[int64](seg, "hits") // in another process
 //	n, err := hits.Load()
 //
-// Value is one value, Array a fixed number of them. Both are of plain types: no pointers, strings, slices or
-// maps, which is checked once, when they are made or opened.
+// Value is one value, Array a fixed number of them, List as many as there are at the moment. They are of plain types: no
+// pointers, strings, slices or maps, which is checked once, when they are made or opened.
 //
 // # What is atomic
 //
-// Each call is, on one value. Values of up to 8 bytes are words, and no call on them waits for anybody, but
+// Each call is, on one value; on a List, whatever it concerns. Values of up to 8 bytes are words, and no call on them waits for anybody, but
 // for Update, which waits for other Updates. Loads of larger values wait for nobody, and never see half of a
 // store; stores to them exclude each other by a lock.
 //
-// What reads a value and stores what depends on it is one call, too: Add, AddAt, CompareAndSwap, Update. A
+// What reads a value and stores what depends on it is one call, too: Add, AddAt, CompareAndSwap, Update, Edit. A
 // Load followed by a Store is two.
 //
 // # Death

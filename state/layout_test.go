@@ -8,9 +8,11 @@ import (
 )
 
 func TestTheDocumentHasTheLayout(t *testing.T) {
-	layouttest.Structs(t, "state", reflect.TypeFor[valueState](), reflect.TypeFor[arrayState]())
+	layouttest.Structs(t, "state", reflect.TypeFor[valueState](), reflect.TypeFor[arrayState](),
+		reflect.TypeFor[listState](), reflect.TypeFor[listHeader]())
 	layouttest.Constants(t, "state", map[string]uint64{
 		"wordSize": wordSize, "valueLayout(uint64)": layoutOf[valueState, uint64](),
-		"arrayLayout(uint64)": layoutOf[arrayState, uint64](),
+		"arrayLayout(uint64)": layoutOf[arrayState, uint64](), "listLayout(uint64)": layoutOf[listState, uint64](),
+		"listHead": listHead,
 	})
 }

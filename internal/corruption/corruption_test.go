@@ -284,5 +284,5 @@ func TestTheWorldHasWhatItSays(t *testing.T) {
 	require.Equal(t, 4, count["segment.participant.state"])
 	require.Equal(t, 3*Slots+Slots+1, count["ring.slot.sequence"], "of three rings of values, and a broadcast ring")
 	require.Equal(t, 3+2+2+1, count[recordBytes], "one crosses the end")
-	require.Equal(t, 26, count[nameText])
+	require.Equal(t, 27, count[nameText])
 }

@@ -31,9 +31,12 @@ const (
 	KindArray
 )
 
+// KindList is of package state.
+const KindList Kind = 21
+
 var kindNames = [...]string{"", "", "raw", "mutex", "semaphore", "spsc ring", "bytes ring",
 	"event", "once", "recursive mutex", "condition", "read-write mutex", "wait group", "barrier", "rows",
-	KindBroadcast: "broadcast ring", KindValue: "value", KindArray: "array"}
+	KindBroadcast: "broadcast ring", KindValue: "value", KindArray: "array", KindList: "list"}
 
 // String names the kind in words.
 func (k Kind) String() string {

@@ -13,7 +13,7 @@ import (
 )
 
 // Cases are all of them.
-func Cases() []crashlab.Case { return slices.Concat(valueCases(), arrayCases()) }
+func Cases() []crashlab.Case { return slices.Concat(valueCases(), arrayCases(), listCases()) }
 
 // sum is larger than a word, and its parts say whether it is whole.
 type sum struct{ A, B, Sum uint64 }
