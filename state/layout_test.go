@@ -13,6 +13,6 @@ func TestTheDocumentHasTheLayout(t *testing.T) {
 	layouttest.Constants(t, "state", map[string]uint64{
 		"wordSize": wordSize, "valueLayout(uint64)": layoutOf[valueState, uint64](),
 		"arrayLayout(uint64)": layoutOf[arrayState, uint64](), "listLayout(uint64)": layoutOf[listState, uint64](),
-		"listHead": listHead,
+		"listHead": listHead, "leastSpare": leastSpare, "boxHead": boxHead,
 	})
 }

@@ -3,6 +3,7 @@ package state
 import (
 	"fmt"
 	"iter"
+	"reflect"
 	"runtime"
 	"slices"
 
@@ -12,8 +13,9 @@ import (
 	"github.com/kindred-ipc/kindred/shm"
 )
 
-// List is values in an order that processes share: as many as there is room for in the segment. T is plain memory: no
-// pointers, strings, slices or maps.
+// List is values in an order that processes share: as many as there is room for in the segment. A T that is plain memory
+// (no pointers, strings, slices or maps) lies there as it is. Any other one that the codec can encode (a string, a []byte,
+// structs and maps of such) lies in a block of the heap of its own: what is stored is a copy, and so is what is loaded.
 //
 // Each call is one step to all others, however many elements it concerns: they see the list before it, or after it, and
 // a process that dies in it leaves one of these. Reading (Load, Len, Slice, Index, ...) waits for nobody. Changing it
@@ -24,29 +26,30 @@ import (
 // elements to another block of the heap now and then, as append does with a slice. What is not at an end is changed by
 // writing all elements anew. Until that is done there are two copies of them.
 //
-// Elements are alike if they are bit by bit (so a NaN is like itself, and 0 is not like -0).
+// Elements are alike if they are bit by bit (so a NaN is like itself, and 0 is not like -0); those that are no plain memory,
+// if reflect.DeepEqual says so of what arrives.
 //
 // Destroying the object does not free its elements: Clear does.
 type List[T any] struct {
 	_ noCopy
 	*list
 	codec *codec.Codec[T]
-	bare  bool // any bytes are a T, and any T is its bytes
+	bare  bool // T is plain memory, any bytes are a T, and any T is its bytes
 }
 
-// NewList makes an empty List in seg. It fails with an error that names the field if T holds a pointer, with
+// NewList makes an empty List in seg. It fails with an error that names the field if T cannot be encoded, with
 // shm.ErrExist if the name is taken, and with shm.ErrNoSpace.
 func NewList[T any](seg *shm.Segment, opts ...shm.ObjectOption) (*List[T], error) {
-	c, err := plain[T]()
+	c, err := codec.For[T]()
 	if err != nil {
 		return nil, fmt.Errorf("state: make list: %w", err)
 	}
-	size := sizeOf[T]()
+	size, stride := listElement(c)
 	spec, err := specOf(segment.Spec{
 		Kind: segment.KindList, Layout: layoutOf[listState, T](), Size: listBody(size), Align: segment.Line,
 		Init: func(o segment.Object) {
 			s := listIn(o)
-			s.size, s.stride = size, listStride(size)
+			s.size, s.stride = size, stride
 		},
 	}, opts)
 	if err != nil {
@@ -59,7 +62,7 @@ func NewList[T any](seg *shm.Segment, opts ...shm.ObjectOption) (*List[T], error
 // OpenList finds the List of that name. It fails with shm.ErrNotExist, with shm.ErrKind if it is no List, and with
 // shm.ErrLayout if it is one of another T.
 func OpenList[T any](seg *shm.Segment, name string) (*List[T], error) {
-	c, err := plain[T]()
+	c, err := codec.For[T]()
 	if err != nil {
 		return nil, fmt.Errorf("state: open list %q: %w", name, err)
 	}
@@ -76,7 +79,7 @@ func OpenOrNewList[T any](seg *shm.Segment, name string, opts ...shm.ObjectOptio
 
 // ListFrom returns the List that ref names. It fails with shm.ErrStale if it is not in seg, and else as OpenList does.
 func ListFrom[T any](seg *shm.Segment, ref shm.Ref) (*List[T], error) {
-	c, err := plain[T]()
+	c, err := codec.For[T]()
 	if err != nil {
 		return nil, fmt.Errorf("state: resolve list: %w", err)
 	}
@@ -89,13 +92,22 @@ func listFace[T any](seg *shm.Segment, o segment.Object, c *codec.Codec[T], op, 
 	if err == nil {
 		l, err = listOf(o)
 	}
-	if size := sizeOf[T](); err == nil && l.size != size {
-		err = fmt.Errorf("elements of %d bytes, and %d are needed: %w", l.size, size, ErrCorrupt)
+	if size, stride := listElement(c); err == nil && (l.size != size || l.stride != stride) {
+		err = fmt.Errorf("elements of %d bytes, each %d, and %d, each %d, are needed: %w", l.size, l.stride, size, stride, ErrCorrupt)
 	}
 	if err != nil {
 		return nil, refuse(op, segment.KindList, name, seg, err)
 	}
 	return &List[T]{list: l, codec: c, bare: c.Bare()}, nil
+}
+
+// listElement is the size of an element and its distance to the next; of one in a box 0, and that of places.
+func listElement[T any](c *codec.Codec[T]) (size, stride uint64) {
+	if !c.Plain() {
+		return 0, wordSize
+	}
+	size = sizeOf[T]()
+	return size, listStride(size)
 }
 
 // Ref names the List.
@@ -161,6 +173,9 @@ func within(v *version, i, n int) error {
 
 // get copies element i, which there is, to *x. An error counts if the list is still what it was.
 func (l *List[T]) get(v *version, i uint64, x *T) error {
+	if l.boxed {
+		return l.open(v, i, x)
+	}
 	if k := v.slot(i); k+1 == v.pending {
 		*x = element[T](l.spare, 0, l.stride)
 	} else {
@@ -168,6 +183,23 @@ func (l *List[T]) get(v *version, i uint64, x *T) error {
 	}
 	if !l.codec.Sound(x) {
 		return fmt.Errorf("a bool that is neither 0 nor 1: %w", ErrCorrupt)
+	}
+	return nil
+}
+
+// open decodes element i, which is in a box.
+func (l *List[T]) open(v *version, i uint64, x *T) error {
+	k := v.slot(i)
+	w, _ := l.word(v.slots, k)
+	if k+1 == v.pending {
+		w = l.spareWord()
+	}
+	b, err := l.unbox(peek(w))
+	if err != nil {
+		return err
+	}
+	if err := l.codec.Decode(b, x); err != nil {
+		return fmt.Errorf("%w: %w", ErrCorrupt, err)
 	}
 	return nil
 }
@@ -241,7 +273,11 @@ func (l *List[T]) All() iter.Seq2[int, T] {
 // Index is where the first element is that is like x, or -1. It fails as Load does.
 func (l *List[T]) Index(x T) (int, error) {
 	at := -1
-	err := l.read(func(v *version) (err error) {
+	x, err := l.arrived(x)
+	if err != nil {
+		return at, l.wrap("search", err)
+	}
+	err = l.read(func(v *version) (err error) {
 		at, err = l.indexOf(v, &x)
 		return err
 	})
@@ -257,11 +293,31 @@ func (l *List[T]) indexOf(v *version, x *T) (int, error) {
 		if err := l.get(v, i, &y); err != nil {
 			return -1, err
 		}
-		if same(l.codec, x, &y) {
+		if l.like(x, &y) {
 			return int(i), nil
 		}
 	}
 	return -1, nil
+}
+
+// arrived is x as it is when it was stored and loaded.
+func (l *List[T]) arrived(x T) (T, error) {
+	if !l.boxed {
+		return x, nil
+	}
+	b, err := l.codec.Append(nil, x)
+	if err == nil {
+		err = l.codec.Decode(b, &x)
+	}
+	return x, err
+}
+
+// like reports whether two elements are alike.
+func (l *List[T]) like(x, y *T) bool {
+	if l.boxed {
+		return reflect.DeepEqual(*x, *y)
+	}
+	return same(l.codec, x, y)
 }
 
 // Contains reports whether an element is like x. It fails as Load does.
@@ -272,6 +328,9 @@ func (l *List[T]) Contains(x T) (bool, error) {
 
 // Count is how many elements are like x at one moment. It fails as Load does.
 func (l *List[T]) Count(x T) (n int, err error) {
+	if x, err = l.arrived(x); err != nil {
+		return 0, l.wrap("search", err)
+	}
 	err = l.read(func(v *version) error {
 		n = 0
 		for i := range v.length {
@@ -279,7 +338,7 @@ func (l *List[T]) Count(x T) (n int, err error) {
 			if err := l.get(v, i, &y); err != nil {
 				return err
 			}
-			if same(l.codec, &x, &y) {
+			if l.like(&x, &y) {
 				n++
 			}
 		}

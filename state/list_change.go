@@ -3,6 +3,8 @@ package state
 import (
 	"context"
 	"slices"
+
+	"github.com/kindred-ipc/kindred/internal/segment"
 )
 
 // Store makes x element i. It fails with ErrRange, shm.ErrClosed and shm.ErrReadOnly.
@@ -11,17 +13,53 @@ func (l *List[T]) Store(i int, x T) error {
 		if err := within(v, i, 1); err != nil {
 			return err
 		}
-		l.set(v, uint64(i), x)
-		return nil
+		return l.set(v, uint64(i), x)
 	})
 }
 
 // set makes x element i, which there is: in the spare, which commits it, and then where it belongs.
-func (l *List[T]) set(v *version, i uint64, x T) {
+func (l *List[T]) set(v *version, i uint64, x T) error {
+	if l.boxed {
+		boxes, err := l.pack([]T{x})
+		if err == nil {
+			err = abandon(boxes, l.setBox(v, v.slot(i), boxes[0]))
+		}
+		return err
+	}
 	l.write(bytesAt(l.spare, 0, l.stride), x)
 	v.pending = v.slot(i) + 1
 	l.commit(v)
 	l.redo(v)
+	return nil
+}
+
+// pack makes a box for each of xs, if elements lie in boxes. They are this process's.
+func (l *List[T]) pack(xs []T) (boxes []segment.Block, err error) {
+	if !l.boxed {
+		return nil, nil
+	}
+	var element []byte
+	for _, x := range xs {
+		var b segment.Block
+		if element, err = l.codec.Append(element[:0], x); err == nil {
+			b, err = l.box(element)
+		}
+		if err != nil {
+			return nil, abandon(boxes, err)
+		}
+		boxes = append(boxes, b)
+	}
+	return boxes, nil
+}
+
+// abandon frees boxes of a change that failed, if err says that it did, which it returns.
+func abandon(boxes []segment.Block, err error) error {
+	if err != nil {
+		for _, b := range boxes {
+			_ = b.Free()
+		}
+	}
+	return err
 }
 
 // write makes x what lies in a slot that nobody looks at.
@@ -30,17 +68,6 @@ func (l *List[T]) write(slot []byte, x T) {
 		l.codec.Clean(&x)
 	}
 	clear(slot[copy(slot, bytesOf(&x)):])
-}
-
-// put writes xs to the slots of e from k on, around the end.
-func (l *List[T]) put(e *slots, k uint64, xs []T) {
-	for _, x := range xs {
-		if k == e.capacity {
-			k = 0
-		}
-		l.write(l.at(e, k, 1), x)
-		k++
-	}
 }
 
 // Update calls f with a copy of element i, and makes what f leaves there the element, unless f returns an error or
@@ -59,8 +86,7 @@ func (l *List[T]) Update(ctx context.Context, i int, f func(*T) error) error {
 		if err := f(&x); err != nil {
 			return &usersError{err}
 		}
-		l.set(v, uint64(i), x)
-		return nil
+		return l.set(v, uint64(i), x)
 	})
 }
 
@@ -118,6 +144,9 @@ func (l *List[T]) pop(which func(v *version) uint64) (x T, err error) {
 
 // Remove removes the first element that is like x, and reports whether there was one. It fails as Load and Append do.
 func (l *List[T]) Remove(x T) (removed bool, err error) {
+	if x, err = l.arrived(x); err != nil {
+		return false, l.wrap("remove from", err)
+	}
 	err = l.change(context.Background(), "remove from", func(v *version) error {
 		i, err := l.indexOf(v, &x)
 		if err != nil || i < 0 {
@@ -135,7 +164,7 @@ func (l *List[T]) Clear() error {
 		if v.slots == none {
 			return nil
 		}
-		return l.adopt(v, none, 0)
+		return l.adopt(v, none, 0, 0, v.length, nil)
 	})
 }
 
@@ -168,40 +197,89 @@ func (l *List[T]) edit(ctx context.Context, op string, f func([]T) ([]T, error))
 		if xs, err = f(xs); err != nil {
 			return &usersError{err}
 		}
-		return l.rebuild(v, 0, v.length, xs, 0)
+		boxes, err := l.pack(xs)
+		if err != nil {
+			return err
+		}
+		return abandon(boxes, l.rebuild(v, 0, v.length, xs, boxes, 0))
 	})
 }
 
-// splice puts xs into the place of elements i to j, in place where nothing that counts is written to.
+// splice puts xs into the place of elements i to j.
 func (l *List[T]) splice(v *version, i, j uint64, xs []T) error {
+	if len(xs) == 0 && i == j {
+		return nil
+	}
+	if len(xs) == 0 && (i == 0 || j == v.length) {
+		l.cut(v, i, j)
+		return nil
+	}
+	boxes, err := l.pack(xs)
+	if err != nil {
+		return err
+	}
+	return abandon(boxes, l.add(v, i, j, xs, boxes))
+}
+
+// cut removes elements i to j, which are at an end.
+func (l *List[T]) cut(v *version, i, j uint64) {
+	was := *v
+	if i == 0 {
+		v.first = v.slot(j)
+	}
+	v.length -= j - i
+	l.commit(v)
+	if l.boxed {
+		l.drop(&was, i, j)
+	}
+	// Where there is no smaller block to be had, it stays.
+	if v.block.Size() > 64 && v.length < v.capacity/4 {
+		_ = l.rebuild(v, 0, 0, nil, nil, v.length*2)
+	}
+}
+
+// add is splice with something to add: in place where nothing that counts is written to.
+func (l *List[T]) add(v *version, i, j uint64, xs []T, boxes []segment.Block) (err error) {
 	more := uint64(len(xs))
 	n := v.length - (j - i) + more
-	switch room := n <= v.capacity; {
-	case more == 0 && i == j:
-		return nil
-	case more == 0 && (i == 0 || j == v.length):
-		if i == 0 {
-			v.first = v.slot(j)
+	next := *v
+	next.length = n
+	switch {
+	case i == v.length && n <= v.capacity:
+		err = l.put(v.slots, v.slot(i), xs, boxes)
+	case j == 0 && n <= v.capacity:
+		next.first = v.first + v.capacity - more
+		if next.first >= v.capacity {
+			next.first -= v.capacity
 		}
-		v.length = n
-		l.commit(v)
-		l.shrink(v)
-		return nil
-	case room && i == v.length:
-		l.put(v.slots, v.slot(i), xs)
-	case room && j == 0:
-		v.first = (v.first + v.capacity - more) % v.capacity
-		l.put(v.slots, v.first, xs)
+		err = l.put(v.slots, next.first, xs, boxes)
 	default:
-		return l.rebuild(v, i, j, xs, 0)
+		return l.rebuild(v, i, j, xs, boxes, 0)
 	}
-	v.length = n
-	l.commit(v)
+	if err == nil {
+		*v = next
+		l.commit(v)
+	}
+	return err
+}
+
+// put writes xs, or their boxes, to slots of e from k on, around the end.
+func (l *List[T]) put(e *slots, k uint64, xs []T, boxes []segment.Block) error {
+	if l.boxed {
+		return l.putBoxes(e, k, boxes)
+	}
+	for _, x := range xs {
+		if k == e.capacity {
+			k = 0
+		}
+		l.write(l.at(e, k, 1), x)
+		k++
+	}
 	return nil
 }
 
 // rebuild is splice into other slots, for room elements at least.
-func (l *List[T]) rebuild(v *version, i, j uint64, xs []T, room uint64) error {
+func (l *List[T]) rebuild(v *version, i, j uint64, xs []T, boxes []segment.Block, room uint64) error {
 	more := uint64(len(xs))
 	n := v.length - (j - i) + more
 	e := none
@@ -212,14 +290,9 @@ func (l *List[T]) rebuild(v *version, i, j uint64, xs []T, room uint64) error {
 		}
 	}
 	l.move(e, 0, v, 0, i)
-	l.put(e, i, xs)
-	l.move(e, i+more, v, j, v.length)
-	return l.adopt(v, e, n)
-}
-
-// shrink moves the elements to a smaller block where that has been too large by far. Where it cannot, it does not.
-func (l *List[T]) shrink(v *version) {
-	if v.block.Size() > 64 && v.length < v.capacity/4 {
-		_ = l.rebuild(v, 0, 0, nil, v.length*2)
+	if !l.boxed {
+		_ = l.put(e, i, xs, nil)
 	}
+	l.move(e, i+more, v, j, v.length)
+	return l.adopt(v, e, n, i, j, boxes)
 }

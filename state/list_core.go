@@ -19,6 +19,7 @@ type list struct {
 	spare   *byte
 	size    uint64
 	stride  uint64
+	boxed   bool // slots have the places of boxes
 	race    race.Word
 	lock    segment.Lock
 	last    atomic.Pointer[slots] // that were looked at last
@@ -59,13 +60,14 @@ func listOf(o segment.Object) (*list, error) {
 	}
 	s := listIn(o)
 	size, stride := s.size, s.stride
-	if size > o.Size() || stride != listStride(size) || o.Holds(listBody(size)) != nil || o.Offset()%segment.Line != 0 {
+	boxed := size == 0 && stride == wordSize
+	if size > o.Size() || stride != listStride(size) && !boxed || o.Holds(listBody(size)) != nil || o.Offset()%segment.Line != 0 {
 		return nil, fmt.Errorf("list of elements of %d bytes, each %d, in an object of %d at %#x: %w",
 			size, stride, o.Size(), o.Offset(), ErrCorrupt)
 	}
 	return &list{
 		place: placeOf(o), state: s, headers: [2]*listHeader{&s.even, &s.odd}, spare: spareIn(o), size: size, stride: stride,
-		race: race.At(o.Segment().ID(), o.Offset()), lock: o.Segment().LockAt(o.Offset() + listLock),
+		boxed: boxed, race: race.At(o.Segment().ID(), o.Offset()), lock: o.Segment().LockAt(o.Offset() + listLock),
 	}, nil
 }
 
@@ -97,13 +99,24 @@ func (l *list) slotsAt(place uint64) (*slots, error) {
 	if place == 0 {
 		return none, nil
 	}
+	e, err := l.find(place)
+	if err == nil {
+		l.last.Store(e)
+	}
+	return e, err
+}
+
+// find checks the block that a header names.
+func (l *list) find(place uint64) (*slots, error) {
 	b, err := l.seg.BlockAt(place)
 	if err != nil || place&7 != 0 || b.Size() < listHead+l.stride {
 		return none, fmt.Errorf("no elements at %#x: %w", place, ErrCorrupt)
 	}
-	e := &slots{place: place, data: slotsIn(b), capacity: (b.Size() - listHead) / l.stride, block: b}
-	l.last.Store(e)
-	return e, nil
+	return l.slotsOf(b), nil
+}
+
+func (l *list) slotsOf(b segment.Block) *slots {
+	return &slots{place: b.Place(), data: slotsIn(b), capacity: (b.Size() - listHead) / l.stride, block: b}
 }
 
 // read calls f with what the list is, until it stayed that meanwhile. It waits for nobody but where changes follow
@@ -190,8 +203,8 @@ func (l *list) change(ctx context.Context, op string, f func(v *version) error) 
 // usersError is what a function of the user's returned, who gets it as it is.
 type usersError struct{ error }
 
-// mend does what one who died with the lock may have left to do: it frees the block that does not count, and copies
-// the spare to its slot.
+// mend does what one who died with the lock may have left to do: it frees the block that does not count, and what is
+// only there, and copies the spare to its slot.
 func (l *list) mend() (version, error) {
 	v, err := l.look()
 	if err != nil {
@@ -201,21 +214,32 @@ func (l *list) mend() (version, error) {
 		l.race.Acquire(0)
 	}
 	if other := l.headerAt(v.sequence + 1); other.place != v.slots.place {
-		if b, err := l.seg.BlockAt(other.place); err == nil {
-			_ = b.Free() // it may be freed already
-		}
+		l.giveUp(other.place, &v)
 		other.place = v.slots.place
 	}
-	if v.pending != 0 {
+	switch {
+	case v.pending != 0:
 		l.redo(&v)
+	case l.boxed:
+		l.mendSpare(&v)
 	}
 	return v, nil
 }
 
 // commit makes v what the list is, by one store. The slots that are new in v are written.
 func (l *list) commit(v *version) {
+	l.propose(v)
+	l.publish(v)
+}
+
+// propose writes v to the header that does not count.
+func (l *list) propose(v *version) {
 	h := l.headerAt(v.sequence + 1)
 	h.place, h.first, h.length, h.pending = v.slots.place, v.first, v.length, v.pending
+}
+
+// publish has that header count.
+func (l *list) publish(v *version) {
 	if race.Enabled {
 		l.race.Release(0)
 	}
@@ -225,6 +249,10 @@ func (l *list) commit(v *version) {
 
 // redo copies the spare to the slot that is pending, where nobody looks meanwhile.
 func (l *list) redo(v *version) {
+	if l.boxed {
+		l.redoBox(v)
+		return
+	}
 	copy(l.at(v.slots, v.pending-1, 1), bytesAt(l.spare, 0, l.stride))
 	v.pending = 0
 	l.commit(v)
@@ -258,26 +286,40 @@ func (l *list) allocate(n uint64) (*slots, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &slots{place: b.Place(), data: slotsIn(b), capacity: (b.Size() - listHead) / l.stride, block: b}, nil
+	return l.slotsOf(b), nil
 }
 
-// adopt makes the first n of the slots e, which are written, what the list is, and frees those that it had.
-func (l *list) adopt(v *version, e *slots, n uint64) error {
+// adopt makes the first n of the slots e, which are written, what the list is, without elements i to j, and frees what it
+// had and has no more. Those from slot i on that name boxes are new; their boxes are this process's.
+func (l *list) adopt(v *version, e *slots, n, i, j uint64, boxes []segment.Block) error {
 	if e != none {
 		at := l.off + listEven + (v.sequence+1)&1*headerSize
 		if err := e.block.Tie(at); err != nil {
 			return errors.Join(err, e.block.Free())
 		}
 	}
-	before := v.slots
+	was := *v
 	v.slots, v.first, v.length = e, 0, n
-	l.commit(v)
-	// It is done. What fails now was settled, or freed, by who thought this process dead, which it is if it closed.
+	l.propose(v)
+	// From here on the block is named, and so are the boxes in it.
 	if e != none {
-		_ = e.block.Settle()
+		if err := e.block.Settle(); err != nil {
+			return err
+		}
 	}
-	if before != none {
-		_ = before.block.Free()
+	for m, b := range boxes {
+		w, at := l.word(e, i+uint64(m))
+		if err := l.hand(b, at, w); err != nil {
+			return err
+		}
+	}
+	l.publish(v)
+	if was.slots != none {
+		if l.boxed {
+			l.drop(&was, i, j)
+			l.drop(&was, was.length, was.capacity) // of those who died
+		}
+		_ = was.block.Free() // who thought this process dead, which it is if it closed, may have done so
 	}
 	l.last.Store(e)
 	return nil

@@ -14,7 +14,7 @@ import (
 type listState struct {
 	_ structs.HostLayout
 
-	size     uint64 // of an element in bytes; written when it is made
+	size     uint64 // of an element in bytes, 0 if they lie in boxes; written when it is made
 	stride   uint64 // from one to the next; likewise
 	sequence word.Uint64
 	even     listHeader
@@ -50,6 +50,9 @@ var (
 	_ = [1]struct{}{}[headerSize-32]
 )
 
+// leastSpare is how large the spare is at least.
+const leastSpare = 16
+
 // listStride is the distance of elements of that size: a word of 1, 2, 4 or 8 bytes, or words.
 func listStride(size uint64) uint64 {
 	if size > wordSize {
@@ -59,4 +62,4 @@ func listStride(size uint64) uint64 {
 }
 
 // listBody is the size of the body of a List: the spare has room for an element.
-func listBody(size uint64) uint64 { return listSize + max(alignUp(size), wordSize) }
+func listBody(size uint64) uint64 { return listSize + max(alignUp(size), leastSpare) }

@@ -20,6 +20,9 @@ func bytesAt(data *byte, off, n uint64) []byte {
 	return unsafe.Slice((*byte)(unsafe.Add(unsafe.Pointer(data), off)), n)
 }
 
+// wordAt is the word at an offset.
+func wordAt(memory []byte, off uint64) *uint64 { return (*uint64)(unsafe.Pointer(&memory[off])) }
+
 // peek is a load of a word that who has the lock may be writing to.
 func peek(w *uint64) uint64 { return atomic.LoadUint64(w) }
 

@@ -5,54 +5,90 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strconv"
+	"strings"
 
 	"github.com/kindred-ipc/kindred/internal/crashlab"
 	"github.com/kindred-ipc/kindred/shm"
 	"github.com/kindred-ipc/kindred/state"
 )
 
-// lists are a List of what is larger than a word, as each process sees it.
-type lists struct {
-	l     *state.List[sum]
+// lists are a List of what is larger than a word, or of what is no plain memory, as each process sees it.
+type lists[T any] struct {
+	content[T]
+	l     *state.List[T]
 	added bool
 }
 
-// The elements at first, by what they are the sums of. The block has room for one more, so that operations come that
-// stay in it, and others that need another one.
-var begun = []uint64{1, 2, 3, 4}
-
-func sumsOf(all ...uint64) (sums []sum) {
-	for _, n := range all {
-		sums = append(sums, sumOf(n))
-	}
-	return sums
+// content is what elements say: a number each, by which it is seen whether they are whole.
+type content[T any] struct {
+	of   func(uint64) T
+	tell func(T) (uint64, error)
 }
 
-func (v *lists) setup(a *crashlab.Actor) error {
-	l, err := state.NewList[sum](a.Segment, shm.Named("list"))
+var (
+	inSums  = content[sum]{sumOf, func(s sum) (uint64, error) { return s.A, s.check() }}
+	inTexts = content[string]{textOf, func(s string) (uint64, error) {
+		n, err := strconv.ParseUint(strings.TrimRight(s, "x"), 10, 64)
+		if err == nil && s != textOf(n) {
+			err = fmt.Errorf("torn: %q", s)
+		}
+		return n, err
+	}}
+)
+
+// textOf has several lengths, which take blocks of several classes.
+func textOf(n uint64) string { return strconv.FormatUint(n, 10) + strings.Repeat("x", int(n%7)*30) }
+
+func (c content[T]) all(numbers ...uint64) (elements []T) {
+	for _, n := range numbers {
+		elements = append(elements, c.of(n))
+	}
+	return elements
+}
+
+// took is an error unless an element was taken that says n.
+func (c content[T]) took(x T, err error, n uint64) error {
 	if err != nil {
 		return err
 	}
-	return l.Append(sumsOf(begun...)...)
+	got, err := c.tell(x)
+	if err == nil && got != n {
+		err = fmt.Errorf("took %d and not %d", got, n)
+	}
+	return err
 }
 
-func (v *lists) open(a *crashlab.Actor) (err error) {
-	v.l, err = state.OpenList[sum](a.Segment, "list")
+// The elements at first. The block has room for one more, so that operations come that stay in it, and others that need
+// another one.
+var begun = []uint64{1, 2, 3, 4}
+
+func (v *lists[T]) setup(a *crashlab.Actor) error {
+	l, err := state.NewList[T](a.Segment, shm.Named("list"))
+	if err != nil {
+		return err
+	}
+	return l.Append(v.all(begun...)...)
+}
+
+func (v *lists[T]) open(a *crashlab.Actor) (err error) {
+	v.l, err = state.OpenList[T](a.Segment, "list")
 	return err
 }
 
 // elements are those of the list, each whole.
-func (v *lists) elements() (all []uint64, err error) {
-	sums, err := v.l.Snapshot()
-	for _, s := range sums {
-		err = errors.Join(err, s.check())
-		all = append(all, s.A)
+func (v *lists[T]) elements() (all []uint64, err error) {
+	elements, err := v.l.Snapshot()
+	for _, x := range elements {
+		n, wrong := v.tell(x)
+		err = errors.Join(err, wrong)
+		all = append(all, n)
 	}
 	return all, err
 }
 
 // recover reads, which nobody keeps it from, and adds an element, which one who is stopped may keep it from.
-func (v *lists) recover(a *crashlab.Actor) error {
+func (v *lists[T]) recover(a *crashlab.Actor) error {
 	all, err := v.elements()
 	if err != nil {
 		return err
@@ -63,7 +99,7 @@ func (v *lists) recover(a *crashlab.Actor) error {
 	if v.added || a.Paused { // it is the victim's turn, who may have the lock
 		return nil
 	}
-	if err := v.l.Append(sumOf(more)); err != nil {
+	if err := v.l.Append(v.of(more)); err != nil {
 		return err
 	}
 	v.added = true
@@ -71,9 +107,9 @@ func (v *lists) recover(a *crashlab.Actor) error {
 	return nil
 }
 
-// tell is "before" or "after", as the elements say that are not those that survivors added. Then all are
+// judge is "before" or "after", as the elements say that are not those that survivors added. Then all are
 // removed, and nothing is left.
-func (v *lists) tell(after []uint64) func(*crashlab.Actor) (string, error) {
+func (v *lists[T]) judge(after []uint64) func(*crashlab.Actor) (string, error) {
 	return func(a *crashlab.Actor) (string, error) {
 		all, err := v.elements()
 		if err != nil {
@@ -102,19 +138,19 @@ func (v *lists) tell(after []uint64) func(*crashlab.Actor) (string, error) {
 }
 
 // storm changes the list in all ways.
-func (v *lists) storm(a *crashlab.Actor) error {
+func (v *lists[T]) storm(a *crashlab.Actor) error {
 	if _, err := v.elements(); err != nil {
 		return err
 	}
 	for _, f := range []func() error{
-		func() error { return v.l.Append(sumsOf(5, 6)...) },
-		func() error { return v.l.Prepend(sumsOf(7)...) },
+		func() error { return v.l.Append(v.all(5, 6)...) },
+		func() error { return v.l.Prepend(v.of(7)) },
 		v.l.Reverse,
 		func() error { _, err := v.l.Pop(); return unlessEmpty(err) },
-		func() error { return v.l.Insert(1, sumsOf(8, 9)...) },
-		func() error { return v.l.Store(0, sumOf(10)) },
+		func() error { return v.l.Insert(1, v.all(8, 9)...) },
+		func() error { return v.l.Store(0, v.of(10)) },
 		func() error { _, err := v.l.PopFront(); return unlessEmpty(err) },
-		func() error { return v.l.Edit(a.Ctx, func([]sum) ([]sum, error) { return sumsOf(begun...), nil }) },
+		func() error { return v.l.Edit(a.Ctx, func([]T) ([]T, error) { return v.all(begun...), nil }) },
 	} {
 		if err := f(); err != nil && !errors.Is(err, state.ErrRange) { // others may have emptied it
 			return err
@@ -148,7 +184,7 @@ func useList(a *crashlab.Actor) error {
 
 func listCases() []crashlab.Case {
 	there := []string{"absent", "there"}
-	all := []crashlab.Case{
+	made := []crashlab.Case{
 		making("state.NewList", there, func(a *crashlab.Actor) error {
 			_, err := state.NewList[sum](a.Segment, shm.Named("new"))
 			return err
@@ -157,91 +193,100 @@ func listCases() []crashlab.Case {
 			_, err := state.OpenOrNewList[sum](a.Segment, "new")
 			return err
 		}, useList),
-		{
-			Name: "state.OpenList",
-			Covers: []string{
-				"state.OpenList", "state.ListFrom", "state.List.Ref", "state.List.Load", "state.List.All", "state.List.Len",
-				"state.List.Slice", "state.List.Snapshot", "state.List.Index", "state.List.Contains", "state.List.Count",
-			},
-			Play: func() crashlab.Play {
-				var v lists
-				return crashlab.Play{
-					Setup: v.setup, Open: v.open, Recover: v.recover, Storm: v.storm,
-					Victim: func(a *crashlab.Actor) error {
-						l, err := state.OpenList[sum](a.Segment, "list")
-						if err != nil {
-							return err
-						}
-						if l, err = state.ListFrom[sum](a.Segment, l.Ref()); err != nil {
-							return err
-						}
-						for range l.All() {
-						}
-						if _, err := l.Slice(1, 2); err != nil {
-							return err
-						}
-						_, err = l.Count(sumOf(1))
-						return err
-					},
-				}
-			},
-		},
 	}
+	return slices.Concat(made, listCasesOf("", inSums), listCasesOf(", of texts", inTexts))
+}
+
+// listCasesOf are the cases of a list with that content.
+func listCasesOf[T any](which string, c content[T]) []crashlab.Case {
+	all := []crashlab.Case{{
+		Name: "state.OpenList" + which,
+		Covers: []string{
+			"state.OpenList", "state.ListFrom", "state.List.Ref", "state.List.Load", "state.List.All", "state.List.Len",
+			"state.List.Slice", "state.List.Snapshot", "state.List.Index", "state.List.Contains", "state.List.Count",
+		},
+		Play: func() crashlab.Play {
+			v := lists[T]{content: c}
+			return crashlab.Play{
+				Setup: v.setup, Open: v.open, Recover: v.recover, Storm: v.storm,
+				Victim: func(a *crashlab.Actor) error {
+					l, err := state.OpenList[T](a.Segment, "list")
+					if err != nil {
+						return err
+					}
+					if l, err = state.ListFrom[T](a.Segment, l.Ref()); err != nil {
+						return err
+					}
+					for range l.All() {
+					}
+					if _, err := l.Slice(1, 2); err != nil {
+						return err
+					}
+					_, err = l.Count(v.of(1))
+					return err
+				},
+			}
+		},
+	}}
 	for _, op := range []struct {
 		name, how string
 		after     []uint64
-		do        func(l *state.List[sum], a *crashlab.Actor) error
+		do        func(l *state.List[T], a *crashlab.Actor) error
 	}{
-		{"Store", "", []uint64{1, 9, 3, 4}, func(l *state.List[sum], _ *crashlab.Actor) error { return l.Store(1, sumOf(9)) }},
-		{"Update", "", []uint64{9, 2, 3, 4}, func(l *state.List[sum], a *crashlab.Actor) error {
-			return l.Update(a.Ctx, 0, func(s *sum) error { *s = sumOf(9); return nil })
+		{"Store", "", []uint64{1, 9, 3, 4}, func(l *state.List[T], _ *crashlab.Actor) error { return l.Store(1, c.of(9)) }},
+		{"Update", "", []uint64{9, 2, 3, 4}, func(l *state.List[T], a *crashlab.Actor) error {
+			return l.Update(a.Ctx, 0, func(x *T) error { *x = c.of(9); return nil })
 		}},
-		{"Append", "one for which there is room", []uint64{1, 2, 3, 4, 9}, func(l *state.List[sum], _ *crashlab.Actor) error {
-			return l.Append(sumOf(9))
+		{"Append", "one for which there is room", []uint64{1, 2, 3, 4, 9}, func(l *state.List[T], _ *crashlab.Actor) error {
+			return l.Append(c.of(9))
 		}},
-		{"Append", "more than there is room for", []uint64{1, 2, 3, 4, 7, 8, 9}, func(l *state.List[sum], _ *crashlab.Actor) error {
-			return l.Append(sumsOf(7, 8, 9)...)
+		{"Append", "more than there is room for", []uint64{1, 2, 3, 4, 7, 8, 9, 5}, func(l *state.List[T], _ *crashlab.Actor) error {
+			return l.Append(c.all(7, 8, 9, 5)...)
 		}},
-		{"Prepend", "around the end", []uint64{9, 1, 2, 3, 4}, func(l *state.List[sum], _ *crashlab.Actor) error {
-			return l.Prepend(sumOf(9))
+		{"Prepend", "around the end", []uint64{9, 1, 2, 3, 4}, func(l *state.List[T], _ *crashlab.Actor) error {
+			return l.Prepend(c.of(9))
 		}},
-		{"Insert", "", []uint64{1, 2, 9, 3, 4}, func(l *state.List[sum], _ *crashlab.Actor) error { return l.Insert(2, sumOf(9)) }},
-		{"Delete", "in the middle", []uint64{1, 4}, func(l *state.List[sum], _ *crashlab.Actor) error { return l.Delete(1, 3) }},
-		{"Delete", "what leaves little", []uint64{4}, func(l *state.List[sum], _ *crashlab.Actor) error { return l.Delete(0, 3) }},
-		{"Replace", "", []uint64{1, 7, 8, 9, 4}, func(l *state.List[sum], _ *crashlab.Actor) error {
-			return l.Replace(1, 3, sumsOf(7, 8, 9)...)
+		{"Insert", "", []uint64{1, 2, 9, 3, 4}, func(l *state.List[T], _ *crashlab.Actor) error { return l.Insert(2, c.of(9)) }},
+		{"Delete", "in the middle", []uint64{1, 4}, func(l *state.List[T], _ *crashlab.Actor) error { return l.Delete(1, 3) }},
+		{"Delete", "what leaves little", []uint64{4}, func(l *state.List[T], _ *crashlab.Actor) error { return l.Delete(0, 3) }},
+		{"Replace", "", []uint64{1, 7, 8, 9, 4}, func(l *state.List[T], _ *crashlab.Actor) error {
+			return l.Replace(1, 3, c.all(7, 8, 9)...)
 		}},
-		{"Pop", "", []uint64{1, 2, 3}, func(l *state.List[sum], _ *crashlab.Actor) error {
-			s, err := l.Pop()
-			return swapped(s, err, sumOf(4))
+		{"Pop", "", []uint64{1, 2, 3}, func(l *state.List[T], _ *crashlab.Actor) error {
+			x, err := l.Pop()
+			return c.took(x, err, 4)
 		}},
-		{"PopFront", "", []uint64{2, 3, 4}, func(l *state.List[sum], _ *crashlab.Actor) error {
-			s, err := l.PopFront()
-			return swapped(s, err, sumOf(1))
+		{"PopFront", "", []uint64{2, 3, 4}, func(l *state.List[T], _ *crashlab.Actor) error {
+			x, err := l.PopFront()
+			return c.took(x, err, 1)
 		}},
-		{"Remove", "", []uint64{1, 2, 4}, func(l *state.List[sum], _ *crashlab.Actor) error { return did(l.Remove(sumOf(3))) }},
-		{"Reverse", "", []uint64{4, 3, 2, 1}, func(l *state.List[sum], _ *crashlab.Actor) error { return l.Reverse() }},
-		{"Sort", "", []uint64{4, 3, 2, 1}, func(l *state.List[sum], _ *crashlab.Actor) error {
-			return l.Sort(func(a, b sum) int { return cmp.Compare(b.A, a.A) })
+		{"Remove", "", []uint64{1, 2, 4}, func(l *state.List[T], _ *crashlab.Actor) error { return did(l.Remove(c.of(3))) }},
+		{"Reverse", "", []uint64{4, 3, 2, 1}, func(l *state.List[T], _ *crashlab.Actor) error { return l.Reverse() }},
+		{"Sort", "", []uint64{4, 3, 2, 1}, func(l *state.List[T], _ *crashlab.Actor) error {
+			return l.Sort(func(x, y T) int {
+				m, _ := c.tell(x)
+				n, _ := c.tell(y)
+				return cmp.Compare(n, m)
+			})
 		}},
-		{"Edit", "", []uint64{9}, func(l *state.List[sum], a *crashlab.Actor) error {
-			return l.Edit(a.Ctx, func([]sum) ([]sum, error) { return sumsOf(9), nil })
+		{"Edit", "", []uint64{9}, func(l *state.List[T], a *crashlab.Actor) error {
+			return l.Edit(a.Ctx, func([]T) ([]T, error) { return c.all(9), nil })
 		}},
-		{"Clear", "", nil, func(l *state.List[sum], _ *crashlab.Actor) error { return l.Clear() }},
+		{"Clear", "", nil, func(l *state.List[T], _ *crashlab.Actor) error { return l.Clear() }},
 	} {
 		name := "state.List." + op.name
-		c := crashlab.Case{Name: name, Covers: []string{name}, States: []string{"before", "after"}}
+		one := crashlab.Case{Name: name + which, Covers: []string{name}, States: []string{"before", "after"}}
 		if op.how != "" {
-			c.Name += ", " + op.how
+			one.Name += ", " + op.how
 		}
-		c.Play = func() crashlab.Play {
-			v := new(lists)
+		one.Play = func() crashlab.Play {
+			v := lists[T]{content: c}
 			return crashlab.Play{
-				Setup: v.setup, Open: v.open, Recover: v.recover, Check: v.tell(op.after),
+				Setup: v.setup, Open: v.open, Recover: v.recover, Check: v.judge(op.after),
 				Victim: func(a *crashlab.Actor) error { return op.do(v.l, a) },
 			}
 		}
-		all = append(all, c)
+		all = append(all, one)
 	}
 	return all
 }
