@@ -148,11 +148,12 @@ func (l *List[T]) Load(i int) (x T, err error) {
 }
 
 func (l *List[T]) loadSlow(i int) (x T, err error) {
-	err = l.read(func(v *version) error {
+	err = l.read(func(v *version) (err error) {
 		if err := within(v, i, 1); err != nil {
 			return err
 		}
-		return l.get(v, uint64(i), &x)
+		x, err = l.get(v, uint64(i))
+		return err
 	})
 	if err != nil {
 		x = *new(T)
@@ -171,24 +172,24 @@ func within(v *version, i, n int) error {
 	return nil
 }
 
-// get copies element i, which there is, to *x. An error counts if the list is still what it was.
-func (l *List[T]) get(v *version, i uint64, x *T) error {
+// get is element i, which there is. An error counts if the list is still what it was.
+func (l *List[T]) get(v *version, i uint64) (x T, err error) {
 	if l.boxed {
-		return l.open(v, i, x)
+		return l.open(v, i)
 	}
 	if k := v.slot(i); k+1 == v.pending {
-		*x = element[T](l.spare, 0, l.stride)
+		x = element[T](l.spare, 0, l.stride)
 	} else {
-		*x = element[T](v.data, k*l.stride, l.stride)
+		x = element[T](v.data, k*l.stride, l.stride)
 	}
-	if !l.codec.Sound(x) {
-		return fmt.Errorf("a bool that is neither 0 nor 1: %w", ErrCorrupt)
+	if !l.codec.Sound(&x) {
+		return x, fmt.Errorf("a bool that is neither 0 nor 1: %w", ErrCorrupt)
 	}
-	return nil
+	return x, nil
 }
 
-// open decodes element i, which is in a box.
-func (l *List[T]) open(v *version, i uint64, x *T) error {
+// open is get of an element that is in a box.
+func (l *List[T]) open(v *version, i uint64) (x T, err error) {
 	k := v.slot(i)
 	w, _ := l.word(v.slots, k)
 	if k+1 == v.pending {
@@ -196,12 +197,12 @@ func (l *List[T]) open(v *version, i uint64, x *T) error {
 	}
 	b, err := l.unbox(peek(w))
 	if err != nil {
-		return err
+		return x, err
 	}
-	if err := l.codec.Decode(b, x); err != nil {
-		return fmt.Errorf("%w: %w", ErrCorrupt, err)
+	if err := l.codec.Decode(b, &x); err != nil {
+		return x, fmt.Errorf("%w: %w", ErrCorrupt, err)
 	}
-	return nil
+	return x, nil
 }
 
 // Slice is a copy of elements i to j, without j, as they are at one moment. It fails with ErrRange, and else as Load
@@ -247,8 +248,8 @@ func (l *List[T]) appendTo(dst []T, v *version, i, j uint64) ([]T, error) {
 		return dst, nil
 	}
 	for ; i < j; i++ {
-		var x T
-		if err := l.get(v, i, &x); err != nil {
+		x, err := l.get(v, i)
+		if err != nil {
 			return dst, err
 		}
 		dst = append(dst, x)
@@ -289,8 +290,8 @@ func (l *List[T]) Index(x T) (int, error) {
 
 func (l *List[T]) indexOf(v *version, x *T) (int, error) {
 	for i := range v.length {
-		var y T
-		if err := l.get(v, i, &y); err != nil {
+		y, err := l.get(v, i)
+		if err != nil {
 			return -1, err
 		}
 		if l.like(x, &y) {
@@ -334,8 +335,8 @@ func (l *List[T]) Count(x T) (n int, err error) {
 	err = l.read(func(v *version) error {
 		n = 0
 		for i := range v.length {
-			var y T
-			if err := l.get(v, i, &y); err != nil {
+			y, err := l.get(v, i)
+			if err != nil {
 				return err
 			}
 			if l.like(&x, &y) {

@@ -79,8 +79,8 @@ func (l *List[T]) Update(ctx context.Context, i int, f func(*T) error) error {
 		if err := within(v, i, 1); err != nil {
 			return err
 		}
-		var x T
-		if err := l.get(v, uint64(i), &x); err != nil {
+		x, err := l.get(v, uint64(i))
+		if err != nil {
 			return err
 		}
 		if err := f(&x); err != nil {
@@ -126,12 +126,12 @@ func (l *List[T]) PopFront() (T, error) { return l.pop(func(*version) uint64 { r
 
 // pop removes the element that which says.
 func (l *List[T]) pop(which func(v *version) uint64) (x T, err error) {
-	err = l.change(context.Background(), "pop from", func(v *version) error {
+	err = l.change(context.Background(), "pop from", func(v *version) (err error) {
 		if v.length == 0 {
 			return ErrEmpty
 		}
 		i := which(v)
-		if err := l.get(v, i, &x); err != nil {
+		if x, err = l.get(v, i); err != nil {
 			return err
 		}
 		return l.splice(v, i, i+1, nil)
