@@ -319,7 +319,9 @@ func (l *list) adopt(v *version, e *slots, n, i, j uint64, boxes []segment.Block
 			l.drop(&was, i, j)
 			l.drop(&was, was.length, was.capacity) // of those who died
 		}
-		_ = was.block.Free() // who thought this process dead, which it is if it closed, may have done so
+		if was.block.Free() == nil { // else who comes next looks at it
+			l.headerAt(v.sequence + 1).place = e.place
+		}
 	}
 	l.last.Store(e)
 	return nil

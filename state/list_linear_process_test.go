@@ -4,9 +4,12 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"fmt"
 	"hash/fnv"
 	"math/rand/v2"
 	"slices"
+	"strconv"
+	"strings"
 	"testing"
 
 	"github.com/kindred-ipc/kindred/internal/linear"
@@ -92,22 +95,46 @@ func digest(s string) uint64 {
 	return h.Sum64()
 }
 
+// chain says which List it is: one of triples, or one of texts.
+type chain struct {
+	Ref   shm.Ref
+	Texts bool
+}
+
 // lister does everything to a List.
-var lister = linear.Func("state_test.lister", func(_ context.Context, c *linear.Client, seg *shm.Segment, ref shm.Ref) error {
-	l, err := state.ListFrom[triple](seg, ref)
+var lister = linear.Func("state_test.lister", func(_ context.Context, c *linear.Client, seg *shm.Segment, at chain) error {
+	if at.Texts {
+		return useList(c, seg, at.Ref, text, ofText)
+	}
+	return useList(c, seg, at.Ref, toTriple, ofTriple)
+})
+
+func ofText(s string) (uint64, error) {
+	if !wholeText(s) {
+		return 0, fmt.Errorf("torn: %q", s)
+	}
+	return strconv.ParseUint(s[:strings.IndexByte(s, ' ')], 10, 64)
+}
+
+func useList[T any](c *linear.Client, seg *shm.Segment, ref shm.Ref, to func(uint64) T, of func(T) (uint64, error)) error {
+	l, err := state.ListFrom[T](seg, ref)
 	if err != nil {
 		return err
 	}
+	n := 0
 	for c.More() {
 		kind := min(linear.Kind(1+c.Rand.IntN(12)), all) // what tells most, most often
-		if n, err := l.Len(); err != nil {
-			return err
-		} else if n > 9 && kind <= insert {
+		if c.Rand.IntN(8) == 0 {                         // a kill had better fall into what is noted down
+			if n, err = l.Len(); err != nil {
+				return err
+			}
+		}
+		if n > 9 && kind <= insert {
 			kind = pop // so that it stays short
 		}
 		x, i := c.Rand.Uint64N(8), c.Rand.Uint64N(6)
 		c.Invoke(kind, x, i)
-		out, err := listCall(l, kind, x, int(i))
+		out, err := listCall(l, kind, x, int(i), to, of)
 		switch {
 		case errors.Is(err, state.ErrRange), errors.Is(err, state.ErrEmpty):
 			c.Return(linear.OK, nothing)
@@ -123,44 +150,48 @@ var lister = linear.Func("state_test.lister", func(_ context.Context, c *linear.
 		}
 	}
 	return nil
-})
+}
 
-func listCall(l *state.List[triple], kind linear.Kind, x uint64, i int) (out uint64, err error) {
-	var v triple
+func listCall[T any](l *state.List[T], kind linear.Kind, x uint64, i int, to func(uint64) T, of func(T) (uint64, error)) (out uint64, err error) {
+	var v T
 	switch kind {
 	case appendOne:
-		return 0, l.Append(toTriple(x))
+		return 0, l.Append(to(x))
 	case prependTwo:
-		return 0, l.Prepend(toTriple(x), toTriple(uint64(i)))
+		return 0, l.Prepend(to(x), to(uint64(i)))
 	case insert:
-		return 0, l.Insert(i, toTriple(x))
+		return 0, l.Insert(i, to(x))
 	case pop:
 		v, err = l.Pop()
 	case popFront:
 		v, err = l.PopFront()
 	case storeAt:
-		return 0, l.Store(i, toTriple(x))
+		return 0, l.Store(i, to(x))
 	case loadAt:
 		v, err = l.Load(i)
 	case sortAll:
-		return 0, l.Sort(func(a, b triple) int { return cmp.Compare(a.A, b.A) })
+		return 0, l.Sort(func(a, b T) int {
+			m, _ := of(a)
+			n, _ := of(b)
+			return cmp.Compare(m, n)
+		})
 	case all:
-		return digestOf(l)
+		return digestOf(l, of)
 	}
 	if err != nil {
 		return 0, err
 	}
-	return ofTriple(v)
+	return of(v)
 }
 
-func digestOf(l *state.List[triple]) (uint64, error) {
+func digestOf[T any](l *state.List[T], of func(T) (uint64, error)) (uint64, error) {
 	elements, err := l.Snapshot()
 	if err != nil {
 		return 0, err
 	}
 	var s []byte
 	for _, v := range elements {
-		x, err := ofTriple(v)
+		x, err := of(v)
 		if err != nil {
 			return 0, err
 		}
@@ -170,26 +201,44 @@ func digestOf(l *state.List[triple]) (uint64, error) {
 }
 
 func TestListsAreLinearizableWhileTheirUsersAreKilled(t *testing.T) {
-	linear.Subject[shm.Ref, string]{
-		Run: lister, Processes: 3, Clients: 1, Kills: 2,
-		New: func(seg *shm.Segment, _ *rand.Rand) (ref shm.Ref, m linear.Model[string], err error) {
-			l, err := state.NewList[triple](seg)
-			if err == nil {
-				ref = l.Ref()
+	linear.Subject[chain, string]{
+		Run: lister, Processes: 4, Clients: 1, Kills: 3,
+		New: func(seg *shm.Segment, r *rand.Rand) (at chain, m linear.Model[string], err error) {
+			if at.Texts = r.IntN(2) == 0; at.Texts {
+				at.Ref, err = refOfNew[string](seg)
+			} else {
+				at.Ref, err = refOfNew[triple](seg)
 			}
-			return ref, listModel, err
+			return at, listModel, err
 		},
-		Finish: func(_ context.Context, c *linear.Client, seg *shm.Segment, ref shm.Ref) error {
-			l, err := state.ListFrom[triple](seg, ref)
-			if err != nil {
-				return err
-			}
+		Finish: func(_ context.Context, c *linear.Client, seg *shm.Segment, at chain) (err error) {
 			c.Invoke(all)
-			out, err := digestOf(l)
+			var out uint64
+			if at.Texts {
+				out, err = digestAt(seg, at.Ref, ofText)
+			} else {
+				out, err = digestAt(seg, at.Ref, ofTriple)
+			}
 			if err == nil {
 				c.Return(linear.OK, out)
 			}
 			return err
 		},
 	}.Verify(t)
+}
+
+func refOfNew[T any](seg *shm.Segment) (shm.Ref, error) {
+	l, err := state.NewList[T](seg)
+	if err != nil {
+		return shm.Ref{}, err
+	}
+	return l.Ref(), nil
+}
+
+func digestAt[T any](seg *shm.Segment, ref shm.Ref, of func(T) (uint64, error)) (uint64, error) {
+	l, err := state.ListFrom[T](seg, ref)
+	if err != nil {
+		return 0, err
+	}
+	return digestOf(l, of)
 }
