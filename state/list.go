@@ -115,8 +115,11 @@ func (l *List[T]) Ref() shm.Ref { return l.ref }
 
 // Len is how many elements it has at the moment. It fails with shm.ErrClosed.
 func (l *List[T]) Len() (n int, err error) {
-	if v, err := l.look(); err == nil && v.length > 0 && l.still(&v) {
-		return int(v.length), nil // these were not Close's zeros
+	if v, err := l.look(); err == nil && v.length > 0 && l.still(&v) { // so these were not Close's zeros
+		if race.Enabled {
+			l.race.Acquire(0)
+		}
+		return int(v.length), nil
 	}
 	err = l.read(func(v *version) error { n = int(v.length); return nil })
 	if err != nil {
