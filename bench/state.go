@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -33,7 +34,20 @@ func stateRows() []Row {
 	each.Payload, each.Goal = "the sum", 1.5
 	each.Capacity, each.CapacityOf = 1<<12, "elements of 8 bytes"
 	each.Ours, each.Reference = measureArrayAll, Reference{Name: "Go, range over a slice", Go: measureSliceAll}
-	return []Row{load, add, element, each}
+
+	at := one
+	at.Name, at.About = "state/list/load", "load of an element of a state.List, whose index the one before says"
+	at.Payload, at.Goal = "the path through the list", 1
+	at.Capacity, at.CapacityOf = 1<<12, "elements of 8 bytes"
+	at.Ours, at.Reference = measureListLoad, limit(8, "8 ns")
+
+	queue := one
+	queue.N, queue.Warm = 5_000_000, 500_000
+	queue.Name, queue.About = "state/list/queue", "append to a state.List and pop at the front, a pair"
+	queue.Payload = "what is popped"
+	queue.Capacity, queue.CapacityOf = 1<<6, "elements of 8 bytes"
+	queue.Ours, queue.Reference = measureListQueue, Reference{Name: "Go, the same with a slice under a sync.Mutex", Go: measureSliceQueue}
+	return []Row{load, add, element, each, at, queue}
 }
 
 // alone measures n calls in a segment that nobody else has.
@@ -215,3 +229,95 @@ func measureSliceAll(_ context.Context, j Job) (float64, error) {
 
 // summed is what whole passes over an array of the receiver's payload come to.
 func summed(j Job) uint64 { return (j.Warm/j.Capacity + j.N/j.Capacity) * j.Capacity * j.PeerSalt }
+
+// stride says where the path goes on from element i of a list: all are met, and none comes twice before.
+func stride(i, mask uint64) uint64 { return (i*5 + 1) & mask }
+
+func measureListLoad(_ context.Context, j Job) (float64, error) {
+	return alone(j, func(seg *shm.Segment) (time.Duration, error) {
+		l, err := state.NewList[uint64](seg)
+		if err != nil {
+			return 0, err
+		}
+		mask := j.Capacity - 1
+		for i := range j.Capacity {
+			if err := l.Append(stride(i, mask)); err != nil {
+				return 0, err
+			}
+		}
+		i := j.Salt & mask
+		run := func(n uint64) (err error) {
+			for range n {
+				if i, err = l.Load(int(i)); err != nil {
+					return err
+				}
+			}
+			return nil
+		}
+		return timed(j, run, func() {
+			want := j.PeerSalt & mask
+			for range (j.Warm + j.N) & mask {
+				want = stride(want, mask)
+			}
+			expect(i, want, "walker")
+		})
+	})
+}
+
+func measureListQueue(_ context.Context, j Job) (float64, error) {
+	return alone(j, func(seg *shm.Segment) (time.Duration, error) {
+		l, err := state.NewList[uint64](seg)
+		if err != nil {
+			return 0, err
+		}
+		return queued(j, func(x uint64) error { return l.Append(x) }, l.PopFront)
+	})
+}
+
+func measureSliceQueue(_ context.Context, j Job) (float64, error) {
+	return alone(j, func(*shm.Segment) (time.Duration, error) {
+		var mu sync.Mutex
+		var all []uint64
+		push := func(x uint64) error {
+			mu.Lock()
+			defer mu.Unlock()
+			all = append(all, x)
+			return nil
+		}
+		pop := func() (uint64, error) {
+			mu.Lock()
+			defer mu.Unlock()
+			x := all[0]
+			all = all[1:]
+			return x, nil
+		}
+		return queued(j, push, pop)
+	})
+}
+
+// queued has as many elements in a queue as the row says, and measures pairs.
+func queued(j Job, push func(uint64) error, pop func() (uint64, error)) (time.Duration, error) {
+	in, out := j.Salt, j.Salt
+	for range j.Capacity {
+		if err := push(in); err != nil {
+			return 0, err
+		}
+		in++
+	}
+	run := func(n uint64) error {
+		for range n {
+			if err := push(in); err != nil {
+				return err
+			}
+			in++
+			x, err := pop()
+			if err != nil {
+				return err
+			}
+			expect(x, out, "popper")
+			out++
+		}
+		return nil
+	}
+	return timed(j, run, func() { expect(out, j.PeerSalt+j.Warm+j.N, "popper") })
+}

@@ -29,11 +29,24 @@ func TestARawSegmentHoldsNoDescriptor(t *testing.T) {
 	require.Equal(t, before, count())
 }
 
-func TestARawSegmentThatTheFileSystemHasNoRoomForIsAnErrorAndLeavesNothing(t *testing.T) {
-	folder := t.TempDir()
-	_, err := shm.CreateRaw("r", 1<<42, shm.Dir(folder))
-	require.Error(t, err)
+func TestAFullFileSystemIsAnErrorOfMakingARawSegmentWhichLeavesNothing(t *testing.T) {
+	folder := tmpfs(t, "size=128k")
+	dir := shm.Dir(folder)
+	_, err := shm.CreateRaw("r", 1<<20, dir)
+	require.ErrorIs(t, err, shm.ErrNoSpace)
+	require.ErrorContains(t, err, `shm: create raw "r"`)
 	left, err := os.ReadDir(folder)
 	require.NoError(t, err)
 	require.Empty(t, left)
+	r, err := shm.CreateRaw("r", 64<<10, dir)
+	rawClosed(t, r, err)
+
+	// One that another program made has a size, and no memory yet.
+	require.NoError(t, os.WriteFile(folder+"/other", nil, 0o600))
+	require.NoError(t, os.Truncate(folder+"/other", 1<<20))
+	_, err = shm.OpenRaw("other", dir, shm.Prefault())
+	require.ErrorIs(t, err, shm.ErrNoSpace)
+	sparse, err := shm.OpenRaw("other", dir)
+	sparse = rawClosed(t, sparse, err)
+	require.EqualValues(t, 1<<20, sparse.Size())
 }

@@ -13,13 +13,14 @@ import (
 var shared = corruption.Register(corruption.Scene{
 	Name:    "state",
 	Moments: 3,
-	Changes: []string{corruption.Count, corruption.Pair, corruption.Numbers, corruption.Pairs},
+	Changes: []string{corruption.Count, corruption.Pair, corruption.Numbers, corruption.Pairs, corruption.Chain},
 	Script: func(t *corruption.Trial) {
 		t.Moment()
 		var count *state.Value[uint64]
 		var pair *state.Value[[2]uint64]
 		var numbers *state.Array[uint16]
 		var pairs *state.Array[[2]uint64]
+		var chain *state.List[[2]uint64]
 		open := func(name string, open func() error) bool {
 			return t.Do("open "+name, func() (any, error) { return nil, open() })
 		}
@@ -39,7 +40,15 @@ var shared = corruption.Register(corruption.Scene{
 			pairs, err = state.OpenArray[[2]uint64](t.Seg, corruption.Pairs)
 			return err
 		})
+		haveChain := open(corruption.Chain, func() (err error) {
+			chain, err = state.OpenList[[2]uint64](t.Seg, corruption.Chain)
+			return err
+		})
 		t.Moment()
+		if haveChain {
+			t.Do("load of the chain", func() (any, error) { return chain.Load(1) })
+			t.Do("length of the chain", func() (any, error) { return chain.Len() })
+		}
 		if haveCount {
 			t.Do("load count", func() (any, error) { return count.Load() })
 			t.Do("add to count", func() (any, error) { return state.Add(count, 2) })
@@ -70,6 +79,14 @@ var shared = corruption.Register(corruption.Scene{
 			t.Do("add to number", func() (any, error) { return state.AddAt(numbers, 1, 3) })
 			t.Do("slice numbers", func() (any, error) { return numbers.Slice(0, 2) })
 			t.Do("no such number", func() (any, error) { return numbers.Load(3) })
+		}
+		if haveChain {
+			t.Do("copy the chain", func() (any, error) { return chain.Snapshot() })
+			t.Do("search the chain", func() (any, error) { return chain.Index([2]uint64{6, 7}) })
+			t.Pass("update of the chain", func(ctx context.Context) (any, error) {
+				return nil, chain.Update(ctx, 1, func(p *[2]uint64) error { p[0]++; return nil })
+			})
+			t.Do("copy the chain again", func() (any, error) { return chain.Snapshot() })
 		}
 		if havePairs {
 			t.Do("load of pairs", func() (any, error) { return pairs.Load(1) })

@@ -12,15 +12,16 @@
 //	n, err := hits.Load()
 //
 // Value is one value, Array a fixed number of them, Map as many as there are keys. All are of plain types: no pointers,
-// strings, slices or maps, which is checked once, when they are made or opened.
+// strings, slices or maps, which is checked once, when they are made or opened. List has as many elements as there are at
+// the moment, of any type that can be encoded.
 //
 // # What is atomic
 //
-// Each call is, on one value. Values of up to 8 bytes are words, and no call on them waits for anybody, but
+// Each call is, on one value; on a List, whatever it concerns. Values of up to 8 bytes are words, and no call on them waits for anybody, but
 // for Update, which waits for other Updates. Loads of larger values wait for nobody, and never see half of a
 // store; stores to them exclude each other by a lock. A Map has no lock at all.
 //
-// What reads a value and stores what depends on it is one call, too: Add, AddAt, AddTo, CompareAndSwap, Update. A
+// What reads a value and stores what depends on it is one call, too: Add, AddAt, AddTo, CompareAndSwap, Update, Edit. A
 // Load followed by a Store is two.
 //
 // # Death

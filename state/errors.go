@@ -13,6 +13,8 @@ var (
 	ErrCorrupt = segment.ErrCorrupt
 	// ErrRange: an index or a length that the Array does not have.
 	ErrRange = errors.New("out of range")
+	// ErrEmpty: the List has no elements.
+	ErrEmpty = errors.New("empty")
 	// ErrOption: an option that this kind of object does not have.
 	ErrOption = errors.New("no such option for it")
 )

@@ -1,7 +1,9 @@
 package state_test
 
 import (
+	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"log"
 
@@ -92,6 +94,74 @@ func ExampleValue_Update() {
 	}
 	fmt.Println(window.Load())
 	// Output: {5 15} <nil>
+}
+
+// taker takes jobs from a List until there are none.
+var taker = proc.Func("taker", func(ctx context.Context, in struct{ Jobs, Done shm.Ref }) error {
+	seg, err := proc.Segment(ctx, in.Jobs)
+	if err != nil {
+		return err
+	}
+	jobs, err := state.ListFrom[int](seg, in.Jobs)
+	if err != nil {
+		return err
+	}
+	done, err := state.ListFrom[int](seg, in.Done)
+	if err != nil {
+		return err
+	}
+	for {
+		n, err := jobs.PopFront()
+		if errors.Is(err, state.ErrEmpty) {
+			return nil
+		}
+		if err == nil {
+			err = done.Append(n * n)
+		}
+		if err != nil {
+			return err
+		}
+	}
+})
+
+// Two processes share out what is in a List, and put what they make of it into another one.
+func ExampleList() {
+	ctx := context.Background()
+	seg, err := shm.Anonymous(1 << 16)
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer seg.Close()
+	jobs, err := state.NewList[int](seg)
+	if err != nil {
+		log.Fatal(err)
+	}
+	done, err := state.NewList[int](seg)
+	if err != nil {
+		log.Fatal(err)
+	}
+	if err := jobs.Append(4, 2, 5, 1, 3); err != nil {
+		log.Fatal(err)
+	}
+	var children []*proc.Process
+	for range 2 {
+		child, err := taker.Start(ctx, struct{ Jobs, Done shm.Ref }{jobs.Ref(), done.Ref()}, proc.Share(seg))
+		if err != nil {
+			log.Fatal(err)
+		}
+		defer child.Close()
+		children = append(children, child)
+	}
+	for _, child := range children {
+		if err := child.Wait(ctx); err != nil {
+			log.Fatal(err)
+		}
+	}
+	if err := done.Sort(cmp.Compare[int]); err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(done.Snapshot())
+	// Output: [1 4 9 16 25] <nil>
 }
 
 // Visits are counted by user; whoever meets one first makes its counter.

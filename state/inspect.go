@@ -59,6 +59,19 @@ func (m MapInfo) String() string {
 	return s
 }
 
+// ListInfo is what a List looks like to an observer of its segment.
+type ListInfo struct {
+	Length   uint64              `json:"length"`
+	Capacity uint64              `json:"capacity"` // elements that there is room for until it gets other memory
+	Size     uint64              `json:"size"`     // of an element in bytes
+	Holder   segment.Participant `json:"holder"`   // of the lock; Owner 0: nobody
+}
+
+// String tells the state in words.
+func (l ListInfo) String() string {
+	return locked(fmt.Sprintf("%d elements of %d bytes, room for %d", l.Length, l.Size, l.Capacity), l.Holder)
+}
+
 // Inspect is for tools of this module: it describes o, an object of this package in a segment that was
 // opened for observation, and changes nothing. It fails with shm.ErrCorrupt, and with shm.ErrKind for other
 // objects.
@@ -78,6 +91,17 @@ func Inspect(o segment.Object) (fmt.Stringer, error) {
 		return ArrayInfo{Length: x.length, Size: x.size, Holder: holderOf(o)}, nil
 	case segment.KindMap:
 		return inspectMap(o)
+	case segment.KindList:
+		l, err := listOf(o)
+		if err != nil {
+			return nil, err
+		}
+		info := ListInfo{Size: l.size, Holder: holderOf(o)}
+		err = l.read(func(v *version) error { info.Length, info.Capacity = v.length, v.capacity; return nil })
+		if err != nil {
+			return nil, err
+		}
+		return info, nil
 	}
 	return nil, fmt.Errorf("a %s: %w", o.Kind(), segment.ErrKind)
 }
@@ -100,8 +124,11 @@ func inspectMap(o segment.Object) (fmt.Stringer, error) {
 // lockOf is the lock of an object of this package.
 func lockOf(o segment.Object) segment.Lock {
 	off := valueLock
-	if o.Kind() == segment.KindArray {
+	switch o.Kind() {
+	case segment.KindArray:
 		off = arrayLock
+	case segment.KindList:
+		off = listLock
 	}
 	return o.Segment().LockAt(o.Offset() + off)
 }

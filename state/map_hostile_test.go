@@ -40,7 +40,7 @@ func everything(m *Map[uint64, uint64], k uint64) (wrong error) {
 
 // parts are the bytes of a Map: its body, its lists, and its extents.
 func (t *table) parts() (all [][]byte) {
-	bytes := func(off, n uint64) []byte { return bytesAt(t.base, off, n) }
+	bytes := func(off, n uint64) []byte { return memoryAt(t.base, off, n) }
 	all = append(all, bytes(t.bodyOffset(), mapSize+t.extents/t.listed*8))
 	for e := uint64(0); e < t.extents; e++ {
 		if off := t.lookUp(e); off != 0 {

@@ -2,7 +2,7 @@ package state
 
 import "unsafe"
 
-// bytesAt is n bytes of a segment that is mapped at base.
-func bytesAt(base unsafe.Pointer, off, n uint64) []byte {
+// memoryAt is n bytes of a segment that is mapped at base.
+func memoryAt(base unsafe.Pointer, off, n uint64) []byte {
 	return unsafe.Slice((*byte)(unsafe.Add(base, off)), n)
 }

@@ -34,7 +34,7 @@ var classes = []struct {
 	{shm.ErrFull, "full"}, {shm.ErrClosed, "closed"}, {shm.ErrReadOnly, "read only"},
 	{shm.ErrOwnerDied, "owner died"}, {sync.ErrNotRecoverable, "not recoverable"}, {sync.ErrNotHeld, "not held"},
 	{sync.ErrCount, "count"}, {ring.ErrPeerDied, "peer died"}, {ring.ErrBusy, "busy"}, {ring.ErrTooLarge, "too large"},
-	{sync.ErrBroken, "broken"}, {state.ErrRange, "range"},
+	{sync.ErrBroken, "broken"}, {state.ErrRange, "range"}, {state.ErrEmpty, "empty"},
 	{ring.ErrLapped, "lapped"}, {ring.ErrSequence, "no such record"}, {ring.ErrTooMany, "too many"},
 }
 

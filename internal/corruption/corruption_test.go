@@ -202,6 +202,9 @@ func TestRulesAreThoseOfTheDocument(t *testing.T) {
 		if name == "segment.Ref" || name == "ring.body" || name == "ring.broadcastBody" || name == "ring.foyer" {
 			continue // it has no place of its own; its parts stand elsewhere
 		}
+		if name == "state.mapState" || name == "state.bucket" || name == "state.pair" {
+			continue // no Map is in this world: its own tests overwrite what it has
+		}
 		for _, f := range table {
 			full := name + "." + f.Name
 			if nested[full] != "" || arrays[full] != "" || f.Name == "_" {
@@ -284,5 +287,5 @@ func TestTheWorldHasWhatItSays(t *testing.T) {
 	require.Equal(t, 4, count["segment.participant.state"])
 	require.Equal(t, 3*Slots+Slots+1+8*Slots, count["ring.slot.sequence"], "of three rings of values, a broadcast ring, and eight lanes")
 	require.Equal(t, 3+2+2+1, count[recordBytes], "one crosses the end")
-	require.Equal(t, 27, count[nameText])
+	require.Equal(t, 28, count[nameText])
 }

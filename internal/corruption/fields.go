@@ -174,6 +174,9 @@ func (m *survey) names() map[uint64]string {
 		for _, rows := range m.blocksOfRows(off) {
 			names[rows] = rowsOf + name
 		}
+		if place := m.elementsOf(off); place != 0 {
+			names[place] = rowsOf + name
+		}
 		place = m.uint64(m.at(off, block, "next"))
 	}
 	return names
@@ -193,6 +196,20 @@ func (m *survey) blocksOfRows(off uint64) (places []uint64) {
 		word = off + m.uint32(m.at(off, block, "bodyOffset")) // next comes first
 	}
 	return places
+}
+
+// elementsOf is the place of the block that a List has for its elements, if the object at off is one.
+func (m *survey) elementsOf(off uint64) (place uint64) {
+	if segment.Kind(m.uint32(m.at(off, block, "kind"))) != segment.KindList {
+		return 0
+	}
+	const list = "state.listState"
+	body := off + m.uint32(m.at(off, block, "bodyOffset"))
+	header := "even"
+	if m.uint64(m.at(body, list, "sequence"))%2 == 1 {
+		header = "odd"
+	}
+	return m.uint64(m.at(m.at(body, list, header), "state.listHeader", "place"))
 }
 
 // heap takes the tables of the heap down, and the objects.
@@ -233,6 +250,12 @@ func (m *survey) heap() {
 			}
 			before = true
 			object := names[c>>40<<40|off/8]
+			if c>>39&1 == 0 { // no object: the elements of one
+				m.add(word, 8, object, usedControl)
+				m.gap(off, off+8, object)
+				m.add(off+8, step-8, object, elementBytes)
+				continue
+			}
 			if object == "" {
 				object = fmt.Sprintf("%s at %#x", segment.Kind(m.uint32(m.at(off, block, "kind"))), off)
 			}
@@ -271,6 +294,10 @@ func (m *survey) block(off uint64, object string) {
 		body = m.value(body, object)
 	case segment.KindArray:
 		body = m.elements(body, object)
+	case segment.KindList:
+		const list = "state.listState"
+		m.structure(body, list, object)
+		body += m.end(list)
 	case segment.KindBroadcast:
 		body = m.broadcast(body, object)
 	case segment.KindMPMC:

@@ -73,6 +73,9 @@ var nested = map[string]string{
 	"pool.workerState.event":       event,
 	"state.valueState.lock":        "segment.LockState",
 	"state.arrayState.lock":        "segment.LockState",
+	"state.listState.lock":         "segment.LockState",
+	"state.listState.even":         "state.listHeader",
+	"state.listState.odd":          "state.listHeader",
 }
 
 // arrays are the fields that are rows of structs.
@@ -183,6 +186,13 @@ var rules = map[string]Rule{
 	"state.arrayState.size":          Fixed,
 	"state.arrayState.stride":        Fixed,
 	"state.arrayState.data":          Fixed,
+	"state.listState.size":           Fixed,
+	"state.listState.stride":         Fixed,
+	"state.listState.sequence":       Word, // the other header
+	"state.listHeader.place":         Word, // another block, or none
+	"state.listHeader.first":         Word,
+	"state.listHeader.length":        Word,
+	"state.listHeader.pending":       Word, // an element that is in the spare
 	"ring.broadcastControl.capacity": Fixed,
 	"ring.broadcastControl.slots":    Fixed,
 	"ring.broadcastControl.data":     Fixed,

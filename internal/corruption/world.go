@@ -43,6 +43,7 @@ import (
 //	Pair           value   of 16 bytes: 6, 7; the dead one has the lock
 //	Numbers        array   of three words: 1, 2, 3
 //	Pairs          array   of two elements of 16 bytes, of which one was stored: 6, 7
+//	Chain          list    of two elements of 16 bytes: 1, 2 and 6, 7; there is room for one more
 //	News           broadcast  seven records; its writer and one who holds writers up are dead
 //	Jobs           mpmc    2 and 3; the dead pushed them, and popped what came before
 const (
@@ -76,6 +77,7 @@ const (
 	Pair    = "pair"
 	Numbers = "numbers"
 	Pairs   = "pairs"
+	Chain   = "chain"
 
 	// Slots is the capacity of the rings of values.
 	Slots = 4
@@ -154,6 +156,13 @@ func keep(ctx context.Context, seg *shm.Segment) error {
 		return err
 	}
 	pairs, err := state.NewArray[[2]uint64](seg, 2, shm.Named(Pairs))
+	if err != nil {
+		return err
+	}
+	chain, err := state.NewList[[2]uint64](seg, shm.Named(Chain))
+	if err == nil {
+		err = chain.Append([2]uint64{1, 2}, [2]uint64{6, 7})
+	}
 	if err != nil {
 		return err
 	}

@@ -26,8 +26,8 @@ func TestTheDocumentHasTheLayout(t *testing.T) {
 		"KindSemaphore": uint64(KindSemaphore), "KindSPSC": uint64(KindSPSC), "KindBytes": uint64(KindBytes),
 		"KindEvent": uint64(KindEvent), "KindOnce": uint64(KindOnce), "KindRMutex": uint64(KindRMutex), "KindCond": uint64(KindCond), "KindRWMutex": uint64(KindRWMutex),
 		"KindWaitGroup": uint64(KindWaitGroup), "KindBarrier": uint64(KindBarrier), "KindRows": uint64(KindRows),
-		"KindValue": uint64(KindValue), "KindArray": uint64(KindArray), "KindMap": uint64(KindMap),
+		"KindValue": uint64(KindValue), "KindArray": uint64(KindArray), "KindMap": uint64(KindMap), "KindList": uint64(KindList),
 		"KindBroadcast": uint64(KindBroadcast), "KindMPMC": uint64(KindMPMC),
 	})
-	require.Len(t, kindNames, int(KindMap)+1, "a kind is missing in the document, or in its test")
+	require.Len(t, kindNames, int(KindList)+1, "a kind is missing in the document, or in its test")
 }

@@ -33,11 +33,12 @@ const (
 	KindValue Kind = iota + 18
 	KindArray
 	KindMap
+	KindList
 )
 
 var kindNames = [...]string{"", "", "raw", "mutex", "semaphore", "spsc ring", "bytes ring",
 	"event", "once", "recursive mutex", "condition", "read-write mutex", "wait group", "barrier", "rows",
-	KindMPMC: "mpmc ring", KindBroadcast: "broadcast ring", KindValue: "value", KindArray: "array", KindMap: "map"}
+	KindMPMC: "mpmc ring", KindBroadcast: "broadcast ring", KindValue: "value", KindArray: "array", KindMap: "map", KindList: "list"}
 
 // String names the kind in words.
 func (k Kind) String() string {

@@ -16,7 +16,8 @@ func TestEveryOperationHasACase(t *testing.T) {
 	const reads = "reads, and changes nothing"
 	crashtest.Covered(t, "..", Cases(), map[string]string{
 		"state.Check": reads, "state.Inspect": reads, "state.ValueInfo.String": reads, "state.ArrayInfo.String": reads,
-		"state.MapInfo.String": reads,
-		"state.Array.Len":      "a constant",
+		"state.MapInfo.String":  reads,
+		"state.ListInfo.String": reads,
+		"state.Array.Len":       "a constant",
 	})
 }

@@ -13,7 +13,9 @@ import (
 )
 
 // Cases are all of them.
-func Cases() []crashlab.Case { return slices.Concat(valueCases(), arrayCases(), mapCases()) }
+func Cases() []crashlab.Case {
+	return slices.Concat(valueCases(), arrayCases(), listCases(), mapCases())
+}
 
 // sum is larger than a word, and its parts say whether it is whole.
 type sum struct{ A, B, Sum uint64 }

@@ -48,7 +48,7 @@ func checkObject(o segment.Object) error {
 		return nil
 	case segment.KindSPSC, segment.KindBytes, segment.KindBroadcast, segment.KindMPMC:
 		return ring.Check(o)
-	case segment.KindValue, segment.KindArray, segment.KindMap:
+	case segment.KindValue, segment.KindArray, segment.KindList, segment.KindMap:
 		return state.Check(o)
 	}
 	return sync.Check(o)

@@ -97,7 +97,7 @@ func stateOf(o segment.Object) (fmt.Stringer, error) {
 		return nil, nil
 	case segment.KindSPSC, segment.KindBytes:
 		return ring.Inspect(o)
-	case segment.KindValue, segment.KindArray, segment.KindMap:
+	case segment.KindValue, segment.KindArray, segment.KindList, segment.KindMap:
 		return state.Inspect(o)
 	case segment.KindBroadcast:
 		return ring.InspectBroadcast(o)
