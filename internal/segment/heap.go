@@ -286,6 +286,29 @@ func (h *heap) extentOf(off uint64) (i, size uint64, w runWord, err error) {
 	return i, size, w, nil
 }
 
+// tenure names the block that off lies in, as Block.Place does, 0 if it lies in none. What is kept about an object by its
+// offset is another's when that has changed: the object was destroyed, and there is a new one.
+func (h *heap) tenure(off uint64) uint64 {
+	if off < h.heap || h.count == 0 {
+		return 0
+	}
+	i := (off - h.heap) >> h.shift
+	if i >= h.top() {
+		return 0
+	}
+	w := h.run(i).load()
+	for ; w.state() == runTail && i > 0; w = h.run(i).load() {
+		i--
+	}
+	start := h.runOffset(i)
+	if class, ok := w.cut(); ok {
+		size := classBytes(class)
+		start += (off - start) / size * size
+	}
+	c := control(h.control(start).Load())
+	return uint64(c.generation())<<refOffsetBits | start/refUnit
+}
+
 // span is how many runs a block of that many bytes takes; 0 if it is none.
 func (g *geometry) span(size uint64) uint64 {
 	if size > g.count<<g.shift {

@@ -44,7 +44,7 @@ type Segment struct {
 
 	mu      word.Mutex
 	points  map[uint64]*Point         // by the offset of their Event
-	locals  map[uint64]any            // by the offset of their object
+	locals  map[uint64]local          // by the offset of their object
 	watches map[Owner]*liveness.Watch // deaths that are pushed to this process
 	dead    map[Owner]struct{}        // proven dead by their pidfd
 	closers map[*closer]struct{}      // what Close calls; nil after it
@@ -66,7 +66,7 @@ func attach(f *os.File, m *mapping, p plan, name string, c *Config) (*Segment, e
 		seats:   directWaits,
 		closed:  make(chan struct{}),
 		points:  make(map[uint64]*Point),
-		locals:  make(map[uint64]any),
+		locals:  make(map[uint64]local),
 		watches: make(map[Owner]*liveness.Watch),
 		dead:    make(map[Owner]struct{}),
 		closers: make(map[*closer]struct{}),

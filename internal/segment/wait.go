@@ -58,6 +58,7 @@ const (
 type Point struct {
 	seg    *Segment
 	off    uint64
+	tenure uint64 // see heap.tenure
 	event  *futex.Event
 	manner Manner
 	spin   futex.Spinner
@@ -99,8 +100,8 @@ func (s *Segment) Point(off uint64, manner Manner) *Point {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	p := s.points[off]
-	if p == nil {
-		p = &Point{seg: s, off: off, event: s.m.event(off), manner: manner}
+	if in := s.heap.tenure(off); p == nil || p.tenure != in {
+		p = &Point{seg: s, off: off, tenure: in, event: s.m.event(off), manner: manner}
 		p.own.begin(p)
 		s.points[off] = p
 		p.join()
@@ -114,11 +115,17 @@ func (s *Segment) Local(off uint64, make func() any) any {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	l := s.locals[off]
-	if l == nil {
-		l = make()
+	if in := s.heap.tenure(off); l.kept == nil || l.tenure != in {
+		l = local{in, make()}
 		s.locals[off] = l
 	}
-	return l
+	return l.kept
+}
+
+// local is what an attach keeps about an object.
+type local struct {
+	tenure uint64
+	kept   any
 }
 
 // join makes this participant known to the others who meet here. It comes before anything that it does
