@@ -38,6 +38,7 @@ var referenceJobs = []struct {
 	{"Boost's large queue", "boost_queue.cc", "", Job{N: 5000, Warm: 500, Capacity: 1 << 17}},
 	{"Boost's allocator alone", "boost_allocate.cc", "alone", Job{N: 500, Warm: 50}},
 	{"Boost's allocator, two processes", "boost_allocate.cc", "both", Job{N: 500, Warm: 50}},
+	{"Boost's map", "boost_map.cc", "", Job{N: 500}},
 	{"work, no payload", "work.c", "", Job{N: 200, Warm: 20, Steps: 2}},
 	{"clock, no payload", "clock.c", "", Job{N: 200, Warm: 20}},
 }

@@ -7,6 +7,7 @@ import (
 	"runtime"
 	"sync/atomic"
 
+	"github.com/kindred-ipc/kindred/internal/futex"
 	"github.com/kindred-ipc/kindred/internal/race"
 	"github.com/kindred-ipc/kindred/internal/segment"
 )
@@ -149,7 +150,7 @@ func (l *list) glance(f func(v *version) error) (done bool, err error) {
 }
 
 func (l *list) readSlow(f func(v *version) error) error {
-	for range rounds {
+	for i := range rounds {
 		if done, err := l.glance(f); done {
 			return err
 		}
@@ -160,6 +161,10 @@ func (l *list) readSlow(f func(v *version) error) error {
 		if err == nil {
 			_, err = l.glance(f)
 			return errors.Join(err, l.lock.Unlock())
+		}
+		if errors.Is(err, segment.ErrReadOnly) {
+			stepBack(i)
+			continue
 		}
 		if !over {
 			return err
@@ -245,6 +250,7 @@ func (l *list) publish(v *version) {
 	}
 	v.sequence++
 	l.state.sequence.Store(v.sequence) // pairs with the loads in look and still
+	futex.StoreFence()                 // and comes before the next change's plain stores to what a reader of the old one copies
 }
 
 // redo copies the spare to the slot that is pending, where nobody looks meanwhile.

@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -387,6 +389,40 @@ func TestAListIsReadByWhoOnlyLooks(t *testing.T) {
 	require.ErrorIs(t, seen.Append(3), shm.ErrReadOnly)
 	_, err = seen.Pop()
 	require.ErrorIs(t, err, shm.ErrReadOnly)
+}
+
+// An observer cannot queue for the lock where writers leave it no gap: it looks until there is one.
+func TestAnObserverReadsWhatChangesAllTheTime(t *testing.T) {
+	folder := t.TempDir()
+	seg, err := shm.Create("n", 1<<20, shm.Dir(folder))
+	require.NoError(t, err)
+	defer seg.Close()
+	l, err := state.NewList[[2]uint64](seg, shm.Named("l"))
+	require.NoError(t, err)
+	require.NoError(t, l.Append(make([][2]uint64, 1<<14)...))
+	eye, err := shm.Open("n", shm.Dir(folder), shm.Observe())
+	require.NoError(t, err)
+	defer eye.Close()
+	seen, err := state.OpenList[[2]uint64](eye, "l")
+	require.NoError(t, err)
+
+	var writer sync.WaitGroup
+	var over atomic.Bool
+	writer.Go(func() {
+		for n := uint64(1); !over.Load(); n++ {
+			if err := l.Store(int(n%(1<<14)), [2]uint64{n, n}); err != nil {
+				t.Error(err)
+				return
+			}
+		}
+	})
+	for range 50 {
+		all, err := seen.Snapshot()
+		require.NoError(t, err)
+		require.Len(t, all, 1<<14)
+	}
+	over.Store(true)
+	writer.Wait()
 }
 
 func BenchmarkList(b *testing.B) {

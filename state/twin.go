@@ -2,6 +2,7 @@ package state
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"runtime"
 	"time"
@@ -71,7 +72,7 @@ func (t *twin) read(dst []byte, l *segment.Lock) error {
 }
 
 func (t *twin) readSlow(dst []byte, l *segment.Lock) error {
-	for range rounds {
+	for i := range rounds {
 		if t.glance(dst) {
 			return nil
 		}
@@ -83,9 +84,17 @@ func (t *twin) readSlow(dst []byte, l *segment.Lock) error {
 			t.current(dst)
 			return l.Unlock()
 		}
+		if errors.Is(err, segment.ErrReadOnly) {
+			stepBack(i)
+			continue
+		}
 		if !over {
 			return err
 		}
 	}
 	return fmt.Errorf("it changes without end under a lock that is held: %w", ErrCorrupt)
 }
+
+// stepBack is the pause of an observer, who can ask for no lock, before round i of looking again: longer each time, so
+// that it meets a gap between writers.
+func stepBack(i int) { time.Sleep(time.Duration(i) * time.Microsecond) }
