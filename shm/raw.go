@@ -32,8 +32,8 @@ func CreateRaw(name string, size int64, opts ...Option) (*Raw, error) {
 
 // OpenRaw maps the raw segment of that name, whoever made it, as large as it is. One that another program made may
 // have no memory behind it yet: a store to it ends the program with SIGBUS if there is none left, which the option
-// Prefault finds out before. It applies, and so do Dir, Owner, Locked and Observe, with which the memory must not be
-// written to.
+// Prefault finds out before. It applies, and so do Dir, Owner, Locked, and Observe, with which the memory must not be
+// written to, and nothing is prefaulted or locked.
 //
 // It fails with ErrNotExist, with ErrTruncated if it has no bytes (yet), with ErrOwner, with ErrNotSegment if it is no
 // plain file, and with ErrName.

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
+	"time"
 )
 
 // Raw is memory that processes share by name, without a header, or participants, or anything else of this
@@ -90,10 +91,16 @@ func OpenRaw(name string, c Config) (*Raw, error) {
 	return &Raw{m: m, name: name, readOnly: c.Observe}, nil
 }
 
-// OpenOrCreateRaw does either.
+// OpenOrCreateRaw does either. Where a name has a moment without bytes, it waits for its end; a maker that died in it
+// leaves the name to UnlinkRaw.
 func OpenOrCreateRaw(name string, size int64, c Config) (*Raw, error) {
-	for {
+	for empty := 0; ; {
 		r, err := OpenRaw(name, c)
+		if errors.Is(err, ErrTruncated) && empty < 100 {
+			empty++
+			time.Sleep(time.Millisecond)
+			continue
+		}
 		if !errors.Is(err, ErrNotExist) {
 			return r, err
 		}
