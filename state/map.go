@@ -43,9 +43,10 @@ func NewMap[K comparable, V any](seg *shm.Segment, opts ...shm.ObjectOption) (*M
 	if err != nil {
 		return nil, fmt.Errorf("state: make map: %w", err)
 	}
-	extent := seg.Engine().Lockless()
-	listed := extent / bucketSize * 32
-	lists := uint64(seg.Size())/extent/listed + 1
+	if _, err := tagIn(seg.Engine()); err != nil {
+		return nil, refuse("make", segment.KindMap, "", seg, err)
+	}
+	extent, listed, lists := rowIn(seg.Engine())
 	spec, err := specOf(segment.Spec{
 		Kind: segment.KindMap, Layout: mapLayout[K, V](), Size: mapSize + 8*lists, Align: segment.Line,
 		Init: func(o segment.Object) {
@@ -121,21 +122,38 @@ func mapOf[K comparable, V any](
 	return m, nil
 }
 
+// rowIn is what a Map's row of buckets is made of in a segment: the bytes of an extent, the extents of a list, and how many
+// lists there are room for.
+func rowIn(seg *segment.Segment) (extent, listed, lists uint64) {
+	extent = seg.Lockless()
+	listed = extent / bucketSize * 32
+	return extent, listed, uint64(seg.Size())/extent/listed + 1
+}
+
+// tagIn is what claims have of this attach.
+func tagIn(seg *segment.Segment) (uint16, error) {
+	tag, ok := seg.Tag(seg.Self())
+	if !ok {
+		return 0, fmt.Errorf("a map among so many participants: %w", errors.ErrUnsupported)
+	}
+	return tag, nil
+}
+
 // open makes t that of the object. What it reads is checked.
 func (t *table) open(o segment.Object) error {
 	if err := o.Holds(mapSize); err != nil {
 		return err
 	}
 	s := mapIn(o)
-	extent, listed, lists := s.extent, s.listed, s.lists
-	if extent < bucketSize || extent > 1<<20 || extent&(extent-1) != 0 || listed != extent/bucketSize*32 ||
-		lists > o.Size()/8 || o.Holds(mapSize+8*lists) != nil || o.Offset()%segment.Line != 0 {
+	extent, listed, lists := rowIn(o.Segment())
+	if s.extent != extent || s.listed != listed || s.lists != lists || o.Holds(mapSize+8*lists) != nil ||
+		o.Offset()%segment.Line != 0 {
 		return fmt.Errorf("map of %d lists of %d extents of %d bytes in an object of %d: %w",
-			lists, listed, extent, o.Size(), ErrCorrupt)
+			s.lists, s.listed, s.extent, o.Size(), ErrCorrupt)
 	}
-	tag, ok := o.Segment().Tag(o.Segment().Self())
-	if !ok {
-		return fmt.Errorf("a map among so many participants: %w", errors.ErrUnsupported)
+	tag, err := tagIn(o.Segment())
+	if err != nil {
+		return err
 	}
 	shift := uint(0)
 	for bucketSize<<shift < extent {
@@ -325,10 +343,14 @@ func (m *Map[K, V]) Len() (int, error) {
 func (m *Map[K, V]) Clear() error {
 	err := m.seg.Writable()
 	if err == nil {
+		var failed error
 		err = m.t.walk(func(e entry) bool {
-			_, _, err = m.t.change(e.key, func(uint64, bool) (uint64, verdict) { return 0, remove })
-			return err == nil
+			_, _, failed = m.t.change(e.key, func(uint64, bool) (uint64, verdict) { return 0, remove })
+			return failed == nil
 		})
+		if failed != nil {
+			err = failed
+		}
 	}
 	runtime.KeepAlive(m)
 	return m.wrap("clear", err)

@@ -97,7 +97,7 @@ func (h header) unpass(through, back bool) header {
 //	from                   to    who
 //	a hash                 p     p claims the slot; then the header must be the one that p has read
 //	p                      hash  p, when it has committed, or will not
-//	p, slot not live       q     q, when p is dead
+//	p                      q     q, when p is dead; then q looks whether the slot is live, and gives the claim up as p would
 //
 // A slot is free if it is not live and has no claim, so nothing is to be done behind a delete. Nobody but p writes to
 // a slot that it claims, or to its tag: one who is stopped costs the bucket one slot, and its late stores are in

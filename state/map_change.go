@@ -71,25 +71,31 @@ const (
 	remove
 )
 
-// change does with a key what decide says, which is called with its value, and whether it is there, until nobody else
-// was quicker. It returns what the last call was made with.
+// change does with a key what decide says, which is called with its value, and whether it is there, and again when that
+// is another one, until nobody else was quicker. It returns what the last call was made with.
 func (t *table) change(key uint64, decide func(value uint64, found bool) (uint64, verdict)) (was uint64, found bool, err error) {
 	s := search{key: key, hash: t.hash(key)}
-	last := root(^uint64(0))
+	var value uint64
+	var v verdict
+	asked := false
 	for n, all := 0, 0; n < tries && all < endless; n, all = n+1, all+1 {
-		if err := t.seg.Writable(); err != nil {
-			return 0, false, err
-		}
-		if r := t.loadRoot(); r != last {
-			if err := t.check(r); err != nil {
+		if r := t.loadRoot(); all == 0 || r != s.root {
+			err := t.check(r)
+			if err == nil && all > 0 && !s.root.before(r) {
+				err = fmt.Errorf("the root of a map was %#x, and is %#x: %w", s.root, r, ErrCorrupt)
+			}
+			if err != nil {
 				return 0, false, t.seg.Sound(err)
 			}
-			last, n, s.beyond = r, 0, 0
+			s.root, n, s.beyond = r, 0, 0
 		}
 		if n%16 == 15 {
 			runtime.Gosched()
 		}
 		o := t.seek(&s)
+		if err := t.seg.Writable(); err != nil { // it may have met Close's zeros
+			return 0, false, err
+		}
 		if o == again {
 			continue
 		}
@@ -102,7 +108,10 @@ func (t *table) change(key uint64, decide func(value uint64, found bool) (uint64
 		if race.Enabled {
 			t.race.Acquire(s.hash)
 		}
-		value, v := decide(s.value, s.found)
+		if !asked || s.value != was || s.found != found {
+			asked, was, found = true, s.value, s.found
+			value, v = decide(was, found)
+		}
 		done := v == leave || v == remove && !s.found
 		switch {
 		case done:
@@ -117,18 +126,10 @@ func (t *table) change(key uint64, decide func(value uint64, found bool) (uint64
 			return 0, false, t.seg.Sound(err)
 		}
 		if done {
-			return s.value, s.found, t.readableOr(v == leave)
+			return was, found, t.seg.Writable()
 		}
 	}
 	return 0, false, t.seg.Sound(fmt.Errorf("a bucket that changes without end: %w", ErrCorrupt))
-}
-
-// readableOr is ErrClosed if Close may have put its zeros under what was done.
-func (t *table) readableOr(read bool) error {
-	if read && t.self.Load() == 0 && !t.seg.IsClosed() {
-		return nil // an observer's
-	}
-	return t.seg.Writable()
 }
 
 // remove takes the pair out that a search found.
@@ -169,7 +170,7 @@ func (t *table) store(s *search, value uint64, n int) (bool, error) {
 		t.unpass(s, s.n, true, true)
 	}
 	if o == claimed && n%16 == 15 {
-		return false, t.makeRoom(s)
+		return false, t.makeRoom(s, n)
 	}
 	return false, nil
 }
@@ -278,8 +279,9 @@ func (t *table) unpass(s *search, n int, through, back bool) {
 }
 
 // makeRoom helps one who finds all free slots of a bucket claimed: the claims of the dead are taken back. If there are
-// none, a key that is missing goes further on, and the bucket of one that is there is moved.
-func (t *table) makeRoom(s *search) error {
+// none, a key that is missing goes further on. The bucket of one that is there is moved; but the table does not begin to
+// grow for that before so many tries that those with the claims must be stopped, and not just many.
+func (t *table) makeRoom(s *search, n int) error {
 	freed := false
 	for free := ^s.h.live() & liveMask; free != 0; free &= free - 1 {
 		slot := bits.TrailingZeros64(free)
@@ -288,11 +290,20 @@ func (t *table) makeRoom(s *search) error {
 		if tag&tagClaimed == 0 || tag == t.claim {
 			continue
 		}
-		o := t.seg.Tagged(uint16(tag &^ tagClaimed))
-		if (o == 0 || t.seg.Gone(o)) && s.b.inherit(slot, tag, t.claim) {
-			s.b.setTag(slot, 0)
-			freed = true
+		if t.claimant(tag) || !s.b.inherit(slot, tag, t.claim) {
+			continue
 		}
+		if t.claimant(tag) {
+			s.b.inherit(slot, t.claim, tag) // one who came since, with the same tag; from here on none could
+			continue
+		}
+		// The dead one may have committed before he died, behind the search.
+		now := uint64(0)
+		if header(s.b.header.Load()).live()&(1<<slot) != 0 {
+			now = tagOf(t.hash(s.b.pairs[slot].key.Load()))
+		}
+		s.b.setTag(slot, now)
+		freed = true
 	}
 	switch {
 	case freed:
@@ -300,6 +311,14 @@ func (t *table) makeRoom(s *search) error {
 	case !s.found:
 		s.beyond = s.n + 1
 		return nil
+	case n < tries/16 && s.root.cut() == 0:
+		return nil
 	}
 	return t.push(s.root)
+}
+
+// claimant reports whether there is a participant whose claim that may be.
+func (t *table) claimant(tag uint64) bool {
+	o := t.seg.Tagged(uint16(tag &^ tagClaimed))
+	return o != 0 && !t.seg.Gone(o)
 }

@@ -1,10 +1,12 @@
 package state
 
 import (
+	"errors"
 	"fmt"
 	"runtime"
 
 	"github.com/kindred-ipc/kindred/internal/race"
+	"github.com/kindred-ipc/kindred/internal/segment"
 )
 
 // A key lies in its home, or behind it. It is inserted in the first bucket from its home on that is open. Whoever goes
@@ -62,16 +64,21 @@ func (t *table) getSlow(key, hash uint64) (value uint64, found bool, err error) 
 			if race.Enabled {
 				t.race.Acquire(hash)
 			}
-			if t.self.Load() == 0 && t.seg.IsClosed() {
-				return 0, false, ErrClosed
-			}
-			return value, found, nil
+			return value, found, t.readable()
 		}
 		if i%16 == 15 {
 			runtime.Gosched()
 		}
 	}
 	return 0, false, t.seg.Sound(fmt.Errorf("a bucket that changes without end: %w", ErrCorrupt))
+}
+
+// readable is ErrClosed if what was read may have been Close's zeros, or an extent that was not looked at because of it.
+func (t *table) readable() error {
+	if err := t.seg.Writable(); err != nil && !errors.Is(err, segment.ErrReadOnly) {
+		return err
+	}
+	return nil
 }
 
 // look goes the way of a key once, under a root. It reports whether nothing was changed under it.
@@ -123,14 +130,14 @@ const (
 	missing                  // the key; the search ended where it goes
 	frozen                   // a bucket on the way is being moved
 	crowded                  // there is no room within reach
-	elsewhere                // it was to go on under one root, which is not the root any more
+	elsewhere                // it was to go on under one root alone, which is not the root any more
 )
 
 // search is what somebody who changes something knows of the way of a key.
 type search struct {
 	key, hash uint64
-	root      root
-	fixed     bool // root is given, and the way is that of its level alone
+	root      root // it was checked
+	fixed     bool // the way is that of root's level alone, and there is no other root
 	beyond    int  // so many of the first buckets have no slot that can be had
 
 	spot   // where the key is, or where it goes
@@ -160,13 +167,17 @@ type passedBucket struct {
 	raw header
 }
 
-// seek goes the way of a key.
+// seek goes the way of a key, under the root of the search.
 func (t *table) seek(s *search) outcome {
 	r := t.loadRoot()
-	if s.fixed && s.root != r {
+	switch {
+	case r == s.root:
+	case s.fixed:
 		return elsewhere
+	default:
+		return again
 	}
-	s.root, s.steps, s.before, s.placed, s.found, s.slot, s.value = r, 0, 0, false, false, -1, 0
+	s.steps, s.before, s.placed, s.found, s.slot, s.value = 0, 0, false, false, -1, 0
 	level, cut := r.level(), r.cut()
 	o, end := again, false
 	if cut > 0 && !s.fixed {

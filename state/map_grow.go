@@ -137,6 +137,9 @@ func (t *table) move(r root) error {
 	}
 	level, cut := r.level(), r.cut()
 	b := t.at(level-1, cut-1)
+	if b == nil { // it was there
+		return fmt.Errorf("bucket %d of a map: %w", cut-1, ErrCorrupt)
+	}
 	h, ok := t.freeze(b, r)
 	if !ok {
 		return nil

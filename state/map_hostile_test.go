@@ -43,7 +43,7 @@ func (t *table) parts() (all [][]byte) {
 	bytes := func(off, n uint64) []byte { return memoryAt(t.base, off, n) }
 	all = append(all, bytes(t.bodyOffset(), mapSize+t.extents/t.listed*8))
 	for e := uint64(0); e < t.extents; e++ {
-		if off := t.lookUp(e); off != 0 {
+		if _, off := t.lookUp(e); off != 0 {
 			all = append(all, bytes(off, t.extentBytes()))
 			if at := t.word(e); e%t.listed == 0 {
 				all = append(all, bytes(at, 64*8))

@@ -202,6 +202,56 @@ func TestClaimsOfTheDeadAreTakenBack(t *testing.T) {
 	require.EqualValues(t, 2, got)
 }
 
+// One who was slow finds a slot that was free then, and live since, with the claim of one who died behind his commit.
+func TestAClaimOfTheDeadOnAPairThatIsThereIsNotLost(t *testing.T) {
+	a, b := tables(t)
+	key := uint64(1)
+	for tagOf(a.t.hash(key)) == 0 {
+		key++
+	}
+	s := search{key: key, hash: a.t.hash(key), root: a.t.loadRoot()}
+	require.NoError(t, a.t.provide(0, homeOf(s.hash, first)))
+	require.Equal(t, missing, a.t.seek(&s))
+	require.NoError(t, a.Set(key, 2))
+	slot, ok := s.b.find(header(s.b.header.Load()), key, s.hash)
+	require.True(t, ok)
+	s.b.setTag(slot, b.t.claim)
+	require.NoError(t, b.seg.Close())
+	require.NoError(t, a.t.makeRoom(&s, 15))
+	got, ok, err := a.Get(key)
+	require.NoError(t, err)
+	require.True(t, ok)
+	require.EqualValues(t, 2, got)
+	require.NoError(t, a.Set(key, 3))
+	n, err := a.Len()
+	require.NoError(t, err)
+	require.Equal(t, 1, n)
+}
+
+// One who links an extent stops before he settles it. Others use it; then he dies.
+func TestAnExtentOutlivesWhoeverLinkedIt(t *testing.T) {
+	seg, err := shm.Anonymous(1<<20, shm.Participants(8))
+	require.NoError(t, err)
+	defer func() { require.NoError(t, seg.Close()) }()
+	a, err := NewMap[uint64, uint64](seg)
+	require.NoError(t, err)
+	require.NoError(t, a.t.link(a.t.listWord(0), a.t.listBytes()))
+	linker := attach(t, seg)
+	extent, err := linker.Engine().Alloc(a.t.extentBytes(), 0)
+	require.NoError(t, err)
+	require.NoError(t, extent.Tie(a.t.word(0)))
+	require.True(t, seg.Engine().Word(a.t.word(0)).CompareAndSwap(0, extent.Place()))
+
+	fill(t, a, 0, 40) // in the first bucket, too
+	require.NotZero(t, a.t.liveIn(0, 0))
+	require.NoError(t, linker.Close())
+	b, err := seg.Engine().BlockAt(extent.Place())
+	require.NoError(t, err, "its death has not freed it")
+	_, anybodys := b.Owner()
+	require.False(t, anybodys)
+	whole(t, a, 40)
+}
+
 // Somebody who lives holds all slots that a change of a value could use: the bucket is moved.
 func TestAValueChangesThoughAllSlotsAreClaimed(t *testing.T) {
 	a, b := tables(t)
@@ -229,6 +279,138 @@ func TestAValueChangesThoughAllSlotsAreClaimed(t *testing.T) {
 		require.True(t, ok)
 		require.Equal(t, i, got)
 	}
+}
+
+// Those who hold all slots may be at work: the table does not grow for it at once.
+func TestATableDoesNotGrowForClaimsOfTheBusy(t *testing.T) {
+	a, b := tables(t)
+	require.NoError(t, a.Set(1, 1))
+	s := search{key: 1, hash: a.t.hash(1), root: a.t.loadRoot()}
+	require.Equal(t, there, a.t.seek(&s))
+	for slot := range bucketSlots {
+		_, _ = s.b.claim(slot, b.t.claim)
+	}
+	done, err := a.t.store(&s, 2, 15)
+	require.NoError(t, err)
+	require.False(t, done)
+	require.Equal(t, s.root, a.t.loadRoot())
+	done, err = a.t.store(&s, 2, tries/16+15)
+	require.NoError(t, err)
+	require.False(t, done)
+	require.True(t, s.root.before(a.t.loadRoot()))
+}
+
+// A search under a root that was checked does not go on under one that was not.
+func TestASearchGoesOnUnderTheRootThatWasChecked(t *testing.T) {
+	a, _ := tables(t)
+	s := search{key: 1, hash: a.t.hash(1), root: a.t.loadRoot()}
+	a.t.state.root.Store(uint64(makeRoot(0, 5)))
+	require.Equal(t, again, a.t.seek(&s))
+	require.ErrorIs(t, a.Set(1, 1), ErrCorrupt)
+}
+
+// The root of a Map that goes back was written by somebody who keeps no rules.
+func TestARootThatGoesBackEndsACall(t *testing.T) {
+	a, _ := tables(t)
+	fill(t, a, 0, 200)
+	now := a.t.loadRoot()
+	last := makeRoot(now.level()-1, 0)
+	calls := 0
+	require.ErrorIs(t, a.Update(1, func(v *uint64, _ bool) error {
+		if calls++; calls == 1 {
+			a.t.state.root.Store(uint64(last))
+			b := a.t.at(now.level(), homeOf(a.t.hash(1), a.t.sizes[now.level()]))
+			b.header.Add(uint64(versionStep))
+		}
+		return nil
+	}), ErrCorrupt)
+	for _, r := range []struct {
+		from, to root
+		before   bool
+	}{
+		{makeRoot(1, 0), makeRoot(2, 9), true}, {makeRoot(2, 9), makeRoot(2, 8), true}, {makeRoot(2, 8), makeRoot(2, 9), false},
+		{makeRoot(2, 8), makeRoot(1, 0), false}, {makeRoot(2, 8), makeRoot(2, 8), false},
+	} {
+		require.Equal(t, r.before, r.from.before(r.to))
+	}
+}
+
+// Clear says why it did not take all out: here there is no memory to move a bucket that somebody froze.
+func TestClearTellsWhatStoppedIt(t *testing.T) {
+	a, _ := tables(t)
+	require.NoError(t, a.Set(1, 1))
+	for size := uint64(1 << 16); size >= 64; {
+		if _, err := a.t.seg.Alloc(size, 0); err != nil {
+			require.ErrorIs(t, err, shm.ErrNoSpace)
+			size /= 2
+		}
+	}
+	at := a.t.at(0, homeOf(a.t.hash(1), first))
+	at.header.Or(frozenFlag)
+	require.ErrorIs(t, a.Clear(), shm.ErrNoSpace)
+}
+
+// A key that was taken out and came back further on, while it was looked for, comes once.
+func TestAKeyThatComesBackFurtherOnComesOnce(t *testing.T) {
+	a, _ := tables(t)
+	require.NoError(t, a.Set(1, 1))
+	hash := a.t.hash(1)
+	home := homeOf(hash, first)
+	require.NoError(t, a.t.provide(0, home+1))
+	from, to := a.t.at(0, home), a.t.at(0, home+1)
+	// What one sees who has read the first bucket before the key was taken out.
+	to.pairs[0].put(1, 2)
+	to.setTag(0, tagOf(hash))
+	to.header.Store(uint64(roleAt(0).holding(1)))
+	from.header.Store(uint64(header(from.header.Load()).pass()))
+	all, _, err := a.t.piece(hash, nil)
+	require.NoError(t, err)
+	require.Len(t, all, 1)
+}
+
+// f is called again for another value, and not for another key of the bucket.
+func TestUpdateCallsAgainForAnotherValueOnly(t *testing.T) {
+	a, b := tables(t)
+	require.NoError(t, a.Set(1, 1))
+	neighbour := uint64(2)
+	for homeOf(a.t.hash(neighbour), first) != homeOf(a.t.hash(1), first) {
+		neighbour++
+	}
+	calls := 0
+	require.NoError(t, a.Update(1, func(v *uint64, _ bool) error {
+		calls++
+		*v++
+		return b.Set(neighbour, 0)
+	}))
+	require.Equal(t, 1, calls)
+	require.NoError(t, a.Update(1, func(v *uint64, _ bool) error {
+		if calls++; calls == 2 {
+			require.NoError(t, b.Set(1, 10))
+		}
+		*v++
+		return nil
+	}))
+	require.Equal(t, 3, calls)
+	got, _, err := b.Get(1)
+	require.NoError(t, err)
+	require.EqualValues(t, 11, got)
+}
+
+// What a Map says of its row of buckets is what there is in the segment, and nothing else, however well it fits together.
+func TestAMapOfAnotherRowIsCorrupt(t *testing.T) {
+	a, _ := tables(t)
+	s := a.t.state
+	open := func() error { return new(table).open(objectAt(t, a)) }
+	for _, shift := range []uint{9, 12, 20} {
+		extent, listed := s.extent, s.listed
+		s.extent, s.listed = 1<<shift, 1<<shift/16
+		require.ErrorIs(t, open(), ErrCorrupt)
+		s.extent, s.listed = extent, listed
+	}
+	s.lists--
+	require.ErrorIs(t, open(), ErrCorrupt)
+	s.lists++
+	require.NoError(t, open())
 }
 
 // Under keys that come and go, buckets are passed as often as keys lie behind them, and the table does not grow.

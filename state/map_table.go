@@ -1,6 +1,7 @@
 package state
 
 import (
+	"errors"
 	"fmt"
 	"math/bits"
 	"sync/atomic"
@@ -109,6 +110,11 @@ func makeRoot(level, cut uint64) root { return root(cut<<levelBits | level) }
 func (r root) level() uint64 { return uint64(r) % levels }
 func (r root) cut() uint64   { return uint64(r) >> levelBits }
 
+// before reports whether a root can come to be another one.
+func (r root) before(next root) bool {
+	return r.level() < next.level() || r.level() == next.level() && r.cut() > next.cut()
+}
+
 func (t *table) loadRoot() root { return root(t.state.root.Load()) }
 
 // size is how many buckets a level has.
@@ -152,12 +158,23 @@ func (t *table) at(level, p uint64) *bucket {
 
 // discover is at, in the row, for an extent that this handle has not seen yet. What it reads is checked.
 func (t *table) discover(p uint64) *bucket {
-	off := t.lookUp(p >> t.shift)
-	if off == 0 {
+	place, off := t.lookUp(p >> t.shift)
+	if off == 0 || !t.settle(place) {
 		return nil
 	}
 	t.remember(p>>t.shift, off)
 	return t.bucketAt(off + p&t.within*bucketSize)
+}
+
+// settle settles an extent that was found where it belongs, and reports whether it is one. Whoever linked it may be
+// stopped before he does. The first word of the block says until then what it is tied to, and is the header of a bucket:
+// so nobody changes a bucket before.
+func (t *table) settle(place uint64) bool {
+	b, err := t.seg.BlockAt(place)
+	if err == nil {
+		err = b.Settle()
+	}
+	return err == nil || errors.Is(err, segment.ErrReadOnly) // an observer, who changes nothing
 }
 
 // word is the word that has the place of an extent, 0 if its list is not there yet.
@@ -179,17 +196,17 @@ func (t *table) listBytes() uint64 { return extentsHead + t.listed*8 }
 
 func (t *table) extentBytes() uint64 { return bucketSize << t.shift }
 
-// lookUp is the offset of an extent, 0 if it is not there.
-func (t *table) lookUp(e uint64) uint64 {
+// lookUp is the place and the offset of an extent, 0 if it is not there.
+func (t *table) lookUp(e uint64) (place, off uint64) {
 	at := t.word(e)
 	if at == 0 {
-		return 0
+		return 0, 0
 	}
-	off := offsetOf(t.seg.Word(at).Load())
-	if off > uint64(t.seg.Size())-t.extentBytes() {
-		return 0
+	place = t.seg.Word(at).Load()
+	if off = offsetOf(place); off > uint64(t.seg.Size())-t.extentBytes() {
+		return 0, 0
 	}
-	return off
+	return place, off
 }
 
 // offsetOf is where the block begins that a word names, a multiple of 64.
@@ -233,10 +250,13 @@ func (t *table) provide(level, p uint64) error {
 	if err := t.link(at, t.extentBytes()); err != nil {
 		return err
 	}
-	if t.at(level, p) == nil {
-		return fmt.Errorf("extent %d of a map: %w", e, ErrCorrupt)
+	if t.at(level, p) != nil {
+		return nil
 	}
-	return nil
+	if err := t.seg.Writable(); err != nil {
+		return err
+	}
+	return fmt.Errorf("extent %d of a map: %w", e, ErrCorrupt)
 }
 
 // link puts a new block into a word, unless another is there by now.

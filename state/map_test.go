@@ -275,6 +275,17 @@ func TestWhatAMapCannotHold(t *testing.T) {
 	require.ErrorIs(t, err, errors.ErrUnsupported)
 }
 
+// Among more participants than a claim can name nothing is made.
+func TestThereIsNoMapAmongTooManyParticipants(t *testing.T) {
+	seg, err := shm.Anonymous(32<<20, shm.Participants(1<<15+1))
+	require.NoError(t, err)
+	defer func() { require.NoError(t, seg.Close()) }()
+	_, err = state.NewMap[int, int](seg, shm.Named("m"))
+	require.ErrorIs(t, err, errors.ErrUnsupported)
+	_, err = state.OpenMap[int, int](seg, "m")
+	require.ErrorIs(t, err, shm.ErrNotExist)
+}
+
 func TestAMapThatFindsNoMemoryKeepsWhatItHas(t *testing.T) {
 	seg, err := shm.Anonymous(1<<18, shm.Participants(4))
 	require.NoError(t, err)

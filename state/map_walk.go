@@ -15,7 +15,7 @@ type entry struct{ key, value uint64 }
 // that was there all the time once, whatever else was done. It returns where the next piece begins, 0 behind the last
 // one.
 func (t *table) piece(lo uint64, all []entry) (_ []entry, next uint64, err error) {
-	for i := range tries {
+	for left := tries; left > 0; left-- {
 		r := t.loadRoot()
 		if err := t.check(r); err != nil {
 			return nil, 0, t.seg.Sound(err)
@@ -25,24 +25,18 @@ func (t *table) piece(lo uint64, all []entry) (_ []entry, next uint64, err error
 		same, end := true, false
 		if cut > 0 && homeOf(lo, t.sizes[level-1]) < cut {
 			next = homeEnd(lo, t.sizes[level-1])
-			all, same, end = t.gather(level-1, cut, lo, next-1, all)
+			all, same, end = t.gather(level-1, cut, lo, next-1, all, &left)
 		} else {
 			next = homeEnd(lo, t.sizes[level])
 		}
 		if same && !end {
-			all, same, _ = t.gather(level, ^uint64(0), lo, next-1, all)
+			all, same, _ = t.gather(level, ^uint64(0), lo, next-1, all, &left)
 		}
 		if same && t.loadRoot() == r {
 			if race.Enabled {
 				t.race.Acquire(lo)
 			}
-			if t.self.Load() == 0 && t.seg.IsClosed() {
-				return nil, 0, ErrClosed
-			}
-			return all, next, nil
-		}
-		if i%16 == 15 {
-			runtime.Gosched()
+			return all, next, t.readable()
 		}
 	}
 	return nil, 0, t.seg.Sound(fmt.Errorf("a bucket that changes without end: %w", ErrCorrupt))
@@ -62,11 +56,11 @@ func homeEnd(hash, n uint64) uint64 {
 }
 
 // gather appends the pairs of a level whose keys have hashes from lo to hi, up to bucket cut. Those whose keys are there
-// already are the copies of a bucket that is being moved. It reports whether nothing was changed, and whether the way
+// already are the copies of a bucket that is being moved, or of keys that were taken out and came back. A bucket that was
+// changed is looked at again, as often as is left. It reports whether none was changed the last time, and whether the way
 // of all of them ends there.
-func (t *table) gather(level, cut, lo, hi uint64, all []entry) (_ []entry, same, end bool) {
+func (t *table) gather(level, cut, lo, hi uint64, all []entry, left *int) (_ []entry, same, end bool) {
 	last := homeOf(hi, t.sizes[level])
-	had := len(all)
 	for p := homeOf(lo, t.sizes[level]); p < cut; p++ {
 		if p > last && p-last > reach {
 			return all, true, true
@@ -78,17 +72,26 @@ func (t *table) gather(level, cut, lo, hi uint64, all []entry) (_ []entry, same,
 			}
 			continue
 		}
-		raw := header(b.header.Load())
-		h := raw.as(roleAt(level))
-		for live := h.live(); live != 0; live &= live - 1 {
-			pair := &b.pairs[bits.TrailingZeros64(live)]
-			e := entry{pair.key.Load(), pair.value.Load()}
-			if hash := t.hash(e.key); hash >= lo && hash <= hi && !among(all[:had], e.key) {
-				all = append(all, e)
+		h, had := header(0), len(all)
+		for {
+			raw := header(b.header.Load())
+			h, all = raw.as(roleAt(level)), all[:had]
+			for live := h.live(); live != 0; live &= live - 1 {
+				pair := &b.pairs[bits.TrailingZeros64(live)]
+				e := entry{pair.key.Load(), pair.value.Load()}
+				if hash := t.hash(e.key); hash >= lo && hash <= hi && !among(all[:had], e.key) {
+					all = append(all, e)
+				}
 			}
-		}
-		if header(b.header.Load()) != raw {
-			return all, false, false
+			if header(b.header.Load()) == raw {
+				break
+			}
+			if *left--; *left <= 0 {
+				return all, false, false
+			}
+			if *left%16 == 0 {
+				runtime.Gosched()
+			}
 		}
 		if p >= last && h.passed() == 0 {
 			return all, true, true
@@ -150,10 +153,7 @@ func (t *table) count() (n int, err error) {
 			break
 		}
 	}
-	if t.self.Load() == 0 && t.seg.IsClosed() {
-		return 0, ErrClosed
-	}
-	return max(n, 0), nil
+	return max(n, 0), t.readable()
 }
 
 func (t *table) liveIn(level, p uint64) int {

@@ -1,6 +1,7 @@
 package segment
 
 import (
+	"math/bits"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -112,4 +113,33 @@ func TestParticipantsAreListedWithTheirNamesAndWhetherTheyLive(t *testing.T) {
 	s.Gone(m.Self())
 	require.Contains(t, s.Describe(m.Self()), "gone")
 	require.Equal(t, "nobody", s.Describe(0))
+}
+
+// A tag names a participant until its generation has come around as far as there is room for.
+func TestATagNamesAParticipantAndThoseOfALaterTurn(t *testing.T) {
+	for _, slots := range []uint32{1, 2, 3, 8, 1000, 1 << 15} {
+		s := anonymous(t, 32<<20, Config{Participants: int(slots)})
+		self, width := s.Self(), bits.Len32(slots-1)
+		tag, ok := s.Tag(self)
+		require.True(t, ok)
+		require.Equal(t, self, s.Tagged(tag))
+		if turn := uint32(1) << (tagBits - width); turn > 1 {
+			other, ok := s.Tag(makeOwner(self.slot(), self.generation()+1))
+			require.True(t, ok)
+			require.NotEqual(t, tag, other)
+			require.Zero(t, s.Tagged(other), "it is not there")
+			same, ok := s.Tag(makeOwner(self.slot(), self.generation()+turn))
+			require.True(t, ok)
+			require.Equal(t, tag, same)
+		}
+		state := &s.slot(self.slot()).state
+		was := state.Load()
+		state.Store(slotState(self.generation()+1<<(tagBits-width), slotLive))
+		require.NotEqual(t, self, s.Tagged(tag), "a newcomer with the tag of one who left")
+		require.NotZero(t, s.Tagged(tag))
+		state.Store(was)
+	}
+	s := anonymous(t, 32<<20, Config{Participants: 1<<15 + 1})
+	_, ok := s.Tag(s.Self())
+	require.False(t, ok)
 }

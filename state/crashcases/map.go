@@ -113,6 +113,58 @@ func (p *mapping) check(state func(v uint64, ok bool) string) func(*crashlab.Act
 	}
 }
 
+// sown are the keys that a survivor inserts in a table that has no memory yet: some of them in its first bucket.
+const sown = 24
+
+// empty is a Map whose first extent the operation links: it is in use when the one who links it dies.
+func empty() crashlab.Play {
+	p := &mapping{key: absent}
+	all := func() error {
+		for k := uint64(staying); k < staying+sown; k++ {
+			if got, ok, err := p.m.Get(k); err != nil || !ok || got != k {
+				return errors.Join(err, fmt.Errorf("key %d is %d, %v", k, got, ok))
+			}
+		}
+		return nil
+	}
+	return crashlab.Play{
+		Room: 1 << 18, Open: p.open, Storm: p.storm,
+		Setup: func(a *crashlab.Actor) error {
+			_, err := state.NewMap[uint64, uint64](a.Segment, shm.Named("map"))
+			return err
+		},
+		Victim: func(*crashlab.Actor) error { return p.m.Set(absent, after) },
+		Recover: func(a *crashlab.Actor) error {
+			for k := uint64(staying); k < staying+sown && !p.added; k++ {
+				if err := p.m.Set(k, k); err != nil {
+					return err
+				}
+			}
+			if !p.added {
+				p.added = true
+				a.Say("sown")
+			}
+			return all()
+		},
+		Check: func(a *crashlab.Actor) (string, error) {
+			if len(a.Said) > 0 {
+				if err := all(); err != nil {
+					return "", err
+				}
+			}
+			v, ok, err := p.m.Get(absent)
+			if err != nil {
+				return "", err
+			}
+			s := inserted(v, ok)
+			if s == "" {
+				err = fmt.Errorf("key %d is %d, %v", uint64(absent), v, ok)
+			}
+			return s, err
+		},
+	}
+}
+
 func changed(v uint64, ok bool) string {
 	switch {
 	case ok && v == before:
@@ -240,6 +292,9 @@ func mapCases() []crashlab.Case {
 			},
 		},
 	}
+	all = append(all, crashlab.Case{
+		Name: "state.Map.Set, the first extent", Covers: []string{"state.Map.Set"}, States: []string{"before", "after"}, Play: empty,
+	})
 	for _, o := range []onMap{
 		{"state.Map.Set", "a key that is there", looked, few, changed, set(after)},
 		{"state.Map.Set", "a new key", absent, few, inserted, set(after)},
