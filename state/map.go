@@ -25,7 +25,8 @@ import (
 // or its new one, and nothing to repair.
 //
 // It grows as it fills, a few buckets with every insert, and does not shrink. It takes about 25 bytes for a pair of 16
-// where there are many, and 32 KiB at least, or 2 KiB in a segment of up to 4 MiB. Its memory goes with the segment.
+// where there are many. With its first pair it has about 50 KiB, or 3 in a segment of up to 4 MiB. Its memory goes with the
+// segment.
 type Map[K comparable, V any] struct {
 	_ noCopy
 	place
@@ -390,8 +391,9 @@ func (m *Map[K, V]) Values() iter.Seq[V] {
 	return func(yield func(V) bool) { _ = m.each(func(_ K, v V) bool { return yield(v) }) }
 }
 
-// Snapshot is what All yields, in a map of Go's. It is no picture of one moment if others change the Map meanwhile. It
-// fails with shm.ErrClosed and shm.ErrCorrupt.
+// Snapshot is what All yields, in a map of Go's. It is no picture of one moment if others change the Map meanwhile. Where
+// Go tells keys apart in another way, so does the map: 0 and -0 are one key there, with the value of either, and a NaN is one
+// that nothing finds. It fails with shm.ErrClosed and shm.ErrCorrupt.
 func (m *Map[K, V]) Snapshot() (map[K]V, error) {
 	all := make(map[K]V)
 	if err := m.each(func(k K, v V) bool { all[k] = v; return true }); err != nil {

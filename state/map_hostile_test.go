@@ -104,7 +104,7 @@ func TestAMapUnderAHostilePeer(t *testing.T) {
 	a, b := tables(t)
 	fill(t, a, 0, 300)
 	all, r := b.t.parts(), rand.New(rand.NewPCG(1, 2))
-	stop, done := make(chan bool), make(chan bool)
+	begun, stop, done := time.Now(), make(chan bool), make(chan bool)
 	go func() {
 		defer close(done)
 		for {
@@ -121,4 +121,5 @@ func TestAMapUnderAHostilePeer(t *testing.T) {
 	}
 	close(stop)
 	<-done
+	require.Less(t, time.Since(begun), time.Minute)
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -137,21 +138,33 @@ func TestAMapWhoseWritersAreStoppedAndKilled(t *testing.T) {
 		require.NoError(t, m.Set(counters+k, k))
 	}
 	next := uint64(1 << 50)
-	use := func() {
+	set := func(k, v uint64) {
+		require.NoError(t, m.Set(k, v))
+		got, ok, err := m.Get(k)
+		require.NoError(t, err)
+		require.True(t, ok)
+		require.Equal(t, v, got)
+	}
+	use := func(alone bool) {
 		for k := range uint64(stay) {
 			got, ok, err := m.Get(k)
 			require.NoError(t, err)
 			require.True(t, ok)
 			require.Equal(t, k, got)
 			if k%4 == 0 {
-				require.NoError(t, m.Set(k, k))
+				set(k, k+1)
+				set(k, k)
 			}
 		}
 		for k := range f.Counters {
 			_, ok, err := m.Get(counters + k)
 			require.NoError(t, err)
 			require.True(t, ok)
-			require.NoError(t, m.Set(counters+k, k))
+			if alone {
+				set(counters+k, next+k)
+			} else {
+				require.NoError(t, m.Set(counters+k, k))
+			}
 		}
 		for range fresh {
 			require.NoError(t, m.Set(next, next), "that makes it grow")
@@ -176,17 +189,18 @@ func TestAMapWhoseWritersAreStoppedAndKilled(t *testing.T) {
 				break
 			}
 			require.NoError(t, ctx.Err())
+			runtime.Gosched()
 		}
-		use()
+		use(false)
 		for _, c := range children {
 			require.NoError(t, proctest.Stop(c.Pid()))
 		}
-		use()
+		use(true)
 		for _, c := range children {
 			require.NoError(t, c.Kill())
 			require.Error(t, c.Wait(ctx))
 		}
-		use()
+		use(true)
 	}
 	all, err := m.Snapshot()
 	require.NoError(t, err)

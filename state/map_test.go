@@ -352,6 +352,60 @@ func TestAMapOfAClosedSegment(t *testing.T) {
 	}
 }
 
+// A segment is closed under goroutines at work in a Map: they are told so, and see none of the zeros that are there then.
+func TestASegmentIsClosedUnderGoroutinesAtWorkInAMap(t *testing.T) {
+	for range 20 {
+		seg, err := shm.Anonymous(1 << 20)
+		require.NoError(t, err)
+		m, err := state.NewMap[uint64, uint64](seg)
+		require.NoError(t, err)
+		for i := range uint64(100) {
+			require.NoError(t, m.Set(i, 7))
+		}
+		lost := errors.New("a key that was there is not")
+		there := func(v uint64, ok bool, err error) error {
+			if err == nil && (!ok || v != 7) {
+				err = lost
+			}
+			return err
+		}
+		work := []func(i uint64) error{
+			func(i uint64) error { return there(m.Get(i % 100)) },
+			func(i uint64) error { return m.Set(i%1000+100, i) },
+			func(i uint64) error { _, err := m.Delete(i%1000 + 100); return err },
+			func(i uint64) error { return there(m.Swap(i%100, 7)) },
+			func(i uint64) error {
+				return m.Update(i%100, func(v *uint64, found bool) error { return there(*v, found, nil) })
+			},
+			func(uint64) error {
+				all, err := m.Snapshot()
+				return there(all[5], err == nil, err)
+			},
+		}
+		under, ended := make(chan bool, len(work)), make(chan error)
+		for _, do := range work {
+			go func() {
+				for i := uint64(0); ; i++ {
+					if err := do(i); err != nil {
+						ended <- err
+						return
+					}
+					if i == 10 {
+						under <- true
+					}
+				}
+			}()
+		}
+		for range work {
+			<-under
+		}
+		require.NoError(t, seg.Close())
+		for range work {
+			require.ErrorIs(t, <-ended, shm.ErrClosed)
+		}
+	}
+}
+
 func TestAMapThatIsObserved(t *testing.T) {
 	dir := shm.Dir(t.TempDir())
 	seg, err := shm.Create("map", 1<<20, dir)

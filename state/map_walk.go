@@ -179,7 +179,7 @@ func (t *table) copied(r root) (n int) {
 	return n
 }
 
-// consistent reports whether all pairs lie where they are looked for, and as many buckets were passed as there must be.
+// consistent reports whether all pairs lie where they are looked for, and there once.
 func (t *table) consistent() error {
 	r := t.loadRoot()
 	if err := t.check(r); err != nil {
@@ -214,10 +214,13 @@ func (t *table) sound(r root, level, p uint64) error {
 		key := b.pairs[slot].key.Load()
 		hash := t.hash(key)
 		_, found, same, _ := t.lookAlong(key, hash, level, ^uint64(0))
+		_, before, _, _ := t.lookAlong(key, hash, level, p)
+		another, here := b.find(h, key, hash)
 		word, shift := tagPlace(slot)
 		tag := b.tags[word].Load() >> shift & tagMask
 		home := homeOf(hash, t.sizes[level])
-		lost := p < home || p-home > reach || same && !found || tag&tagClaimed == 0 && tag != tagOf(hash)
+		twice := before || here && another != slot
+		lost := p < home || p-home > reach || same && !found || twice || tag&tagClaimed == 0 && tag != tagOf(hash)
 		if lost && header(b.header.Load()) == raw && t.loadRoot() == r {
 			return fmt.Errorf("map: key %#x with home %d lies in bucket %d, slot %d: %w", key, home, p, slot, ErrCorrupt)
 		}
