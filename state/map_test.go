@@ -354,7 +354,7 @@ func TestAMapOfAClosedSegment(t *testing.T) {
 
 // A segment is closed under goroutines at work in a Map: they are told so, and see none of the zeros that are there then.
 func TestASegmentIsClosedUnderGoroutinesAtWorkInAMap(t *testing.T) {
-	for range 20 {
+	for range 5 {
 		seg, err := shm.Anonymous(1 << 20)
 		require.NoError(t, err)
 		m, err := state.NewMap[uint64, uint64](seg)
@@ -390,7 +390,7 @@ func TestASegmentIsClosedUnderGoroutinesAtWorkInAMap(t *testing.T) {
 						ended <- err
 						return
 					}
-					if i == 10 {
+					if i == 1 {
 						under <- true
 					}
 				}
