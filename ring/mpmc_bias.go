@@ -15,21 +15,26 @@ import (
 // which follow from the slots. A lane to which one goroutine has pushed for a while has a bias to it: that one
 // pushes without a locked instruction. It announces each push in a mark of its process's seat, by a plain store, and
 // then looks whether the lane still has the bias; when it is through, it takes the mark back by a plain store.
-// Whoever else wants the lane says so in the lock, executes a fence on all CPUs (futex.Barrier), and
-// then looks at the mark. Either the one sees that the bias was revoked, or the other sees the mark.
+// Whoever else wants the lane locks it, executes a fence on all CPUs (futex.Barrier), and
+// then looks at the mark. Either the one sees that the bias was revoked, or the other sees the mark, and gives the lane
+// up again.
 //
 //	lock                     to               who
 //	0                        owner            who pushes, or wants some of the lane's quota
 //	owner                    0                the same
 //	0                        owner*biased     the owner, which has pushed there often
 //	owner*biased             owner            the one that has the bias, when it needs more than a push
-//	owner*biased             owner*revoked    who else wants the lane
-//	owner*revoked            owner*drained    who else wants the lane, behind the fence
-//	owner*drained            another owner    who else wants the lane, if the mark is not set
-//	dead owner, any state    owner            the next who wants it, after proof of death: reckons the tail anew
+//	owner*biased             other*revoked    who else wants the lane, and then executes the fence
+//	other*revoked            other            the same, if the mark is not set: reckons the tail anew
+//	other*revoked            owner*drained    the same, if it is
+//	owner*drained            other*revoked    who else wants the lane, and has seen the mark not set; needs no fence
+//	dead other*revoked       another*revoked  the next who wants it, after proof of death; then executes the fence
+//	dead owner, any other    owner            the next who wants it, after proof of death: reckons the tail anew
 //
-// (*) with the seat, and the number of the mark in it. While the mark is set, the lane is locked, as far as others are
-// concerned, by one that may be stopped. The biased state is owed to nobody: to be drained and never locked costs
+// (*) with the seat, and the number of the mark in it. A lane that is revoked is locked by the one that it names, so
+// that all that is learned of the mark is of this revocation: the words of a bias come again, when the same goroutine earns it
+// again, and a swap of one who had looked at the mark before would succeed. While the mark is set, a lane that is
+// drained is locked, as far as others are concerned, by one that may be stopped. The biased state is owed to nobody: to be drained and never locked costs
 // its owner a push through the lock.
 //
 // The mark is that of a stack, for a goroutine has no name that it could look up as quickly. A stack is one
@@ -189,44 +194,90 @@ func (m *MPMC[T]) claim(l *track[T], w uint64) bool {
 	return b != nil && b.word == w && b.stack == stack() && l.lock.CompareAndSwap(w, m.self.Load())
 }
 
-// revoke takes a lane's bias away from whoever has it, and locks the lane. It reports false if the one that had the
-// bias is in the middle of a push.
+// revoke takes a lane's bias away from whoever has it, and locks the lane. It reports false if somebody else has it
+// locked, or the one that had the bias is in the middle of a push.
 func (m *MPMC[T]) revoke(l *track[T]) (bool, error) {
-	for range tryAgain {
-		w := l.lock.Load()
-		switch w >> lockState & stateMask {
-		case stateBiased:
-			l.lock.CompareAndSwap(w, w+(stateRevoked-stateBiased)<<lockState)
-		case stateRevoked:
-			if !futex.Barrier() {
-				time.Sleep(time.Millisecond) // which outlasts a store on its way; see futex.Event.Demand
-			}
-			l.lock.CompareAndSwap(w, w+(stateDrained-stateRevoked)<<lockState)
-		case stateDrained:
-			self := m.self.Load()
-			if self == 0 {
-				return false, ErrClosed
-			}
-			pushing, err := pushing(m.seats, w)
-			if err != nil || pushing || !l.lock.CompareAndSwap(w, self) {
-				return false, err
-			}
-			return true, nil
-		default:
+	w := l.lock.Load()
+	switch w >> lockState & stateMask {
+	case stateDrained:
+		// A look before the swap, or those who find the mark set would keep each other from sleep.
+		if pushing, err := pushing(m.seats, w); err != nil || pushing {
+			return false, err
+		}
+		return m.drain(l, w)
+	case stateBiased:
+		return m.drain(l, w)
+	}
+	return false, nil
+}
+
+// drain locks a lane whose lock was w, which names a mark, and keeps it if the mark is not set. What is learned of the
+// mark is worth something only behind the swap, and nobody else changes the lock meanwhile.
+func (m *MPMC[T]) drain(l *track[T], w uint64) (bool, error) {
+	s, mark, err := markOf(m.seats, w)
+	if err != nil {
+		return false, fmt.Errorf("lane %d: %w", l.takes, err)
+	}
+	self, names := m.self.Load(), w>>lockSeat<<lockSeat
+	if self == 0 {
+		return false, ErrClosed
+	}
+	if !l.lock.CompareAndSwap(w, names|stateRevoked<<lockState|self) {
+		return false, nil
+	}
+	if w>>lockState&stateMask != stateDrained {
+		fence()
+	}
+	if mark.Load() != 0 {
+		// If the seat is another's by now, or nobody's, that one cleared the mark, or is about to.
+		if o := segment.OwnerOf(s.owner.Load()); o != 0 {
+			l.lock.Store(names | stateDrained<<lockState | uint64(o))
 			return false, nil
 		}
 	}
-	return false, nil
+	l.lock.Store(self)
+	m.inherit(l)
+	return true, nil
+}
+
+// fence executes a fence on all CPUs, or waits for as long as a store may be on its way.
+func fence() {
+	if !futex.Barrier() {
+		time.Sleep(time.Millisecond) // see futex.Event.Demand
+	}
+}
+
+// mayPush reports whether a goroutine of this process may be pushing to a lane with a bias that another process takes
+// away, and the lane's lock is w.
+func (m *MPMC[T]) mayPush(w uint64) bool {
+	if w>>lockState&stateMask != stateRevoked || w>>lockSeat&lockSeatMask != uint64(m.here.seat.Load()) {
+		return false
+	}
+	_, mark, err := markOf(m.seats, w)
+	if err != nil {
+		return false // who locks says so
+	}
+	fence() // the other may be stopped before its own
+	return mark.Load() != 0
 }
 
 // pushing reports whether the mark is set that a lane's lock names; or whether the one that has the bias
 // is dead and has lost even its seat, and the mark with it.
 func pushing(seats []seat, w uint64) (bool, error) {
+	s, mark, err := markOf(seats, w)
+	if err != nil {
+		return false, err
+	}
+	set := mark.Load() != 0
+	return set || s.owner.Load() != uint64(segment.OwnerOf(w)), nil // in this order: see (*MPMC).reckon
+}
+
+// markOf is the mark that a lane's lock names, and its seat.
+func markOf(seats []seat, w uint64) (*seat, *word.Uint64, error) {
 	seat, mark := w>>lockSeat&lockSeatMask, w>>lockMark
 	if seat-1 >= uint64(len(seats)) || mark >= maxMarks {
-		return false, fmt.Errorf("lock %#x names mark %d of seat %d: %w", w, mark, seat, ErrCorrupt)
+		return nil, nil, fmt.Errorf("lock %#x names mark %d of seat %d: %w", w, mark, seat, ErrCorrupt)
 	}
 	s := &seats[seat-1]
-	set := s.marks[mark].Load() != 0
-	return set || s.owner.Load() != uint64(segment.OwnerOf(w)), nil // in this order: see (*MPMC).reckon
+	return s, &s.marks[mark], nil
 }

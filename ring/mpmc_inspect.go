@@ -97,7 +97,7 @@ func InspectMPMC(o segment.Object) (MPMCInfo, error) {
 
 // pusher is who has a lane with that lock, for whatever it does there.
 func pusher(all []seat, lock uint64) segment.Owner {
-	if lock>>lockState&stateMask != stateLocked {
+	if state := lock >> lockState & stateMask; state == stateBiased || state == stateDrained {
 		if set, err := pushing(all, lock); err != nil || !set {
 			return 0
 		}

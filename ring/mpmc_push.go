@@ -377,13 +377,21 @@ func (m *MPMC[T]) lock(l *track[T], how manner) (bool, error) {
 		if uint64(o) == self || !m.gone(o, how) {
 			return false, nil
 		}
+		if w>>lockState&stateMask == stateRevoked {
+			return m.drain(l, w) // whoever had the bias may live
+		}
 		if l.lock.CompareAndSwap(w, self) {
-			tail := l.written(m.front(l))
-			l.limit.Store(tail)
-			l.tail.Store(tail)
+			m.inherit(l)
 			return true, nil
 		}
 	}
+}
+
+// inherit has the tail of a lane that is locked, and was another's, where its last value says.
+func (m *MPMC[T]) inherit(l *track[T]) {
+	tail := l.written(m.front(l))
+	l.limit.Store(tail)
+	l.tail.Store(tail)
 }
 
 // unlock pairs with the swap of the next who locks. It does not fence: whoever sleeps has seen to that.
@@ -549,6 +557,8 @@ func (m *MPMC[T]) arrive(way uint32, how manner) bool {
 	switch {
 	case lock == 0 || lock>>lockState != stateLocked && uint64(segment.OwnerOf(lock)) == m.self.Load():
 		to = to&^wayLane | uint32(l.takes)
+	case m.mayPush(lock):
+		return false
 	case lock == m.self.Load() || !m.empty(l):
 		// A goroutine of this process may be about to push there, or has done so.
 		if ok, err := m.revoke(l); ok && err == nil {

@@ -1,6 +1,6 @@
 /*
  * The bias of a lane of a ring of any number of ends (mpmc.pml): who has it pushes with plain stores, which leave
- * its store buffer in their order, when they like; whoever else wants the lane revokes it, has all buffers emptied by a
+ * its store buffer in their order, when they like; whoever else wants the lane locks it, has all buffers emptied by a
  * barrier, and looks at the mark. Anybody may die anywhere, or stop for ever (which is to be slow).
  *
  * What is asserted: no position is written twice, none is left out, and all that was pushed is there at the end. That
@@ -16,11 +16,17 @@
 #ifndef DEATHS
 #define DEATHS 1
 #endif
+#ifdef UNEVEN
+#define TIMES(me) (PUSHERS - me) /* three, two and one, of three */
+#else
+#define TIMES(me) EACH
+#endif
 #define SIZE (PUSHERS * EACH + 1)
 
 /* ring/mpmc_layout.go: lane, seat */
 byte lock;          /* 1 + the process, 0: nobody */
 byte state;         /* of the lock, in the same word */
+byte whose;         /* the same: the seat, whose mark is to be looked at; here only where it is not the owner's */
 byte tail;
 bit sequence[SIZE]; /* of the slot: whether it was published */
 bit mark[PUSHERS];
@@ -29,6 +35,12 @@ bit mark[PUSHERS];
 #define BIASED 1
 #define REVOKED 2
 #define DRAINED 3
+
+#ifndef BREAK_NAME
+#define NAMED (s == REVOKED) /* its owner is who revokes */
+#else
+#define NAMED false
+#endif
 
 bit dead[PUSHERS];
 byte deaths;
@@ -71,20 +83,90 @@ end:	do
 /* the proof of a death comes after the last store */
 #define die(me) atomic { deaths < DEATHS -> deaths++; drain(me); dead[me] = 1; goto over }
 
-/* ring/mpmc_bias.go: (*MPMC).revoke, with its barrier: internal/futex/fence.go: Barrier */
+/* ring/mpmc_push.go: (*MPMC).inherit */
+inline reckon(me)
+{
+	d_step {
+		t = 0;
+		do
+		:: sequence[t] -> t++
+		:: else -> break
+		od
+	};
+	if
+	:: die(me)
+	:: atomic { drain(me); tail = t }
+	fi
+}
+
+#ifndef BREAK_NAME
+/* ring/mpmc_bias.go: (*MPMC).revoke, (*MPMC).drain, with its barrier: internal/futex/fence.go: Barrier */
 inline revoke(me)
 {
 	if
-	:: s == BIASED ->
+	:: s == BIASED || s == REVOKED /* of one who is dead */
+	:: s == DRAINED ->
+		/* whoever sleeps is woken by the owner behind its push, or by its death */
+		(mark[o - 1] == 0 || dead[o - 1] || lock != o || state != s)
+	fi;
+	if
+	:: s == DRAINED && mark[o - 1]
+	:: else ->
 		atomic {
 			drain(me);
 			if
-			:: lock == o && state == BIASED -> state = REVOKED
+			:: lock == o && state == s && whose == v ->
+				if
+				:: s != REVOKED -> whose = o
+				:: else
+				fi;
+				lock = me + 1; state = REVOKED; got = 1
 			:: else
 			fi
-		}
-	:: s == REVOKED ->
+		};
+		if
+		:: got ->
+			if
+			:: die(me)
+			:: true
+			fi;
+			if
+			:: s != DRAINED ->
+				atomic {
 #ifndef BREAK_FENCE
+					q = 0;
+					do
+					:: q < PUSHERS -> drain(q); q++
+					:: else -> break
+					od;
+#endif
+					q = 0
+				}
+			:: else
+			fi;
+			if
+			:: die(me)
+			:: true
+			fi;
+			if
+#ifndef BREAK_MARK
+			:: mark[whose - 1] -> atomic { drain(me); lock = whose; state = DRAINED; whose = 0; got = 0 }
+#endif
+			:: else ->
+				atomic { drain(me); state = LOCKED; whose = 0 };
+				reckon(me)
+			fi
+		:: !got
+		fi
+	fi
+}
+#else
+/* how it was: the state alone says how far the revocation is, and comes twice */
+inline revoke(me)
+{
+	if
+	:: s == BIASED -> atomic { drain(me); if :: lock == o && state == s -> state = REVOKED :: else fi }
+	:: s == REVOKED ->
 		atomic {
 			q = 0;
 			do
@@ -93,44 +175,25 @@ inline revoke(me)
 			od;
 			q = 0
 		};
-#endif
-		atomic {
-			drain(me);
-			if
-			:: lock == o && state == REVOKED -> state = DRAINED
-			:: else
-			fi
-		}
+		atomic { drain(me); if :: lock == o && state == s -> state = DRAINED :: else fi }
 	:: s == DRAINED ->
-#ifdef BREAK_MARK
-		true;
-#else
-		/* whoever sleeps is woken by the owner behind its push, or by its death */
-		(mark[o - 1] == 0 || dead[o - 1] || lock != o || state != DRAINED);
+		(mark[o - 1] == 0 || dead[o - 1] || lock != o || state != s);
 		if
 		:: mark[o - 1] == 0 ->
-#endif
-		atomic {
-			drain(me);
-			if
-			:: lock == o && state == DRAINED -> lock = me + 1; state = LOCKED; got = 1
-			:: else
-			fi
-		}
-#ifndef BREAK_MARK
+			atomic { drain(me); if :: lock == o && state == s -> lock = me + 1; state = LOCKED; got = 1 :: else fi }
 		:: else
 		fi
-#endif
 	fi
 }
+#endif
 
 proctype Pusher(byte me)
 {
-	byte i, t, o, s, q, x;
+	byte i, t, o, s, v, q, x;
 	mtype w;
 	bit got, bias; /* ring/mpmc.go: presence.bias */
 	do
-	:: i == EACH -> break
+	:: i == TIMES(me) -> break
 	:: else ->
 		if
 		:: bias ->
@@ -181,11 +244,10 @@ proctype Pusher(byte me)
 			do
 			:: got -> break
 			:: !got ->
-				d_step { o = lock; s = state };
+				d_step { o = lock; s = state; v = whose };
 				if
 				:: o == 0 -> atomic { drain(me); if :: lock == 0 -> lock = me + 1; state = LOCKED; got = 1 :: else fi }
-				:: o == me + 1 && s != LOCKED -> revoke(me)
-				:: o != 0 && o != me + 1 && dead[o - 1] ->
+				:: o != 0 && o != me + 1 && dead[o - 1] && !NAMED ->
 					atomic {
 						drain(me);
 						if
@@ -194,22 +256,11 @@ proctype Pusher(byte me)
 						fi
 					};
 					if
-					:: got ->
-						d_step {
-							t = 0;
-							do
-							:: sequence[t] -> t++
-							:: else -> break
-							od
-						};
-						if
-						:: die(me)
-						:: atomic { drain(me); tail = t }
-						fi
+					:: got -> reckon(me)
 					:: !got
 					fi
-				:: o != 0 && o != me + 1 && s != LOCKED && !dead[o - 1] -> revoke(me)
-				:: o != 0 && o != me + 1 && s == LOCKED && !dead[o - 1] -> (lock != o || state != LOCKED || dead[o - 1])
+				:: o != 0 && (NAMED && dead[o - 1] || !NAMED && s != LOCKED && (o == me + 1 || !dead[o - 1])) -> revoke(me)
+				:: o != 0 && o != me + 1 && (s == LOCKED || NAMED) && !dead[o - 1] -> (lock != o || state != s || dead[o - 1])
 				/* its own unlock is in its buffer still */
 				:: o == me + 1 && s == LOCKED -> (lock != o)
 				fi
@@ -235,7 +286,7 @@ proctype Pusher(byte me)
 			:: true
 			fi
 		fi;
-		o = 0; s = 0
+		o = 0; s = 0; v = 0
 	od;
 	atomic { drain(me) };
 over:

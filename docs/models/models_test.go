@@ -40,6 +40,7 @@ const (
 	late      = newcomer + " -DBARGER=2"
 	bothDie   = "-DDEATHS=2" // a reader and a writer
 	takers    = "-DPRODUCERS=1 -DEACH=2 -DMORTAL=6"
+	uneven    = "-DPUSHERS=3 -DUNEVEN"
 	pushers   = "-DCONSUMERS=1 -DEACH=1 -DMORTAL=3"
 )
 
@@ -47,6 +48,8 @@ var checks = []check{
 	{model: "bias", quick: true},
 	{model: "bias", flags: "-DPUSHERS=3 -DEACH=1", quick: true},
 	{model: "bias", flags: "-DEACH=3"},
+	{model: "bias", flags: uneven},
+	{model: "bias", flags: uneven + " -DDEATHS=0", lost: "BREAK_NAME"},
 	{model: "bias", lost: "BREAK_FENCE", quick: true},
 	{model: "bias", lost: "BREAK_MARK"},
 	{model: "bias", lost: "BREAK_LOOK"},
