@@ -352,6 +352,13 @@ func (m *MPMC[T]) disperse() {
 	m.wake(m.items)
 }
 
+// lookAtCrowd is what comes behind each unlock, mark that is taken back, and common seat that is given back.
+func (m *MPMC[T]) lookAtCrowd() {
+	if m.hall.crowd.Load() != 0 {
+		m.disperse()
+	}
+}
+
 func (m *MPMC[T]) wrap(op string, err error) error {
 	if err == nil {
 		return nil

@@ -133,6 +133,7 @@ func (m *MPMC[T]) grant(l *track[T], stack uintptr) {
 		tag, own, err := m.sitDown(polling)
 		if err == nil && tag != 0 && !own {
 			m.seats[tag-1].owner.Store(0)
+			m.lookAtCrowd()
 		}
 		seat = m.here.seat.Load()
 	}
@@ -142,14 +143,12 @@ func (m *MPMC[T]) grant(l *track[T], stack uintptr) {
 		return
 	}
 	b.since = l.tail.Load()
-	if m.here.way.Load() != uint32(b.lane) {
+	if m.here.way.Load() == uint32(b.lane) {
+		m.here.bias.Store(b)
+	} else {
 		l.lock.CompareAndSwap(b.word, 0) // if that fails, somebody revokes it
-		return
 	}
-	m.here.bias.Store(b)
-	if m.hall.crowd.Load() != 0 {
-		m.disperse()
-	}
+	m.lookAtCrowd()
 }
 
 // biasFor is that bias, nil if there can be none. The caller has m.here.mu.
@@ -232,6 +231,7 @@ func (m *MPMC[T]) drain(l *track[T], w uint64) (bool, error) {
 		// If the seat is another's by now, or nobody's, that one cleared the mark, or is about to.
 		if o := segment.OwnerOf(s.owner.Load()); o != 0 {
 			l.lock.Store(names | stateDrained<<lockState | uint64(o))
+			m.lookAtCrowd()
 			return false, nil
 		}
 	}

@@ -155,7 +155,22 @@ func (m *MPMC[T]) popSlow(ctx context.Context, stack uintptr) (v T, err error) {
 		h = nil
 	}
 	var vs [1]T
-	_, err = m.popN(ctx, vs[:], h)
+	n, _, err := m.pop(vs[:], h, polling)
+	switch {
+	case n == 0 && err == nil:
+		return m.popLate(ctx, h)
+	case err == errAgain:
+		return v, err
+	}
+	return vs[0], m.wrap("pop from", err)
+}
+
+// popLate is Pop that is going to wait. What it waits with is on the heap.
+//
+//go:noinline
+func (m *MPMC[T]) popLate(ctx context.Context, h *hold) (T, error) {
+	var vs [1]T
+	_, err := m.popN(ctx, vs[:], h)
 	return vs[0], err
 }
 
@@ -421,7 +436,7 @@ const (
 func (m *MPMC[T]) takeFrom(l *track[T], vs []T, tag uint64, plain bool) (n int, p uint64, why reason, err error) {
 	vs = vs[:min(len(vs), maxTake)]
 	take := &m.seats[tag-1].takes[l.takes]
-	for {
+	for range tryAgain {
 		head := l.head.Load()
 		held := head>>headState&stateMask != stateLocked
 		p = head >> endShift
@@ -480,6 +495,7 @@ func (m *MPMC[T]) takeFrom(l *track[T], vs []T, tag uint64, plain bool) (n int, 
 		}
 		return n, p, isEmpty, nil
 	}
+	return 0, p, isBusy, nil
 }
 
 // settle sees to it that the take that a lane's head names is not forgotten when the head is swapped, and

@@ -62,7 +62,10 @@ func (m *MPMC[T]) Push(ctx context.Context, v T) error {
 			m.here.bias.CompareAndSwap(b, nil)
 		}
 	}
-	return m.pushLocked(ctx, v, way, stack(), from)
+	if done, err := m.pushLocked(v, way, stack(), from); done {
+		return err
+	}
+	return m.pushSlow(ctx, v, stack(), from)
 }
 
 // soon is how many values ahead a lane with a bias has its CPU fetch lines, which those who pop have read. There is no
@@ -89,19 +92,19 @@ func (m *MPMC[T]) stretch(l *track[T], at uint64) bool {
 	return true
 }
 
-// pushLocked is Push through the lock.
-func (m *MPMC[T]) pushLocked(ctx context.Context, v T, way uint32, stack uintptr, from origin) error {
+// pushLocked is Push through the lock, if it can be had and there is room.
+func (m *MPMC[T]) pushLocked(v T, way uint32, stack uintptr, from origin) (done bool, err error) {
 	if way >= uint32(len(m.lanes)) {
-		return m.pushSlow(ctx, v, stack, from)
+		return false, nil
 	}
 	l, self := &m.lanes[way], m.self.Load()
 	if from != holding && (self == 0 || !l.lock.CompareAndSwap(0, self)) {
-		return m.pushSlow(ctx, v, stack, from)
+		return false, nil
 	}
 	at := l.tail.Load()
 	if at >= l.limit.Load() && !(biasing && m.stretch(l, at)) || m.hall.closed.Load() != 0 || m.here.way.Load() != way {
 		m.unlock(l.lane)
-		return m.pushSlow(ctx, v, stack, from)
+		return false, nil
 	}
 	i := at & m.mask
 	s := &l.slots[i]
@@ -120,30 +123,52 @@ func (m *MPMC[T]) pushLocked(ctx context.Context, v T, way uint32, stack uintptr
 		m.disperse()
 	}
 	if m.cut() {
-		return m.lostPush()
+		return true, m.lostPush()
 	}
 	if earned {
 		m.grant(l, stack)
 	}
 	runtime.KeepAlive(m)
-	return nil
+	return true, nil
 }
 
 // lostPush reports that the segment was closed under a push, which may have come too late.
 func (m *MPMC[T]) lostPush() error { return m.wrap("push to", m.seg.Writable()) }
 
+// pushSlow is Push where it did not go at once.
 func (m *MPMC[T]) pushSlow(ctx context.Context, v T, stack uintptr, from origin) error {
+	m.lookAtCrowd() // behind a mark
 	if from == holding {
 		from = regains
 	}
-	if way := m.here.way.Load(); m.glanceAtRoom(way) {
-		return m.pushLocked(ctx, v, way, stack, from)
+	for range tryAgain {
+		way := m.here.way.Load()
+		if !m.glanceAtRoom(way) {
+			break
+		}
+		if done, err := m.pushLocked(v, way, stack, from); done {
+			return err
+		}
 	}
 	vs := [1]T{v}
-	_, err := m.PushN(ctx, vs[:])
+	n, _, err := m.push(vs[:], polling)
+	if n == 0 && err == nil {
+		err = m.pushLate(ctx, v)
+	} else {
+		err = m.wrap("push to", err)
+	}
 	if way := m.here.way.Load(); err == nil && from == regains && way < uint32(len(m.lanes)) {
 		m.grant(&m.lanes[way], stack)
 	}
+	return err
+}
+
+// pushLate is Push that is going to wait. What it waits with is on the heap.
+//
+//go:noinline
+func (m *MPMC[T]) pushLate(ctx context.Context, v T) error {
+	vs := [1]T{v}
+	_, err := m.PushN(ctx, vs[:])
 	return err
 }
 
@@ -185,7 +210,8 @@ func (m *MPMC[T]) TryPush(v T) (bool, error) {
 	return n == 1, err
 }
 
-// tryAgain is how often a call that does not block looks again when others are at work.
+// tryAgain is how often a call looks again when others are at work, before it says that they stand in its way: they need not
+// mean well.
 const tryAgain = 256
 
 // TryPushN appends as many of the values as there is room for, and returns how many these were. It never
@@ -287,7 +313,11 @@ func (m *MPMC[T]) push(vs []T, how manner) (n int, busy bool, err error) {
 		return 0, false, nil
 	}
 	plain := m.plain()
-	for {
+	for again := 0; ; again++ {
+		if again == tryAgain {
+			m.busy(how)
+			return 0, true, nil
+		}
 		if err := m.seg.Writable(); err != nil {
 			return 0, false, err
 		}
@@ -296,7 +326,11 @@ func (m *MPMC[T]) push(vs []T, how manner) (n int, busy bool, err error) {
 		}
 		way := m.here.way.Load()
 		if way&wayOldMask != 0 {
-			if m.arrive(way, how) {
+			ok, err := m.arrive(way, how)
+			if err != nil {
+				return 0, false, err
+			}
+			if ok {
 				continue
 			}
 			m.busy(how)
@@ -332,9 +366,6 @@ func (m *MPMC[T]) push(vs []T, how manner) (n int, busy bool, err error) {
 	if n > 0 && !m.items.Event().Idle() {
 		m.wake(m.items)
 	}
-	if m.hall.crowd.Load() != 0 {
-		m.disperse()
-	}
 	if busy && n == 0 {
 		m.busy(how)
 	}
@@ -359,7 +390,7 @@ func (m *MPMC[T]) lock(l *track[T], how manner) (bool, error) {
 	if self == 0 {
 		return false, ErrClosed
 	}
-	for {
+	for range tryAgain {
 		if l.lock.CompareAndSwap(0, self) {
 			return true, nil
 		}
@@ -385,6 +416,7 @@ func (m *MPMC[T]) lock(l *track[T], how manner) (bool, error) {
 			return true, nil
 		}
 	}
+	return false, nil
 }
 
 // inherit has the tail of a lane that is locked, and was another's, where its last value says.
@@ -398,9 +430,10 @@ func (m *MPMC[T]) inherit(l *track[T]) {
 func (m *MPMC[T]) unlock(l *lane) {
 	if m.here.way.Load()&wayFenced != 0 {
 		l.lock.Store(0)
-		return
+	} else {
+		futex.Publish(&l.lock, 0)
 	}
-	futex.Publish(&l.lock, 0)
+	m.lookAtCrowd()
 }
 
 // fill pushes to a lane that is locked.
@@ -436,7 +469,7 @@ func (m *MPMC[T]) fill(l *track[T], vs []T, plain bool, how manner) (n int, busy
 // refill is up to where may be pushed to a lane that is locked, and whose tail is at. It gets the lane a
 // larger quota if it needs one.
 func (m *MPMC[T]) refill(l *track[T], at uint64, how manner) (limit uint64, busy bool, err error) {
-	for {
+	for range tryAgain {
 		head := m.front(l)
 		used := at - head
 		quotas := m.hall.quotas.Load()
@@ -456,6 +489,7 @@ func (m *MPMC[T]) refill(l *track[T], at uint64, how manner) (limit uint64, busy
 			return 0, others, err
 		}
 	}
+	return 0, true, nil
 }
 
 // borrow moves half of what another lane has left of its quota to l, which is locked: of one that is not locked, if
@@ -481,10 +515,11 @@ func (m *MPMC[T]) borrow(l *track[T], how manner) (ok, busy bool, err error) {
 		left := m.left(from)
 		if left > 0 {
 			from.limit.Store(from.tail.Load())
-			m.move(from.takes, l.takes, (left+1)/2)
+			ok = m.move(from.takes, l.takes, (left+1)/2)
+			busy = busy || !ok
 		}
 		m.unlock(from.lane)
-		if left > 0 {
+		if ok {
 			return true, false, nil
 		}
 	}
@@ -506,15 +541,17 @@ func (m *MPMC[T]) left(l *track[T]) uint64 {
 	return 0
 }
 
-// move moves n of a lane's quota to another lane. Both are locked, so that these two change for nobody else.
-func (m *MPMC[T]) move(from, to, n uint64) {
+// move moves n of a lane's quota to another lane. Both are locked, so that these two change for nobody else. It
+// reports false if others always came before it.
+func (m *MPMC[T]) move(from, to, n uint64) bool {
 	width := uint64(quotaBits(len(m.lanes)))
-	for {
+	for range tryAgain {
 		old := m.hall.quotas.Load()
 		if m.hall.quotas.CompareAndSwap(old, old-n<<(from*width)+n<<(to*width)) {
-			return
+			return true
 		}
 	}
+	return false
 }
 
 func (m *MPMC[T]) quota(quotas, lane uint64) uint64 { return quotaIn(quotas, len(m.lanes), lane) }
@@ -550,7 +587,7 @@ func (m *MPMC[T]) swerve(way uint32, l *track[T]) bool {
 
 // arrive ends a change of lanes, if it can: it goes on to the new one if nothing is left in the old one, and
 // back if that is locked no more, for which it revokes a bias.
-func (m *MPMC[T]) arrive(way uint32, how manner) bool {
+func (m *MPMC[T]) arrive(way uint32, how manner) (bool, error) {
 	l := &m.lanes[way>>wayOld&0xff-1]
 	lock := l.lock.Load()
 	to := way &^ wayOldMask
@@ -558,17 +595,21 @@ func (m *MPMC[T]) arrive(way uint32, how manner) bool {
 	case lock == 0 || lock>>lockState != stateLocked && uint64(segment.OwnerOf(lock)) == m.self.Load():
 		to = to&^wayLane | uint32(l.takes)
 	case m.mayPush(lock):
-		return false
+		return false, nil
 	case lock == m.self.Load() || !m.empty(l):
 		// A goroutine of this process may be about to push there, or has done so.
-		if ok, err := m.revoke(l); ok && err == nil {
+		ok, err := m.revoke(l)
+		if err != nil {
+			return false, err
+		}
+		if ok {
 			m.unlock(l.lane)
 		} else if !m.gone(segment.OwnerOf(lock), how) {
-			return false
+			return false, nil
 		}
 		to = to&^wayLane | uint32(l.takes)
 	}
-	return m.here.way.CompareAndSwap(way, to)
+	return m.here.way.CompareAndSwap(way, to), nil
 }
 
 // empty reports whether nothing was in the lane at the moment of the last load.

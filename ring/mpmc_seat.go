@@ -110,6 +110,7 @@ func (m *MPMC[T]) Lost() int {
 		s := &m.seats[i]
 		if w := s.owner.Load(); w != 0 && w != m.self.Load() && m.occupy(i, asking) {
 			s.owner.Store(0)
+			m.lookAtCrowd()
 		}
 		n += s.lost.Load()
 	}

@@ -299,6 +299,26 @@ func TestMPMCOperationsAllocateNothing(t *testing.T) {
 	runtime.KeepAlive(a)
 }
 
+// Nor do those that do not go at once: the values are in turn in two lanes, and room is in another.
+func TestMPMCOperationsOffTheBeatenTrackAllocateNothing(t *testing.T) {
+	for _, capacity := range []int{3, 100} {
+		a, b := crossing[uint64](t, capacity)
+		ctx := bounded(t)
+		require.Zero(t, testing.AllocsPerRun(10, func() {
+			for range 200 {
+				for _, m := range []*ring.MPMC[uint64]{a, b} {
+					if m.Push(ctx, 1) != nil {
+						t.FailNow()
+					}
+					if _, err := b.Pop(ctx); err != nil {
+						t.FailNow()
+					}
+				}
+			}
+		}))
+	}
+}
+
 func BenchmarkMPMCPushPop(b *testing.B) {
 	m, _ := crossing[uint64](b, 64)
 	ctx := b.Context()
