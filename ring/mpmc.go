@@ -22,7 +22,7 @@ import (
 //
 // A ring has several lanes, between 8 for small ones and 2 for large ones, and each has slots for all of
 // the capacity, rounded up to a power of two: so a ring takes some 15 KiB, and lanes * capacity slots of the
-// size of T plus 8. (8 lanes up to 255 values, 6 up to 1,023, 5 up to 4,095, 4 up to 65,535, 3 up to
+// size of T plus 8. (8 lanes up to 255 values, 7 up to 511, 6 up to 1,023, 5 up to 4,095, 4 up to 65,535, 3 up to
 // 2,097,151, else 2.) How much of the capacity a lane may use goes from lane to lane as it is needed:
 // one process alone may use all of it.
 //

@@ -2,7 +2,9 @@ package ring
 
 import (
 	"fmt"
+	"runtime/debug"
 	"slices"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -56,6 +58,21 @@ const (
 
 // biasing is whether lanes have biases: a plain store must publish, and the compiler be let alone between two.
 const biasing = futex.Asymmetric && !word.Modelled
+
+// inlining is whether the compiler was: a call, of which there are some in a build with -l or -N, may have the stack move.
+var inlining = func() bool {
+	info, ok := debug.ReadBuildInfo()
+	if !ok {
+		return true // a build without modules
+	}
+	for _, s := range info.Settings {
+		if s.Key == "-gcflags" && slices.ContainsFunc(strings.FieldsFunc(s.Value, func(r rune) bool { return strings.ContainsRune(` ='"`, r) }),
+			func(flag string) bool { return flag == "-l" || flag == "-N" }) {
+			return false
+		}
+	}
+	return true
+}()
 
 // bias is what a goroutine must know that has one. It never changes.
 type bias struct {
@@ -125,7 +142,7 @@ func (r *run) count(at uint64, stack uintptr, from origin, earns uint64) bool {
 
 // grant gives l, which is not locked, a bias to the stack, if this process can have one.
 func (m *MPMC[T]) grant(l *track[T], stack uintptr) {
-	if !m.plain() || !m.here.mu.TryLock() {
+	if !inlining || !m.plain() || !m.here.mu.TryLock() {
 		return
 	}
 	seat := m.here.seat.Load()

@@ -34,8 +34,8 @@ func Held[T any](m *MPMC[T]) (lanes, popping int) {
 	return lanes, popping
 }
 
-// Biasing is whether there are biases on this system.
-const Biasing = biasing
+// Biasing is whether there are biases on this system, in this build.
+var Biasing = biasing && inlining
 
 // Sleepers is how many goroutines of this process wait at the ring.
 func Sleepers[T any](m *MPMC[T]) int { return m.items.Queued() + m.room.Queued() }

@@ -59,7 +59,7 @@ func TestMPMCRoomOfADeadProducerWhoseLastValueWasPopped(t *testing.T) {
 // One that has the bias of a lane's head is stopped between the two stores of a pop: its lane's values are kept, and
 // nothing else, until it goes on, whichever way, or is dead.
 func TestMPMCOneStoppedInTheMiddleOfAPopKeepsTheValuesOfItsLane(t *testing.T) {
-	if !biasing {
+	if !Biasing {
 		t.Log("there are no biases here")
 		return
 	}
@@ -138,4 +138,120 @@ func TestMPMCOneStoppedInTheMiddleOfAPopKeepsTheValuesOfItsLane(t *testing.T) {
 			require.Zero(t, m.Lost())
 		})
 	}
+}
+
+// One that has the bias of a lane is stopped between the two stores to its mark: the room of its lane is kept, and
+// nothing else, until it goes on or is dead.
+func TestMPMCOneStoppedInTheMiddleOfAPushKeepsTheRoomOfItsLane(t *testing.T) {
+	for name, dies := range map[string]bool{"it goes on": false, "it dies": true} {
+		t.Run(name, func(t *testing.T) {
+			biasedLane(t, func(ctx context.Context, m, stopped *MPMC[uint64], _ *shm.Segment, leave func()) {
+				mark := stopped.here.bias.Load().mark
+				mark.Store(1)
+				pushed := fillUp(t, m)
+				lanes, kept := Kept(m)
+				require.Equal(t, 1, lanes)
+				require.Equal(t, m.Cap()-kept, pushed)
+				drainOff(t, m, pushed)
+				require.Equal(t, pushed, fillUp(t, m))
+
+				waits := make(chan error)
+				go func() { waits <- m.Push(ctx, uint64(pushed)) }()
+				for Sleepers(m) == 0 {
+					require.NoError(t, ctx.Err())
+					runtime.Gosched()
+				}
+				if dies {
+					leave()
+				} else {
+					mark.Store(0)
+					stopped.disperse() // as whoever pushes does then
+				}
+				require.NoError(t, <-waits)
+				drainOff(t, m, pushed+1)
+				require.Equal(t, m.Cap(), fillUp(t, m))
+			})
+		})
+	}
+}
+
+// One dies while it takes a bias away from another. Who follows cannot know how far it was, and asks the mark.
+func TestMPMCOneDiesWhileItRevokesABias(t *testing.T) {
+	for name, pushing := range map[string]uint64{"outside of a push": 0, "in the middle of a push": 1} {
+		t.Run(name, func(t *testing.T) {
+			biasedLane(t, func(ctx context.Context, m, has *MPMC[uint64], dying *shm.Segment, _ func()) {
+				b := has.here.bias.Load()
+				b.mark.Store(pushing)
+				has.lanes[b.lane].lock.Store(b.word>>lockSeat<<lockSeat | stateRevoked<<lockState | uint64(dying.Engine().Self()))
+				require.NoError(t, dying.Close())
+				pushed := fillUp(t, m)
+				lanes, kept := Kept(m)
+				require.Equal(t, int(pushing), lanes)
+				require.Equal(t, m.Cap()-kept, pushed)
+				b.mark.Store(0)
+				for ; pushed < m.Cap(); pushed++ {
+					require.NoError(t, m.Push(ctx, uint64(pushed)))
+				}
+				drainOff(t, m, m.Cap())
+				require.NoError(t, has.Push(ctx, 0))
+				drainOff(t, m, 1)
+			})
+		})
+	}
+}
+
+// biasedLane has a test use a ring of which a lane has a bias to another participant, who can leave, and a segment of
+// one more.
+func biasedLane(t *testing.T, test func(ctx context.Context, m, has *MPMC[uint64], third *shm.Segment, leave func())) {
+	if !Biasing {
+		t.Log("there are no biases here")
+		return
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	seg, err := shm.Anonymous(1 << 20)
+	require.NoError(t, err)
+	defer func() { require.NoError(t, seg.Close()) }()
+	f, err := seg.File()
+	require.NoError(t, err)
+	defer f.Close()
+	var others [2]*shm.Segment
+	for i := range others {
+		others[i], err = shm.FromFile(f)
+		require.NoError(t, err)
+		defer others[i].Close()
+	}
+	m, err := NewMPMC[uint64](seg, 100)
+	require.NoError(t, err)
+	has, err := MPMCFrom[uint64](others[0], m.Ref())
+	require.NoError(t, err)
+	for Lent(m) == 0 {
+		require.NoError(t, has.Push(ctx, 0))
+		drainOff(t, m, 1)
+	}
+	test(ctx, m, has, others[1], func() { require.NoError(t, others[0].Close()) })
+}
+
+// fillUp pushes 0, 1, 2 and so on as long as there is room, and tells how many.
+func fillUp(t *testing.T, m *MPMC[uint64]) (n int) {
+	for ; ; n++ {
+		ok, err := m.TryPush(uint64(n))
+		require.NoError(t, err)
+		if !ok {
+			return n
+		}
+	}
+}
+
+// drainOff pops n values that were pushed so, after which there are none.
+func drainOff(t *testing.T, m *MPMC[uint64], n int) {
+	for i := range n {
+		v, ok, err := m.TryPop()
+		require.NoError(t, err)
+		require.True(t, ok, "value %d of %d", i, n)
+		require.EqualValues(t, i, v)
+	}
+	_, ok, err := m.TryPop()
+	require.NoError(t, err)
+	require.False(t, ok)
 }

@@ -77,7 +77,7 @@ func (a *alone) count(p uint64, stack uintptr, earns uint64) bool {
 // offer has the stack get the bias of the lane's head with its next pop, if this process can have one.
 func (m *MPMC[T]) offer(l *track[T], stack uintptr) {
 	seat := uint64(m.here.quick.Load())
-	if !m.plain() || seat == 0 || !m.here.mu.TryLock() {
+	if !inlining || !m.plain() || seat == 0 || !m.here.mu.TryLock() {
 		return
 	}
 	defer m.here.mu.Unlock()

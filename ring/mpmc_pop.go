@@ -210,7 +210,8 @@ func (m *MPMC[T]) glance() bool {
 
 // TryPop takes a value if there is one, and reports whether there was. It never blocks. Where it reports that
 // there was none, there was a moment during the call at which the ring was empty, unless goroutines of this
-// process kept each other from it, or one that is stopped in the middle of a pop keeps what is there.
+// process kept each other from it, or one that is stopped in the middle of a pop keeps what is there. (It may sleep for a
+// millisecond where TryPush may.)
 func (m *MPMC[T]) TryPop() (T, bool, error) {
 	var vs [1]T
 	n, err := m.TryPopN(vs[:])

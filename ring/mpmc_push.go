@@ -203,7 +203,8 @@ func (m *MPMC[T]) glanceAtRoom(way uint32) bool {
 }
 
 // TryPush appends v if there is room, and reports whether it did. It never blocks: it reports false, too, if
-// all that is left is room in lanes to which others are pushing at that moment.
+// all that is left is room in lanes to which others are pushing at that moment. (Where the system has no membarrier for this
+// process, and others of its machine have, it may sleep for a millisecond to take a lane from them.)
 func (m *MPMC[T]) TryPush(v T) (bool, error) {
 	vs := [1]T{v}
 	n, err := m.TryPushN(vs[:])
