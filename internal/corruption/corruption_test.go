@@ -289,3 +289,22 @@ func TestTheWorldHasWhatItSays(t *testing.T) {
 	require.Equal(t, 3+2+2+1, count[recordBytes], "one crosses the end")
 	require.Equal(t, 28, count[nameText])
 }
+
+func TestWhatTheEnvironmentAsksFor(t *testing.T) {
+	for value, want := range map[string]orders{
+		"":      {Seed: 1, One: -1, Sample: 50},
+		"all":   {Seed: 1, One: -1},
+		"all/7": {Seed: 7, One: -1},
+		"x4":    {Seed: 1, One: -1, Sample: 200},
+		"x4/7":  {Seed: 7, One: -1, Sample: 200},
+		"7/3":   {Seed: 7, One: 3, Sample: 50},
+	} {
+		got, err := extentOf(value, 50)
+		require.NoError(t, err, value)
+		require.Equal(t, want, got, value)
+	}
+	for _, value := range []string{"x0/1", "x", "xy/1", "7/y", "y", "all/y"} {
+		_, err := extentOf(value, 50)
+		require.Error(t, err, value)
+	}
+}

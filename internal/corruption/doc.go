@@ -21,6 +21,8 @@
 // What is reported names the command that repeats it. Environment variable KINDRED_CORRUPTION:
 //
 //	(not set)   a sample, in a second or so for each scene
+//	xN          N times the sample
+//	xN/SEED     likewise, with other random bytes and groups
 //	all         every byte, with every pattern, at every moment, and as many groups as fit
 //	all/SEED    likewise, with other random bytes and groups
 //	SEED/TRIAL  that trial alone

@@ -43,6 +43,14 @@ func extentOf(value string, sample int) (o orders, err error) {
 		if seed = second; !both {
 			return o, nil
 		}
+	case strings.HasPrefix(first, "x"):
+		times, err := strconv.ParseUint(first[1:], 10, 16)
+		if o.Sample *= int(times); err != nil || o.Sample == 0 {
+			return o, fmt.Errorf("%q is no multiple of the sample", first)
+		}
+		if seed = second; !both {
+			return o, nil
+		}
 	case both:
 		seed = first
 		if o.One, err = strconv.Atoi(second); err != nil {
