@@ -131,7 +131,7 @@ func (l *list) read(f func(v *version) error) error {
 			runtime.Gosched()
 		}
 	}
-	return l.readSlow(f)
+	return persist(&l.lock, func() (bool, error) { return l.glance(f) })
 }
 
 func (l *list) glance(f func(v *version) error) (done bool, err error) {
@@ -147,30 +147,6 @@ func (l *list) glance(f func(v *version) error) (done bool, err error) {
 		return true, closed // these were Close's zeros
 	}
 	return done, err
-}
-
-func (l *list) readSlow(f func(v *version) error) error {
-	for i := range rounds {
-		if done, err := l.glance(f); done {
-			return err
-		}
-		ctx, cancel := context.WithTimeout(context.Background(), patience)
-		err := hold(ctx, &l.lock)
-		over := ctx.Err() != nil
-		cancel()
-		if err == nil {
-			_, err = l.glance(f)
-			return errors.Join(err, l.lock.Unlock())
-		}
-		if errors.Is(err, segment.ErrReadOnly) {
-			stepBack(i)
-			continue
-		}
-		if !over {
-			return err
-		}
-	}
-	return fmt.Errorf("it changes without end under a lock that is held: %w", ErrCorrupt)
 }
 
 // change takes the lock, has f change the list, and gives the lock up.

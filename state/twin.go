@@ -72,23 +72,27 @@ func (t *twin) read(dst []byte, l *segment.Lock) error {
 }
 
 func (t *twin) readSlow(dst []byte, l *segment.Lock) error {
+	return persist(l, func() (bool, error) { return t.glance(dst), nil })
+}
+
+// persist is for a reader whose looks were all in vain. Between further ones it asks for the lock, for a while each time.
+// look reports whether it saw one state, which it does under the lock.
+func persist(l *segment.Lock, look func() (bool, error)) error {
 	for i := range rounds {
-		if t.glance(dst) {
-			return nil
+		if done, err := look(); done {
+			return err
 		}
 		ctx, cancel := context.WithTimeout(context.Background(), patience)
 		err := hold(ctx, l)
 		over := ctx.Err() != nil
 		cancel()
-		if err == nil {
-			t.current(dst)
-			return l.Unlock()
-		}
-		if errors.Is(err, segment.ErrReadOnly) {
+		switch {
+		case err == nil:
+			_, err = look()
+			return errors.Join(err, l.Unlock())
+		case errors.Is(err, segment.ErrReadOnly):
 			stepBack(i)
-			continue
-		}
-		if !over {
+		case !over:
 			return err
 		}
 	}

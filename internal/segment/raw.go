@@ -91,24 +91,22 @@ func OpenRaw(name string, c Config) (*Raw, error) {
 	return &Raw{m: m, name: name, readOnly: c.Observe}, nil
 }
 
-// OpenOrCreateRaw does either. Where a name has a moment without bytes, it waits for its end; a maker that died in it
-// leaves the name to UnlinkRaw.
+// OpenOrCreateRaw does either.
 func OpenOrCreateRaw(name string, size int64, c Config) (*Raw, error) {
-	for empty := 0; ; {
-		r, err := OpenRaw(name, c)
-		if errors.Is(err, ErrTruncated) && empty < 100 {
-			empty++
-			time.Sleep(time.Millisecond)
-			continue
-		}
-		if !errors.Is(err, ErrNotExist) {
+	return OrNew(func() (*Raw, error) { return openSized(name, c) },
+		func() (*Raw, error) { return CreateRaw(name, size, c) })
+}
+
+// openSized is OpenRaw, but where a name has a moment without bytes it waits for its end, for a tenth of a second. A maker
+// that died in it leaves the name to UnlinkRaw.
+func openSized(name string, c Config) (r *Raw, err error) {
+	for range 100 {
+		if r, err = OpenRaw(name, c); !errors.Is(err, ErrTruncated) {
 			return r, err
 		}
-		r, err = CreateRaw(name, size, c)
-		if !errors.Is(err, ErrExist) {
-			return r, err
-		}
+		time.Sleep(time.Millisecond)
 	}
+	return r, err
 }
 
 // UnlinkRaw removes the name. Those who have it mapped keep the memory.
