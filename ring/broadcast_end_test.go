@@ -6,6 +6,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/kindred-ipc/kindred/internal/proctest"
 	"github.com/kindred-ipc/kindred/shm"
 )
 
@@ -23,11 +24,7 @@ func closedAtAPush(t *testing.T) (theirs *shm.Segment, w *BroadcastWriter[uint64
 	seg, err := shm.Anonymous(1 << 20)
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, seg.Close()) })
-	f, err := seg.File()
-	require.NoError(t, err)
-	defer f.Close()
-	theirs, err = shm.FromFile(f)
-	require.NoError(t, err)
+	theirs = proctest.Attach(t, seg)
 	b, err := NewBroadcast[uint64](seg, 8)
 	require.NoError(t, err)
 	there, err := BroadcastFrom[uint64](theirs, b.Ref())

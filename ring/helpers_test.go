@@ -7,6 +7,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/kindred-ipc/kindred/internal/proctest"
 	"github.com/kindred-ipc/kindred/ring"
 	"github.com/kindred-ipc/kindred/shm"
 )
@@ -34,17 +35,8 @@ func twins(t testing.TB) (a, b *shm.Segment) {
 	return a, again(t, a)
 }
 
-// again is one more participant.
-func again(t testing.TB, s *shm.Segment) *shm.Segment {
-	t.Helper()
-	f, err := s.File()
-	require.NoError(t, err)
-	defer f.Close()
-	other, err := shm.FromFile(f)
-	require.NoError(t, err)
-	t.Cleanup(func() { require.NoError(t, other.Close()) })
-	return other
-}
+// again is one more participant, as another process would be.
+var again = proctest.Attach
 
 // pipe is a ring with its ends in two participants.
 func pipe[T any](t testing.TB, capacity int, opts ...ring.EndOption) (*ring.Writer[T], *ring.Reader[T]) {

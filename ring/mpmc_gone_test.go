@@ -8,6 +8,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/kindred-ipc/kindred/internal/proctest"
 	"github.com/kindred-ipc/kindred/shm"
 )
 
@@ -18,11 +19,7 @@ func TestMPMCRoomOfADeadProducerWhoseLastValueWasPopped(t *testing.T) {
 	seg, err := shm.Anonymous(1 << 20)
 	require.NoError(t, err)
 	defer func() { require.NoError(t, seg.Close()) }()
-	f, err := seg.File()
-	require.NoError(t, err)
-	defer f.Close()
-	other, err := shm.FromFile(f)
-	require.NoError(t, err)
+	other := proctest.Attach(t, seg)
 	m, err := NewMPMC[uint64](seg, capacity)
 	require.NoError(t, err)
 	dying, err := MPMCFrom[uint64](other, m.Ref())
@@ -78,12 +75,7 @@ func TestMPMCOneStoppedInTheMiddleOfAPopKeepsTheValuesOfItsLane(t *testing.T) {
 			seg, err := shm.Anonymous(1 << 20)
 			require.NoError(t, err)
 			defer func() { require.NoError(t, seg.Close()) }()
-			f, err := seg.File()
-			require.NoError(t, err)
-			defer f.Close()
-			other, err := shm.FromFile(f)
-			require.NoError(t, err)
-			defer other.Close()
+			other := proctest.Attach(t, seg)
 			m, err := NewMPMC[uint64](seg, capacity)
 			require.NoError(t, err)
 			stopped, err := MPMCFrom[uint64](other, m.Ref())
@@ -212,15 +204,7 @@ func biasedLane(t *testing.T, test func(ctx context.Context, m, has *MPMC[uint64
 	seg, err := shm.Anonymous(1 << 20)
 	require.NoError(t, err)
 	defer func() { require.NoError(t, seg.Close()) }()
-	f, err := seg.File()
-	require.NoError(t, err)
-	defer f.Close()
-	var others [2]*shm.Segment
-	for i := range others {
-		others[i], err = shm.FromFile(f)
-		require.NoError(t, err)
-		defer others[i].Close()
-	}
+	others := [2]*shm.Segment{proctest.Attach(t, seg), proctest.Attach(t, seg)}
 	m, err := NewMPMC[uint64](seg, 100)
 	require.NoError(t, err)
 	has, err := MPMCFrom[uint64](others[0], m.Ref())

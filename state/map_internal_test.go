@@ -8,6 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"github.com/zeebo/xxh3"
 
+	"github.com/kindred-ipc/kindred/internal/proctest"
 	"github.com/kindred-ipc/kindred/internal/segment"
 	"github.com/kindred-ipc/kindred/shm"
 )
@@ -70,17 +71,8 @@ func tables(t *testing.T) (a, b *Map[uint64, uint64]) {
 	return a, b
 }
 
-// attach is one more participant of a segment.
-func attach(t *testing.T, seg *shm.Segment) *shm.Segment {
-	t.Helper()
-	f, err := seg.File()
-	require.NoError(t, err)
-	defer f.Close()
-	other, err := shm.FromFile(f)
-	require.NoError(t, err)
-	t.Cleanup(func() { require.NoError(t, other.Close()) })
-	return other
-}
+// attach is one more participant, as another process would be.
+var attach = proctest.Attach
 
 func fill(t *testing.T, m *Map[uint64, uint64], from, to uint64) {
 	t.Helper()

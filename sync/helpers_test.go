@@ -7,6 +7,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/kindred-ipc/kindred/internal/proctest"
 	"github.com/kindred-ipc/kindred/shm"
 	"github.com/kindred-ipc/kindred/sync"
 )
@@ -34,17 +35,8 @@ func anonymous(t testing.TB) *shm.Segment {
 	return s
 }
 
-// again is one more participant of s, as another process would be.
-func again(t testing.TB, s *shm.Segment) *shm.Segment {
-	t.Helper()
-	f, err := s.File()
-	require.NoError(t, err)
-	defer f.Close()
-	other, err := shm.FromFile(f)
-	require.NoError(t, err)
-	t.Cleanup(func() { require.NoError(t, other.Close()) })
-	return other
-}
+// again is one more participant, as another process would be.
+var again = proctest.Attach
 
 // mutexes is one Mutex, through two participants.
 func mutexes(t testing.TB) (a, b *sync.Mutex) {
