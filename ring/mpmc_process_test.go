@@ -367,8 +367,9 @@ var nibbler = child("mpmc/nibbler", func(ctx context.Context, k task) error {
 	return nil
 })
 
-// Who has the bias of a lane's head and is stopped outside of a pop keeps nothing. In the middle of one, which is seldom met, it keeps
-// what is in that lane, until it goes on or is killed: TestMPMCOneStoppedInTheMiddleOfAPopKeepsTheValuesOfItsLane.
+// Who has the bias of a lane's head and is stopped outside of a pop keeps nothing. In the middle of one, which is seldom
+// met, it keeps what is in that lane, until it goes on or is killed:
+// TestMPMCOneStoppedInTheMiddleOfAPopKeepsTheValuesOfItsLane.
 func TestMPMCAStoppedOwnerOfTheBiasOfAHead(t *testing.T) {
 	if !ring.Biasing {
 		t.Log("there are no biases here")

@@ -107,12 +107,12 @@ proctype producer(byte me)
 			:: die(me)
 			:: tail[l] < limit[l] -> skip
 			:: tail[l] >= limit[l] ->
-				/* ring/mpmc_push.go: (*MPMC).refill */
+				/* ring/mpmc_room.go: (*MPMC).refill */
 				head = headEnd[l];
 				if
 				:: tail[l] - head < quota[l] -> limit[l] = head + quota[l]
 				:: else ->
-					/* ring/mpmc_push.go: (*MPMC).borrow, (*MPMC).left, (*MPMC).move */
+					/* ring/mpmc_room.go: (*MPMC).borrow, (*MPMC).left, (*MPMC).move */
 					if
 					:: atomic { lock[other] == 0 -> lock[other] = me + 1; got = 1 }
 					:: atomic { lock[other] != 0 && lock[other] != me + 1 && dead[lock[other] - 1] -> lock[other] = me + 1; got = 1 };
