@@ -319,9 +319,10 @@ func TestARootThatGoesBackEndsACall(t *testing.T) {
 	calls := 0
 	require.ErrorIs(t, a.Update(1, func(v *uint64, _ bool) error {
 		if calls++; calls == 1 {
+			s := search{key: 1, hash: a.t.hash(1), root: now}
+			require.Equal(t, there, a.t.seek(&s))
 			a.t.state.root.Store(uint64(last))
-			b := a.t.at(now.level(), homeOf(a.t.hash(1), a.t.sizes[now.level()]))
-			b.header.Add(uint64(versionStep))
+			s.b.header.Add(uint64(versionStep))
 		}
 		return nil
 	}), ErrCorrupt)
