@@ -134,7 +134,9 @@ func (s *Segment) fold(w *waiter, wait Wait, seq uint32, limit time.Duration) fu
 	*b = append(*b, f)
 	h.n++
 	h.joined |= w.event.Joined()
-	h.fresh = manyNets
+	if limit < wideNet { // it has not slept through many yet
+		h.fresh = manyNets
+	}
 	early := h.done != nil && h.next.Sub(now) > limit+net/4
 	if early {
 		h.next = now

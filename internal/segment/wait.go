@@ -29,7 +29,7 @@ func WithoutNet() { net = time.Hour }
 // through many of them, and hears of deaths anyway, looks less often: of that of the one other side that
 // it waits for, or of the deaths of all who meet here.
 const (
-	wideNet  = 500 * time.Millisecond
+	wideNet  = time.Second
 	manyNets = 10
 )
 
