@@ -40,7 +40,7 @@ func recoveryRows() []Row {
 				name  string
 				bytes uint64
 				n     uint64
-			}{{"0", 0, 60}, {"256MiB", 256 << 20, 30}, {"1GiB", 1 << 30, 12}} {
+			}{{"0", 0, 60}, {"256MiB", 256 << 20, 30}, {"1GiB", 1 << 30, 6}} {
 				r := row
 				r.Name = "sync/recovery/" + way.name + "/idle/" + memory.name
 				r.About = "a killed holder's mutex goes to one who waits, from the proof and from the kill; " + way.about

@@ -19,6 +19,12 @@ func ringRows() []Row {
 		Place: TwoCPUs, Payload: "uint64, checked at both ends", Concurrency: "1 caller, 1 echo",
 		Ours:      measurePingPong(ring.Spin),
 		Reference: Reference{Name: "C, two cache lines, polled", Source: "pingpong.c"},
+	}, {
+		Name:  "ring/spsc/pingpong/each",
+		About: "the same, each round trip by itself: percentiles",
+		N:     1_000_000, Warm: 300_000, Capacity: 64, Figures: latencies(),
+		Place: TwoCPUs, Payload: "uint64, checked at both ends", Concurrency: "1 caller, 1 echo",
+		Meter: measureTrips,
 	}}
 	return append(rows, streamRows()...)
 }
@@ -100,32 +106,59 @@ func ringBytes(capacity uint64) int64 { return int64(capacity)*16 + 1<<18 }
 
 // measurePingPong measures round trips whose sides wait in that way.
 func measurePingPong(policy ring.Policy) Side {
-	peer := spinningEcho
-	if policy == ring.Park {
-		peer = parkedEcho
-	}
 	return func(ctx context.Context, j Job) (float64, error) {
-		p, err := newPair(j, 2*ringBytes(j.Capacity))
-		if err != nil {
-			return 0, err
-		}
-		w, r, err := makeRings(p.seg, j.Capacity, j.Capacity, ring.Waiting(policy))
-		if err != nil {
-			return 0, err
-		}
-		if err := p.start(ctx, peer); err != nil {
-			return 0, err
-		}
-		v, err := pinned(j.A, func() (float64, error) {
-			if err := roundTrips(ctx, w, r, j.Salt, j.Warm); err != nil {
-				return 0, err
-			}
+		return pingPong(ctx, j, policy, func(w *ring.Writer[uint64], r *ring.Reader[uint64]) (float64, error) {
 			begin := time.Now()
 			err := roundTrips(ctx, w, r, j.Salt+j.Warm, j.N)
 			return j.per(time.Since(begin)), err
 		})
-		return v, p.finish(ctx, err)
 	}
+}
+
+// measureTrips measures each round trip by itself. The clock is read once for each.
+func measureTrips(ctx context.Context, j Job) (Values, error) {
+	return pingPong(ctx, j, ring.Spin, func(w *ring.Writer[uint64], r *ring.Reader[uint64]) (Values, error) {
+		times := new(histogram)
+		begin := time.Now()
+		var before time.Duration
+		for i := range j.N {
+			if err := roundTrips(ctx, w, r, j.Salt+j.Warm+i, 1); err != nil {
+				return nil, err
+			}
+			now := time.Since(begin)
+			times.add(now - before)
+			before = now
+		}
+		return times.values(), nil
+	})
+}
+
+// pingPong has the caller's side measured, after some round trips to warm up.
+func pingPong[V any](
+	ctx context.Context, j Job, policy ring.Policy, measure func(*ring.Writer[uint64], *ring.Reader[uint64]) (V, error),
+) (none V, _ error) {
+	peer := spinningEcho
+	if policy == ring.Park {
+		peer = parkedEcho
+	}
+	p, err := newPair(j, 2*ringBytes(j.Capacity))
+	if err != nil {
+		return none, err
+	}
+	w, r, err := makeRings(p.seg, j.Capacity, j.Capacity, ring.Waiting(policy))
+	if err != nil {
+		return none, err
+	}
+	if err := p.start(ctx, peer); err != nil {
+		return none, err
+	}
+	v, err := pinned(j.A, func() (V, error) {
+		if err := roundTrips(ctx, w, r, j.Salt, j.Warm); err != nil {
+			return none, err
+		}
+		return measure(w, r)
+	})
+	return v, p.finish(ctx, err)
 }
 
 func roundTrips(ctx context.Context, w *ring.Writer[uint64], r *ring.Reader[uint64], first, n uint64) error {
