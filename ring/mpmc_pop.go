@@ -31,6 +31,46 @@ import (
 // Pop takes a value: of those that one process pushed, the oldest. It blocks while the ring is empty.
 // Errors: ErrClosed when the ring is closed and all is popped, ErrCorrupt, and the context's.
 func (m *MPMC[T]) Pop(ctx context.Context) (T, error) {
+	h := m.here.hold.Load()
+	if !biasing || h == nil || h.stack != stack() || h.head == 0 || h.lane != m.here.turn.Load() {
+		return m.popUnbiased(ctx)
+	}
+	// Nothing is called until the claim is even again, and nothing comes behind a call: so all stays in registers.
+	l := &m.lanes[h.lane]
+	p := h.claim.Load() >> 1
+	futex.Publish(h.claim, 2*p+1) // pairs with the barrier in unseat
+	s := &l.slots[p&m.mask]
+	if l.head.Load() != h.head || s.sequence.Load() != p+1 { // pairs with the publish in (*MPMC).Push
+		futex.Publish(h.claim, 2*p)
+		return m.popUnbiased(ctx)
+	}
+	v := s.value
+	futex.Publish(h.claim, 2*p+2) // commits the pop
+	if m.room.Event().Idle() && p%turnEvery != 0 && m.hall.crowd.Load() == 0 && !m.cut() {
+		runtime.KeepAlive(m)
+		return v, nil
+	}
+	return m.popped(h.lane, p, v)
+}
+
+// popped is what may have to be done behind a pop with a bias.
+func (m *MPMC[T]) popped(lane uint32, p uint64, v T) (T, error) {
+	if !m.room.Event().Idle() {
+		m.made(p)
+	}
+	m.lookAtCrowd()
+	if m.cut() {
+		return m.lostPop()
+	}
+	if p%turnEvery == 0 {
+		m.rotate(lane, p)
+	}
+	runtime.KeepAlive(m)
+	return v, nil
+}
+
+// popUnbiased is Pop for who has no bias, or has lost it, or finds no value.
+func (m *MPMC[T]) popUnbiased(ctx context.Context) (T, error) {
 	for {
 		h := m.here.hold.Load()
 		if biasing && h != nil && h.stack == stack() && h.lane == m.here.turn.Load() {
@@ -44,20 +84,7 @@ func (m *MPMC[T]) Pop(ctx context.Context) (T, error) {
 					if s.sequence.Load() == p+1 { // pairs with the publish in (*MPMC).Push
 						v := s.value
 						futex.Publish(h.claim, 2*p+2) // commits the pop
-						if !m.room.Event().Idle() {
-							m.made(p)
-						}
-						if m.hall.crowd.Load() != 0 {
-							m.disperse()
-						}
-						if m.cut() {
-							return m.lostPop()
-						}
-						if p%turnEvery == 0 {
-							m.rotate(h.lane, p)
-						}
-						runtime.KeepAlive(m)
-						return v, nil
+						return m.popped(h.lane, p, v)
 					}
 				} else {
 					served = p - h.head>>endShift

@@ -19,33 +19,64 @@ import (
 
 // Push appends v. It blocks while the ring is full. Errors: ErrClosed, ErrCorrupt, and the context's.
 func (m *MPMC[T]) Push(ctx context.Context, v T) error {
+	b := m.here.bias.Load()
+	if !biasing || b == nil || b.stack != stack() {
+		return m.pushUnbiased(ctx, v)
+	}
+	// Nothing is called until the mark is taken back, and nothing comes behind a call: so all stays in registers.
+	l := &m.lanes[b.lane]
+	futex.Publish(b.mark, 1) // pairs with the barrier in revoke
+	at := l.tail.Load()
+	if l.lock.Load() != b.word || at >= l.limit.Load() || m.hall.closed.Load() != 0 {
+		futex.Publish(b.mark, 0)
+		return m.pushUnbiased(ctx, v)
+	}
+	l.put(at, m.mask, v)
+	futex.Publish(b.mark, 0)
+	if m.items.Event().Idle() && at%fetches != 0 && m.hall.crowd.Load() == 0 && !m.cut() {
+		runtime.KeepAlive(m)
+		return nil
+	}
+	return m.pushed(l, at)
+}
+
+// put writes v, and commits it. The lane is the caller's.
+func (l *track[T]) put(at, mask uint64, v T) {
+	s := &l.slots[at&mask]
+	s.value = v
+	futex.Publish(&s.sequence, at+1) // pairs with the load in (*MPMC).Pop
+	futex.Publish(&l.tail, at+1)
+}
+
+// pushed is what may have to be done behind a push with a bias.
+func (m *MPMC[T]) pushed(l *track[T], at uint64) error {
+	if !m.items.Event().Idle() {
+		m.wake(m.items)
+	}
+	m.lookAtCrowd()
+	if m.cut() {
+		return m.lostPush()
+	}
+	if i := (at + soon) & m.mask; at%fetches == 0 && i+fetches <= uint64(len(l.slots)) && at+soon+fetches <= l.limit.Load() {
+		fetch(l.slots[i : i+fetches])
+	}
+	runtime.KeepAlive(m)
+	return nil
+}
+
+// pushUnbiased is Push for who has no bias, or has lost it, or finds no room below the limit.
+func (m *MPMC[T]) pushUnbiased(ctx context.Context, v T) error {
 	from, way := anew, m.here.way.Load()
 	if b := m.here.bias.Load(); biasing && b != nil && b.stack == stack() {
 		// Nothing is called until the mark is taken back, but stretch.
 		l := &m.lanes[b.lane]
-		futex.Publish(b.mark, 1) // pairs with the barrier in revoke
+		futex.Publish(b.mark, 1) // as in Push
 		if l.lock.Load() == b.word {
 			at := l.tail.Load()
 			if m.hall.closed.Load() == 0 && (at < l.limit.Load() || m.stretch(l, at)) {
-				s := &l.slots[at&m.mask]
-				s.value = v
-				futex.Publish(&s.sequence, at+1) // pairs with the load in (*MPMC).Pop
-				futex.Publish(&l.tail, at+1)
+				l.put(at, m.mask, v)
 				futex.Publish(b.mark, 0)
-				if !m.items.Event().Idle() {
-					m.wake(m.items)
-				}
-				if m.hall.crowd.Load() != 0 {
-					m.disperse()
-				}
-				if m.cut() {
-					return m.lostPush()
-				}
-				if at%4 == 0 {
-					m.fetch(l, at)
-				}
-				runtime.KeepAlive(m)
-				return nil
+				return m.pushed(l, at)
 			}
 			if l.lock.CompareAndSwap(b.word, uint64(segment.OwnerOf(b.word))) {
 				from, way = holding, uint32(b.lane)
@@ -61,15 +92,6 @@ func (m *MPMC[T]) Push(ctx context.Context, v T) error {
 		return err
 	}
 	return m.pushSlow(ctx, v, stack(), from)
-}
-
-// soon is how many values ahead a lane with a bias has its CPU fetch lines, which those who pop have read. There is no
-// locked instruction that waits for the stores before it, so the fetches overlap.
-const soon = 16
-
-//go:noinline
-func (m *MPMC[T]) fetch(l *track[T], at uint64) {
-	futex.PrefetchWrite(&l.slots[(at+soon)&m.mask].sequence)
 }
 
 // stretch moves the limit of a lane whose tail is at, as far as its quota goes, and reports whether there is
@@ -101,14 +123,10 @@ func (m *MPMC[T]) pushLocked(v T, way uint32, stack uintptr, from origin) (done 
 		m.unlock(l.lane)
 		return false, nil
 	}
-	i := at & m.mask
-	s := &l.slots[i]
-	s.value = v
 	if race.Enabled {
-		m.race.Release(m.raceItem(l, i))
+		m.race.Release(m.raceItem(l, at&m.mask))
 	}
-	futex.Publish(&s.sequence, at+1) // pairs with the load in (*MPMC).Pop
-	futex.Publish(&l.tail, at+1)
+	l.put(at, m.mask, v)
 	earned := biasing && l.run.count(at, stack, from, l.lockPrice.is())
 	futex.Publish(&l.lock, 0)
 	if !m.items.Event().Idle() {

@@ -59,15 +59,18 @@ func (w *Writer[T]) Push(ctx context.Context, v T) error {
 	futex.Publish(&s.sequence, next) // pairs with the load in (*Reader).Pop
 	quiet := w.end.peer.Idle() && !w.end.cut()
 	w.pos = next // behind the last look at the segment, whose mapping w keeps until here
-	if !quiet {
+	if !quiet || next%fetches == 0 {
 		return w.pushed()
 	}
 	return nil
 }
 
-// pushed is what is left to do for a push when the reader may sleep, or may have closed, or the segment
-// may be closed.
+// pushed is what may be left to do for a push: the reader may sleep, or may have closed, or the segment may be
+// closed; or slots are to be fetched.
 func (w *Writer[T]) pushed() error {
+	if i := w.pos - w.lap + soon; w.pos%fetches == 0 && w.pos+soon+fetches <= w.limit.Load() {
+		fetch(w.slots[i : i+fetches])
+	}
 	closed := !w.end.peer.Idle() && w.signal()
 	if closed || w.end.cut() {
 		return w.lost(closed)

@@ -8,8 +8,9 @@ import (
 	"github.com/kindred-ipc/kindred/internal/word"
 )
 
-// PrefetchWrite has the CPU fetch the line of w, which is written soon, and goes on.
-func PrefetchWrite(w *word.Uint64) { prefetchWrite(unsafe.Pointer(w)) }
+// PrefetchWrite has the CPU fetch n lines that are written soon, and goes on: that of w, and of each stride bytes from there.
+// n is at least 1.
+func PrefetchWrite(w *word.Uint64, stride uintptr, n int) { prefetchWrite(unsafe.Pointer(w), stride, n) }
 
 //go:noescape
-func prefetchWrite(p unsafe.Pointer)
+func prefetchWrite(p unsafe.Pointer, stride uintptr, n int)

@@ -2,8 +2,14 @@
 
 #include "textflag.h"
 
-// func prefetchWrite(p unsafe.Pointer)
-TEXT ·prefetchWrite(SB), NOSPLIT, $0-8
+// func prefetchWrite(p unsafe.Pointer, stride uintptr, n int)
+TEXT ·prefetchWrite(SB), NOSPLIT, $0-24
 	MOVQ p+0(FP), AX
+	MOVQ stride+8(FP), BX
+	MOVQ n+16(FP), CX
+next:
 	BYTE $0x0F; BYTE $0x0D; BYTE $0x08 // PREFETCHW (AX)
+	ADDQ BX, AX
+	DECQ CX
+	JNZ  next
 	RET

@@ -4,5 +4,5 @@ package futex
 
 import "github.com/kindred-ipc/kindred/internal/word"
 
-// PrefetchWrite has the CPU fetch the line of w, where that is of use.
-func PrefetchWrite(*word.Uint64) {}
+// PrefetchWrite has the CPU fetch n lines that are written soon, where that is of use.
+func PrefetchWrite(w *word.Uint64, stride uintptr, n int) {}
