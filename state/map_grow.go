@@ -234,6 +234,14 @@ func (t *table) carryTo(b *bucket, r root, from *bucket, group uint64, hashes *[
 		if race.Enabled {
 			t.race.Release(hashes[i])
 		}
+		if t.boxed {
+			t.tidy(b, into[i])
+			// A box that is not live must not be named here, so the look at the root comes before.
+			if key, place := from.pairs[i].key.Load(), from.pairs[i].value.Load(); t.loadRoot() == r {
+				b.pairs[into[i]].putBox(key, place)
+			}
+			continue
+		}
 		b.pairs[into[i]].put(from.pairs[i].key.Load(), from.pairs[i].value.Load())
 	}
 	// The pairs were copied from a bucket that was not somebody else's by then.
