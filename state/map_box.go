@@ -6,9 +6,10 @@ import (
 	"math"
 	"runtime"
 
+	"github.com/zeebo/xxh3"
+
 	"github.com/kindred-ipc/kindred/internal/race"
 	"github.com/kindred-ipc/kindred/internal/segment"
-	"github.com/zeebo/xxh3"
 )
 
 // A pair that is not two words lies in a box, a block of the heap. The slot has a word for the key, and the box's place. A
@@ -214,7 +215,7 @@ func (p *packing) pack(key, value []byte, mine bool, rest []byte, left int) (uin
 		size += pairHead + alignUp(uint64(len(key)+len(value)))
 		left++
 	}
-	if left > mostInBox || len(key) > math.MaxUint32 || len(value) > math.MaxUint32 {
+	if left > mostInBox || uint64(len(key)) > math.MaxUint32 || uint64(len(value)) > math.MaxUint32 {
 		return 0, leave, fmt.Errorf("%d pairs, one of %d and %d bytes, in a box: %w", left, len(key), len(value), segment.ErrNoSpace)
 	}
 	alone := mine && left == 1

@@ -203,7 +203,7 @@ func TestAMapOfBoxesOfWhichAnyWordIsOverwritten(t *testing.T) {
 	seed := uint64(time.Now().UnixNano())
 	t.Logf("seed %d", seed)
 	r := rand.New(rand.NewPCG(seed, 0))
-	for range 150 {
+	for range 40 {
 		seg, err := shm.Anonymous(1<<18, shm.Participants(4))
 		require.NoError(t, err)
 		m, err := NewMap[string, []string](seg)
