@@ -2,6 +2,9 @@ package main
 
 import (
 	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
 	"slices"
 	"time"
 
@@ -26,7 +29,12 @@ func mapRows() []Row {
 	memory.Name, memory.About = "state/map/memory", "what a state.Map takes for a byte of its pairs, from half a million to a million"
 	memory.Figures, memory.Meter, memory.Unit, memory.Goal = nil, nil, "bytes", 1
 	memory.Ours, memory.Reference = measureMapMemory, limit(1.6, "1.6 bytes a byte")
-	return []Row{million, tail, memory}
+	texts := million
+	texts.Name, texts.About = "state/map/bytes", "insert into a state.Map of strings of 16 bytes to 32 bytes while it grows to 200,000; get and set of its keys"
+	texts.N, texts.Meter = 200_000, measureMapBytes
+	texts.Figures = []Figure{{Name: "insert"}, {Name: "get"}, {Name: "set"}}
+	texts.Reference = Reference{Name: "C++, Boost unordered_map of strings in shared memory, with its mutex", Source: "boost_map_bytes.cc"}
+	return []Row{million, tail, memory, texts}
 }
 
 // mapKey is the i-th key: that of splitmix64. The reference has the same.
@@ -126,5 +134,68 @@ func measureMapMemory(_ context.Context, j Job) (float64, error) {
 		v, _, err := m.Get(mapKey(j.N - 1))
 		expect(v, j.N-1+j.PeerSalt, "reader")
 		return sum / float64(looks), err
+	})
+}
+
+// mapText is the i-th key as a string of 16 bytes. The reference has the same.
+func mapText(i uint64) string {
+	var b [16]byte
+	for k, x := 0, mapKey(i); k < len(b); k, x = k+1, x>>4 {
+		b[k] = "0123456789abcdef"[x&15]
+	}
+	return string(b[:])
+}
+
+func measureMapBytes(_ context.Context, j Job) (Values, error) {
+	return pinned(j.A, func() (Values, error) {
+		seg, err := shm.Anonymous(int64(j.N)*256 + 1<<20)
+		if err != nil {
+			return nil, err
+		}
+		defer seg.Close()
+		m, err := state.NewMap[string, []byte](seg)
+		if err != nil {
+			return nil, err
+		}
+		value := make([]byte, 32)
+		set := func(i, x uint64) error {
+			for k := 0; k < len(value); k += 8 {
+				binary.LittleEndian.PutUint64(value[k:], x)
+			}
+			return m.Set(mapText(i), value)
+		}
+		look := func(salt uint64) error {
+			for n := range j.N {
+				i := mapKey(n) % j.N
+				v, ok, err := m.Get(mapText(i))
+				if err != nil || !ok || len(v) != len(value) {
+					return errors.Join(err, fmt.Errorf("key %d has %d bytes", i, len(v)))
+				}
+				expect(binary.LittleEndian.Uint64(v[24:]), i+salt, "reader")
+			}
+			return nil
+		}
+		begin := time.Now()
+		for i := range j.N {
+			if err := set(i, i+j.Salt); err != nil {
+				return nil, err
+			}
+		}
+		filled := time.Now()
+		if err := look(j.PeerSalt); err != nil {
+			return nil, err
+		}
+		read := time.Now()
+		for n := range j.N {
+			i := mapKey(n) % j.N
+			if err := set(i, i+j.Salt+1); err != nil {
+				return nil, err
+			}
+		}
+		written := time.Now()
+		if err := look(j.PeerSalt + 1); err != nil {
+			return nil, err
+		}
+		return Values{"insert": j.per(filled.Sub(begin)), "get": j.per(read.Sub(filled)), "set": j.per(written.Sub(read))}, nil
 	})
 }

@@ -11,9 +11,9 @@
 //	hits, err := state.OpenValue[int64](seg, "hits") // in another process
 //	n, err := hits.Load()
 //
-// Value is one value, Array a fixed number of them, Map as many as there are keys. All are of plain types: no pointers,
-// strings, slices or maps, which is checked once, when they are made or opened. List has as many elements as there are at
-// the moment, of any type that can be encoded.
+// Value is one value, Array a fixed number of them. Both are of plain types: no pointers, strings, slices or maps, which is
+// checked once, when they are made or opened. List has as many elements as there are at the moment, and Map as many as there
+// are keys, of any type that can be encoded. Set is a Map without values.
 //
 // # What is atomic
 //

@@ -188,3 +188,34 @@ func ExampleMap() {
 	// true <nil>
 	// 1 <nil>
 }
+
+// What a user has said last is found by the name; all processes see it.
+func ExampleMap_boxes() {
+	type post struct {
+		Text string
+		Tags []string
+	}
+	seg, err := shm.Anonymous(1 << 20)
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer seg.Close()
+	last, err := state.NewMap[string, post](seg, shm.Named("last"))
+	if err != nil {
+		log.Fatal(err)
+	}
+	if err := last.Set("ada", post{Text: "the engine weaves", Tags: []string{"loom"}}); err != nil {
+		log.Fatal(err)
+	}
+	if err := last.Update("ada", func(p *post, found bool) error {
+		p.Tags = append(p.Tags, "algebra")
+		return nil
+	}); err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(last.Get("ada"))
+	fmt.Println(last.Delete("ada"))
+	// Output:
+	// {the engine weaves [loom algebra]} true <nil>
+	// true <nil>
+}

@@ -59,8 +59,7 @@ type mixed struct {
 type odd [3]byte
 
 // objectOf is the object that ref names, whatever it is.
-func objectOf(t testing.TB, s *shm.Segment, ref shm.Ref) segment.Object {
-	t.Helper()
+func objectOf(t require.TestingT, s *shm.Segment, ref shm.Ref) segment.Object {
 	var found segment.Object
 	require.NoError(t, s.Engine().Objects(func(o segment.Object, _ string) bool {
 		if o.Ref() == ref {

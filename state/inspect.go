@@ -44,15 +44,19 @@ func (a ArrayInfo) String() string {
 // MapInfo is what a Map looks like to an observer of its segment.
 type MapInfo struct {
 	Pairs     int    `json:"pairs"`
-	KeySize   uint32 `json:"key_size"` // in bytes
-	ValueSize uint32 `json:"value_size"`
-	Buckets   uint64 `json:"buckets"` // that keys have for their home
-	Growing   uint64 `json:"growing"` // buckets that are to be moved yet, 0: it does not grow
+	KeySize   uint32 `json:"key_size"`   // in bytes, 0 if keys are no words
+	ValueSize uint32 `json:"value_size"` // likewise
+	Boxed     bool   `json:"boxed"`      // pairs lie in blocks of their own
+	Buckets   uint64 `json:"buckets"`    // that keys have for their home
+	Growing   uint64 `json:"growing"`    // buckets that are to be moved yet, 0: it does not grow
 }
 
 // String tells the state in words.
 func (m MapInfo) String() string {
 	s := fmt.Sprintf("%d pairs of %d and %d bytes in %d buckets", m.Pairs, m.KeySize, m.ValueSize, m.Buckets)
+	if m.Boxed {
+		s = fmt.Sprintf("%d pairs in boxes, in %d buckets", m.Pairs, m.Buckets)
+	}
 	if m.Growing > 0 {
 		s += fmt.Sprintf(", growing: %d to be moved", m.Growing)
 	}
@@ -116,9 +120,16 @@ func inspectMap(o segment.Object) (fmt.Stringer, error) {
 	if err != nil {
 		return nil, err
 	}
-	return MapInfo{
-		Pairs: n, KeySize: t.state.keySize, ValueSize: t.state.valueSize, Buckets: t.sizes[r.level()], Growing: r.cut(),
-	}, nil
+	info := MapInfo{
+		Pairs: n, KeySize: t.state.keySize, ValueSize: t.state.valueSize, Boxed: t.boxed, Buckets: t.sizes[r.level()], Growing: r.cut(),
+	}
+	if t.boxed {
+		info.ValueSize = 0
+	}
+	if info.KeySize == inBox {
+		info.KeySize = 0
+	}
+	return info, nil
 }
 
 // lockOf is the lock of an object of this package.

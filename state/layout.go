@@ -41,8 +41,8 @@ type mapState struct {
 
 	// Written when it is made.
 	seed      uint64 // of the hash of a key
-	keySize   uint32 // in bytes
-	valueSize uint32
+	keySize   uint32 // in bytes, or inBox
+	valueSize uint32 // likewise; inBox if keySize is
 	extent    uint64 // bytes of an extent: buckets of bucketSize
 	listed    uint64 // extents of a list
 	lists     uint64 // words that follow, each the place of a list, or 0

@@ -16,6 +16,6 @@ func TestTheDocumentHasTheLayout(t *testing.T) {
 		"arrayLayout(uint64)": layoutOf[arrayState, uint64](), "listLayout(uint64)": layoutOf[listState, uint64](),
 		"mapLayout(uint64, uint64)": mapLayout[uint64, uint64](),
 		"listHead":                  listHead, "leastSpare": leastSpare, "boxHead": boxHead,
-		"extentsHead": extentsHead, "doubled": doubled, "reach": reach, "firstHomes": first,
+		"extentsHead": extentsHead, "doubled": doubled, "reach": reach, "firstHomes": first, "inBox": inBox,
 	})
 }

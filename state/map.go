@@ -16,29 +16,35 @@ import (
 	"github.com/kindred-ipc/kindred/shm"
 )
 
-// Map is a map that processes share. K and V are plain memory of up to 8 bytes each: numbers, bools, small arrays and
-// structs, but no pointers, strings, slices or maps. Keys are told apart bit by bit: a NaN is like itself, and 0 is
-// not like -0.
+// Map is a map that processes share. A K or V that is plain memory of up to 8 bytes (numbers, bools, small arrays and
+// structs) is a word; if both are, a pair lies in the table. Any other V can be what the codec can encode: strings, []byte,
+// larger plain memory, structs and maps of such; a K, of these, what has no pointer, interface, slice or map in it. Then each
+// pair has a block of the heap: what is stored is a copy, and so is what is returned.
+//
+// Keys that are plain memory are told apart bit by bit: a NaN is like itself, and 0 is not like -0. Strings are by their
+// bytes, and other keys by what is encoded of them: fields that stay behind make no difference.
 //
 // Each call on one key is one step, as if all came one after the other, and there is no lock: no call waits for
-// anybody, whether at work, stopped or dead. Get only reads. A process that dies leaves each key with its old value
-// or its new one, and nothing to repair.
+// anybody, whether at work, stopped or dead. (One that stores a pair of more than half a run of the heap takes the heap's
+// lock for that.) Get only reads. A process that dies leaves each key with its old value or its new one, and nothing to
+// repair.
 //
 // It grows as it fills, a few buckets with every insert, and does not shrink. It takes about 25 bytes for a pair of 16
-// where there are many. With its first pair it has about 50 KiB, or 3 in a segment of up to 4 MiB. Its memory goes with the
-// segment.
+// where there are many, and the pair's block, if it has one, of at least 64. With its first pair it has about 50 KiB, or 3 in
+// a segment of up to 4 MiB. Its memory goes with the segment; Clear frees the blocks of pairs.
 type Map[K comparable, V any] struct {
 	_ noCopy
 	place
 	t      table
 	keys   *codec.Codec[K]
 	values *codec.Codec[V]
-	bare   bool // any word is a K, and any is a V
+	bare   bool // pairs are words; any word is a K, and any is a V
+	keyed  bool // keys are no words
 }
 
-// NewMap makes an empty Map in seg. It fails with errors.ErrUnsupported if K or V has more than 8 bytes, or seg room for
-// more than 32,768 participants, with an error that names the field if one of them holds a pointer, with shm.ErrExist
-// if the name is taken, and with shm.ErrNoSpace.
+// NewMap makes an empty Map in seg. It fails with errors.ErrUnsupported if seg has room for more than 32,768 participants,
+// with an error that names the part of K or V that cannot be encoded, or be in a key, with shm.ErrExist if the name is taken,
+// and with shm.ErrNoSpace.
 func NewMap[K comparable, V any](seg *shm.Segment, opts ...shm.ObjectOption) (*Map[K, V], error) {
 	k, v, err := pairOf[K, V]()
 	if err != nil {
@@ -53,7 +59,7 @@ func NewMap[K comparable, V any](seg *shm.Segment, opts ...shm.ObjectOption) (*M
 		Init: func(o segment.Object) {
 			s := mapIn(o)
 			s.seed = rand.Uint64()
-			s.keySize, s.valueSize = uint32(sizeOf[K]()), uint32(sizeOf[V]())
+			s.keySize, s.valueSize = pairSizes(k, v)
 			s.extent, s.listed, s.lists = extent, listed, lists
 		},
 	}, opts)
@@ -94,16 +100,28 @@ func MapFrom[K comparable, V any](seg *shm.Segment, ref shm.Ref) (*Map[K, V], er
 
 // pairOf are the codecs of K and V.
 func pairOf[K comparable, V any]() (*codec.Codec[K], *codec.Codec[V], error) {
-	k, errK := plain[K]()
-	v, errV := plain[V]()
-	err := errors.Join(errK, errV)
-	for _, t := range []reflect.Type{reflect.TypeFor[K](), reflect.TypeFor[V]()} {
-		if err == nil && t.Size() > wordSize {
-			err = fmt.Errorf("%v has %d bytes, and a Map takes up to %d: %w", t, t.Size(), wordSize, errors.ErrUnsupported)
+	k, errK := codec.For[K]()
+	v, errV := codec.For[V]()
+	if errK == nil {
+		errK = asKey(reflect.TypeFor[K](), reflect.TypeFor[K]().String())
+	}
+	return k, v, errors.Join(errK, errV)
+}
+
+// pairSizes are the sizes of keys and values that are words, as a Map has them.
+func pairSizes[K comparable, V any](k *codec.Codec[K], v *codec.Codec[V]) (key, value uint32) {
+	key, value = inBox, inBox
+	if isWord(k) {
+		key = uint32(k.Size())
+		if isWord(v) {
+			value = uint32(v.Size())
 		}
 	}
-	return k, v, err
+	return key, value
 }
+
+// isWord reports whether values of T are plain memory of up to 8 bytes.
+func isWord[T any](c *codec.Codec[T]) bool { return c.Plain() && c.Size() <= wordSize }
 
 func mapOf[K comparable, V any](
 	seg *shm.Segment, o segment.Object, k *codec.Codec[K], v *codec.Codec[V], op, name string, err error,
@@ -112,14 +130,16 @@ func mapOf[K comparable, V any](
 	if err == nil {
 		err = m.t.open(o)
 	}
-	if s := m.t.state; err == nil && (uint64(s.keySize) != sizeOf[K]() || uint64(s.valueSize) != sizeOf[V]()) {
+	key, value := pairSizes(k, v)
+	if s := m.t.state; err == nil && (s.keySize != key || s.valueSize != value) {
 		err = fmt.Errorf("keys of %d bytes and values of %d: %w", s.keySize, s.valueSize, ErrCorrupt)
 	}
 	if err != nil {
 		return nil, refuse(op, segment.KindMap, name, seg, err)
 	}
 	m.place = placeOf(o)
-	m.bare = k.Bare() && v.Bare()
+	m.keyed = key == inBox
+	m.bare = !m.t.boxed && k.Bare() && v.Bare()
 	return m, nil
 }
 
@@ -164,6 +184,7 @@ func (t *table) open(o segment.Object) error {
 		seg: o.Segment(), self: o.Segment().SelfWord(), state: s, base: baseOf(o), seed: keySeed(s.seed),
 		claim: tagClaimed | uint64(tag), race: race.At(o.Segment().ID(), o.Offset()),
 		shift: shift, within: 1<<shift - 1, listed: listed, extents: listed * lists, sizes: sizesOf(),
+		boxed: s.valueSize == inBox, raw: s.seed,
 	}
 	t.known.Store(new([]atomic.Uint64))
 	return t.check(t.loadRoot())
@@ -202,13 +223,27 @@ func (m *Map[K, V]) key(w uint64) (k K, err error) {
 // Get is the value of a key, and whether it is there. It waits for nobody. It fails with shm.ErrClosed, and with
 // shm.ErrCorrupt if what lies there contradicts itself, which only a process that breaks the rules can have written.
 func (m *Map[K, V]) Get(k K) (v V, ok bool, err error) {
-	w, ok, err := m.t.get(asWord(m.keys, m.bare, k))
-	if m.bare && err == nil {
+	if !m.bare {
+		return m.getOther(k)
+	}
+	w, ok, err := m.t.get(toWord(k))
+	if err == nil {
 		v = fromWord[V](w)
 	} else {
 		v, ok, err = m.got("get from", w, ok, err)
 	}
 	runtime.KeepAlive(m) // the mapping goes with the last handle
+	return v, ok, err
+}
+
+// getOther is Get of what is not just words.
+func (m *Map[K, V]) getOther(k K) (v V, ok bool, err error) {
+	if m.t.boxed {
+		return m.getBoxed(k)
+	}
+	w, ok, err := m.t.get(clean(m.keys, &k))
+	v, ok, err = m.got("get from", w, ok, err)
+	runtime.KeepAlive(m)
 	return v, ok, err
 }
 
@@ -220,15 +255,29 @@ func (m *Map[K, V]) got(op string, w uint64, found bool, err error) (v V, ok boo
 	return v, found && err == nil, m.wrap(op, err)
 }
 
-// Set makes v the value of k. It fails with shm.ErrClosed, shm.ErrReadOnly, shm.ErrCorrupt, and with shm.ErrNoSpace if
-// there is no memory for the Map to grow.
+// Set makes v the value of k. It fails with shm.ErrClosed, shm.ErrReadOnly, shm.ErrCorrupt, with shm.ErrNoSpace if
+// there is no memory for the Map to grow, or for the pair's block, and with an error that names the part of k or v that
+// cannot be encoded.
 func (m *Map[K, V]) Set(k K, v V) error {
-	err := m.t.set(asWord(m.keys, m.bare, k), asWord(m.values, m.bare, v))
+	if !m.bare {
+		return m.setOther(k, v)
+	}
+	err := m.t.set(toWord(k), toWord(v))
 	runtime.KeepAlive(m)
 	if err != nil {
 		return m.wrap("set in", err)
 	}
 	return nil
+}
+
+// setOther is Set of what is not just words.
+func (m *Map[K, V]) setOther(k K, v V) error {
+	if m.t.boxed {
+		return m.setBoxed(k, v)
+	}
+	err := m.t.set(clean(m.keys, &k), clean(m.values, &v))
+	runtime.KeepAlive(m)
+	return m.wrap("set in", err)
 }
 
 // change is that of the table.
@@ -240,12 +289,18 @@ func (m *Map[K, V]) change(op string, k K, decide func(was uint64, found bool) (
 
 // Swap makes v the value of k, and returns what it was, and whether k was there. It fails as Set and Get do.
 func (m *Map[K, V]) Swap(k K, v V) (old V, ok bool, err error) {
+	if m.t.boxed {
+		return m.swapBoxed(k, v)
+	}
 	w := asWord(m.values, m.bare, v)
 	return m.change("swap in", k, func(uint64, bool) (uint64, verdict) { return w, assign })
 }
 
 // Delete takes k out, and reports whether it was there. It fails as Set does, but never with shm.ErrNoSpace.
 func (m *Map[K, V]) Delete(k K) (bool, error) {
+	if m.t.boxed {
+		return m.deleteBoxed(k)
+	}
 	_, found, err := m.t.change(asWord(m.keys, m.bare, k), func(uint64, bool) (uint64, verdict) { return 0, remove })
 	runtime.KeepAlive(m)
 	return found && err == nil, m.wrap("delete from", err)
@@ -254,6 +309,9 @@ func (m *Map[K, V]) Delete(k K) (bool, error) {
 // GetOrSet is the value of k, and whether it was there; if not, v is its value from now on, and is returned. It fails
 // as Set and Get do.
 func (m *Map[K, V]) GetOrSet(k K, v V) (value V, was bool, err error) {
+	if m.t.boxed {
+		return m.getOrSetBoxed(k, v)
+	}
 	w := asWord(m.values, m.bare, v)
 	value, was, err = m.change("get or set in", k, func(_ uint64, found bool) (uint64, verdict) {
 		if found {
@@ -267,13 +325,21 @@ func (m *Map[K, V]) GetOrSet(k K, v V) (value V, was bool, err error) {
 	return value, was, err
 }
 
-// CompareAndSwap makes v the value of k if it is old, bit by bit, and reports whether it was. It fails as Set does.
+// CompareAndSwap makes v the value of k if it is old, and reports whether it was. It fails as Set does. Values that are
+// plain memory are compared bit by bit, others as they are encoded. A map of Go's has many encodings: for a V with one in it,
+// false does not say that the value was another one.
 func (m *Map[K, V]) CompareAndSwap(k K, old, v V) (bool, error) {
+	if m.t.boxed {
+		return m.compareBoxed("compare and swap in", k, old, &v)
+	}
 	return m.compare("compare and swap in", k, old, asWord(m.values, m.bare, v), assign)
 }
 
-// CompareAndDelete takes k out if its value is old, bit by bit, and reports whether it was. It fails as Delete does.
+// CompareAndDelete takes k out if its value is old, as CompareAndSwap does, and reports whether it was. It fails as Delete does.
 func (m *Map[K, V]) CompareAndDelete(k K, old V) (bool, error) {
+	if m.t.boxed {
+		return m.compareBoxed("compare and delete from", k, old, nil)
+	}
 	return m.compare("compare and delete from", k, old, 0, remove)
 }
 
@@ -294,6 +360,9 @@ func (m *Map[K, V]) compare(op string, k K, old V, w uint64, then verdict) (bool
 // returned, f is called again, with what it is then, so that nobody's Update is lost. It returns f's error as it is, and
 // else fails as Set and Get do.
 func (m *Map[K, V]) Update(k K, f func(v *V, found bool) error) error {
+	if m.t.boxed {
+		return m.updateBoxed(k, f)
+	}
 	var mine, unsound error
 	_, _, err := m.t.change(asWord(m.keys, m.bare, k), func(was uint64, found bool) (uint64, verdict) {
 		var v V
@@ -320,6 +389,12 @@ func (m *Map[K, V]) Update(k K, f func(v *V, found bool) error) error {
 // AddTo adds delta to the value of k, or to 0 if it is not there, at once, and returns the sum, which wraps around as that
 // of a V does. It fails as (*Map).Set does.
 func AddTo[K comparable, V Number](m *Map[K, V], k K, delta V) (sum V, err error) {
+	if m.t.boxed {
+		if err = m.updateBoxed(k, func(v *V, _ bool) error { *v += delta; sum = *v; return nil }); err != nil {
+			sum = 0
+		}
+		return sum, err
+	}
 	_, _, err = m.t.change(asWord(m.keys, m.bare, k), func(was uint64, _ bool) (uint64, verdict) {
 		sum = fromWord[V](was) + delta
 		return toWord(sum), assign
@@ -367,6 +442,11 @@ func (m *Map[K, V]) All() iter.Seq2[K, V] {
 
 func (m *Map[K, V]) each(yield func(K, V) bool) (err error) {
 	walked := m.t.walk(func(e entry) bool {
+		if m.t.boxed {
+			var more bool
+			more, err = m.eachIn(e, yield)
+			return more
+		}
 		var k K
 		var v V
 		if k, err = m.key(e.key); err == nil {

@@ -136,6 +136,15 @@ func (b *bucket) find(h header, key, hash uint64) (slot int, ok bool) {
 	return 0, false
 }
 
+// claimed reports whether there is a claim in any tag.
+func (b *bucket) claimed() bool {
+	all := uint64(0)
+	for i := range b.tags {
+		all |= b.tags[i].Load()
+	}
+	return all&(tagClaimed*0x0001_0001_0001_0001) != 0
+}
+
 // tagPlace is where the tag of a slot is.
 func tagPlace(slot int) (word, shift uint) { return uint(slot) % tagWords, uint(slot) / tagWords * 16 }
 

@@ -69,6 +69,7 @@ const (
 	leave verdict = iota
 	assign
 	remove
+	lost // what was to be looked at is not there any more: it is looked for again
 )
 
 // change does with a key what decide says, which is called with its value, and whether it is there, and again when that
@@ -112,6 +113,10 @@ func (t *table) change(key uint64, decide func(value uint64, found bool) (uint64
 			asked, was, found = true, s.value, s.found
 			value, v = decide(was, found)
 		}
+		if v == lost {
+			asked = false
+			continue
+		}
 		done := v == leave || v == remove && !s.found
 		switch {
 		case done:
@@ -137,11 +142,18 @@ func (t *table) remove(s *search) bool {
 	if race.Enabled {
 		t.race.Release(s.hash)
 	}
-	if !s.b.header.CompareAndSwap(uint64(s.raw), uint64(s.h.holding(s.h.live()&^(1<<s.slot)))) {
-		return false
+	next := s.h.holding(s.h.live() &^ (1 << s.slot))
+	done := false
+	if t.boxed {
+		t.inherit(s.b, s.h.live(), false)
+		done = t.swapBox(s, next)
+	} else {
+		done = s.b.header.CompareAndSwap(uint64(s.raw), uint64(next))
 	}
-	t.unpass(s, s.n, false, true)
-	return true
+	if done {
+		t.unpass(s, s.n, false, true)
+	}
+	return done
 }
 
 // store puts the value where a search ended, for the n-th time. It reports false if it is to be looked for again.
@@ -153,11 +165,14 @@ func (t *table) store(s *search, value uint64, n int) (bool, error) {
 		return false, nil
 	}
 	live := s.h.live()
+	if t.boxed {
+		t.inherit(s.b, live, false)
+	}
 	j, o := t.take(s.b, s.raw, live, lineOf(s.hash), s.slot)
 	if s.found {
 		live &^= 1 << s.slot
 	}
-	if o == taken && t.commit(s.b, s.raw, s.h.holding(live|1<<j), j, s.key, value, s.hash) {
+	if o == taken && t.commitEither(s, s.h.holding(live|1<<j), j, value) {
 		if !s.found {
 			t.unpass(s, s.n, true, false)
 		}
@@ -214,6 +229,14 @@ func (t *table) takeOf(b *bucket, raw header, free uint64) (slot int, o taking) 
 		return 0, changed
 	}
 	return 0, claimed
+}
+
+// commitEither is commit for a pair of words, or one in a box.
+func (t *table) commitEither(s *search, next header, slot int, value uint64) bool {
+	if t.boxed {
+		return t.commitBox(s, next, slot, value)
+	}
+	return t.commit(s.b, s.raw, next, slot, s.key, value, s.hash)
 }
 
 // commit writes a pair to a slot that was claimed, and swaps the header for next, in which it is live.
@@ -282,29 +305,7 @@ func (t *table) unpass(s *search, n int, through, back bool) {
 // none, a key that is missing goes further on. The bucket of one that is there is moved; but the table does not begin to
 // grow for that before so many tries that those with the claims must be stopped, and not just many.
 func (t *table) makeRoom(s *search, n int) error {
-	freed := false
-	for free := ^s.h.live() & liveMask; free != 0; free &= free - 1 {
-		slot := bits.TrailingZeros64(free)
-		word, shift := tagPlace(slot)
-		tag := s.b.tags[word].Load() >> shift & tagMask
-		if tag&tagClaimed == 0 || tag == t.claim {
-			continue
-		}
-		if t.claimant(tag) || !s.b.inherit(slot, tag, t.claim) {
-			continue
-		}
-		if t.claimant(tag) {
-			s.b.inherit(slot, t.claim, tag) // one who came since, with the same tag; from here on none could
-			continue
-		}
-		// The dead one may have committed before he died, behind the search.
-		now := uint64(0)
-		if header(s.b.header.Load()).live()&(1<<slot) != 0 {
-			now = tagOf(t.hash(s.b.pairs[slot].key.Load()))
-		}
-		s.b.setTag(slot, now)
-		freed = true
-	}
+	freed := t.inherit(s.b, s.h.live(), true)
 	switch {
 	case freed:
 		return nil
@@ -315,6 +316,39 @@ func (t *table) makeRoom(s *search, n int) error {
 		return nil
 	}
 	return t.push(s.root)
+}
+
+// inherit takes back what the dead claim of the free slots of a bucket, and reports whether there was any. Unless it is to ask,
+// which takes a system call, these are those that are known to be dead.
+func (t *table) inherit(b *bucket, live uint64, ask bool) (freed bool) {
+	if !b.claimed() {
+		return false
+	}
+	for free := ^live & liveMask; free != 0; free &= free - 1 {
+		slot := bits.TrailingZeros64(free)
+		word, shift := tagPlace(slot)
+		tag := b.tags[word].Load() >> shift & tagMask
+		if tag&tagClaimed == 0 || tag == t.claim {
+			continue
+		}
+		if !ask && t.seg.Tagged(uint16(tag&^tagClaimed)) != 0 || t.claimant(tag) || !b.inherit(slot, tag, t.claim) {
+			continue
+		}
+		if t.claimant(tag) {
+			b.inherit(slot, t.claim, tag) // one who came since, with the same tag; from here on none could
+			continue
+		}
+		// The dead one may have committed before he died, behind the search.
+		now := uint64(0)
+		if header(b.header.Load()).live()&(1<<slot) != 0 {
+			now = tagOf(t.hash(b.pairs[slot].key.Load()))
+		} else if t.boxed {
+			t.tidy(b, slot)
+		}
+		b.setTag(slot, now)
+		freed = true
+	}
+	return freed
 }
 
 // claimant reports whether there is a participant whose claim that may be.

@@ -229,7 +229,12 @@ func (t *table) carryTo(b *bucket, r root, from *bucket, group uint64, hashes *[
 	if !t.takeAll(b, raw, chosen) {
 		return false
 	}
-	for g := group; g != 0; g &= g - 1 {
+	put := group
+	if t.boxed {
+		put = 0
+		t.carryBoxes(b, r, from, group, &into, hashes)
+	}
+	for g := put; g != 0; g &= g - 1 {
 		i := bits.TrailingZeros64(g)
 		if race.Enabled {
 			t.race.Release(hashes[i])
@@ -243,6 +248,21 @@ func (t *table) carryTo(b *bucket, r root, from *bucket, group uint64, hashes *[
 		b.setTag(into[i], tagOf(hashes[i]))
 	}
 	return done
+}
+
+// carryBoxes writes pairs of the bucket that is being moved, which have boxes, to slots that were claimed.
+func (t *table) carryBoxes(b *bucket, r root, from *bucket, group uint64, into *[bucketSlots]int, hashes *[bucketSlots]uint64) {
+	for ; group != 0; group &= group - 1 {
+		i := bits.TrailingZeros64(group)
+		if race.Enabled {
+			t.race.Release(hashes[i])
+		}
+		t.tidy(b, into[i])
+		// A box that is not live must not be named here, so the look at the root comes before.
+		if key, place := from.pairs[i].key.Load(), from.pairs[i].value.Load(); t.loadRoot() == r {
+			b.pairs[into[i]].putBox(key, place)
+		}
+	}
 }
 
 // takeAll claims slots that are free under a header, all or none.

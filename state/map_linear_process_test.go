@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"math/rand/v2"
+	"strconv"
+	"strings"
 	"testing"
 
 	"github.com/kindred-ipc/kindred/internal/linear"
@@ -71,15 +73,6 @@ var plotModel = linear.Model[plot]{
 	},
 }
 
-func told(v uint64, ok bool, err error) (uint64, error) {
-	if ok {
-		v++
-	} else {
-		v = 0
-	}
-	return v, err
-}
-
 func number(done bool, err error) (uint64, error) {
 	if done {
 		return 1, err
@@ -93,38 +86,83 @@ var digger = linear.Func("state_test.digger", func(_ context.Context, c *linear.
 	if err != nil {
 		return err
 	}
+	word := func(n uint64) uint64 { return n }
+	return dig(c, m, 1<<63, word, word, word, func(k, x uint64) (uint64, error) {
+		out, err := state.AddTo(m, k, x)
+		return out + 1, err
+	})
+})
+
+// quarrier is a digger in a Map of strings.
+var quarrier = linear.Func("state_test.quarrier", func(_ context.Context, c *linear.Client, seg *shm.Segment, at shm.Ref) error {
+	m, err := state.MapFrom[string, string](seg, at)
+	if err != nil {
+		return err
+	}
+	return dig(c, m, 500, nthText, nthText, nthOf, func(k, x uint64) (out uint64, err error) {
+		err = m.Update(nthText(k), func(v *string, found bool) error {
+			if out = x; found {
+				out += nthOf(*v)
+			}
+			*v = nthText(out)
+			return nil
+		})
+		return out + 1, err
+	})
+})
+
+// nthText is a number as a text, of several lengths.
+func nthText(n uint64) string { return strings.Repeat("x", int(n%5)*40) + strconv.FormatUint(n, 10) }
+
+// nthOf is the number that a text is of. It panics if that is torn.
+func nthOf(s string) uint64 {
+	n, err := strconv.ParseUint(strings.TrimLeft(s, "x"), 10, 64)
+	if err != nil || nthText(n) != s {
+		panic("torn: " + s)
+	}
+	return n
+}
+
+func dig[K comparable, V any](
+	c *linear.Client, m *state.Map[K, V], others uint64, key func(uint64) K, value func(uint64) V, tell func(V) uint64, add func(k, x uint64) (uint64, error),
+) (err error) {
+	heard := func(v V, ok bool, err error) (uint64, error) {
+		if !ok || err != nil {
+			return 0, err
+		}
+		return tell(v) + 1, nil
+	}
 	for c.More() {
 		k, x, y := c.Rand.Uint64N(plotKeys), c.Rand.Uint64N(3), c.Rand.Uint64N(3)
 		kind := linear.Kind(1 + c.Rand.IntN(int(mapAdd)))
 		c.Invoke(kind, k, x+16*y)
 		for range c.Rand.IntN(8) { // these are cut off, too
-			if err := m.Set(c.Rand.Uint64()|1<<63, x); err != nil {
+			if err := m.Set(key(c.Rand.Uint64N(others)|1<<63), value(x)); err != nil {
 				return err
 			}
 		}
 		var out uint64
 		switch kind {
 		case mapGet:
-			out, err = told(m.Get(k))
+			out, err = heard(m.Get(key(k)))
 		case mapSet:
-			err = m.Set(k, x)
+			err = m.Set(key(k), value(x))
 		case mapDelete:
-			out, err = number(m.Delete(k))
+			out, err = number(m.Delete(key(k)))
 		case mapSwap:
-			out, err = told(m.Swap(k, x))
+			out, err = heard(m.Swap(key(k), value(x)))
 		case mapGetOrSet:
 			var was bool
-			var v uint64
-			if v, was, err = m.GetOrSet(k, x); was {
-				out = v + 1
+			var v V
+			if v, was, err = m.GetOrSet(key(k), value(x)); was {
+				out = tell(v) + 1
 			}
 		case mapCompareAndSwap:
-			out, err = number(m.CompareAndSwap(k, x, y))
+			out, err = number(m.CompareAndSwap(key(k), value(x), value(y)))
 		case mapCompareAndDelete:
-			out, err = number(m.CompareAndDelete(k, x))
+			out, err = number(m.CompareAndDelete(key(k), value(x)))
 		case mapAdd:
-			out, err = state.AddTo(m, k, x)
-			out++
+			out, err = add(k, x)
 		}
 		if err != nil {
 			return fmt.Errorf("operation %d on key %d: %w", kind, k, err)
@@ -135,32 +173,44 @@ var digger = linear.Func("state_test.digger", func(_ context.Context, c *linear.
 		}
 	}
 	return nil
-})
+}
 
 func TestAMapIsLinearizableWhileItGrowsAndItsUsersAreKilled(t *testing.T) {
-	linear.Subject[shm.Ref, plot]{
-		Run: digger, Processes: 4, Clients: 2, Kills: 3,
-		New: func(seg *shm.Segment, _ *rand.Rand) (shm.Ref, linear.Model[plot], error) {
-			m, err := state.NewMap[uint64, uint64](seg)
-			if err != nil {
-				return shm.Ref{}, plotModel, err
-			}
-			return m.Ref(), plotModel, nil
-		},
-		Finish: func(_ context.Context, c *linear.Client, seg *shm.Segment, at shm.Ref) error {
-			m, err := state.MapFrom[uint64, uint64](seg, at)
-			if err != nil {
-				return err
-			}
-			for k := range uint64(plotKeys) {
-				c.Invoke(mapGet, k)
-				out, err := told(m.Get(k))
+	word := func(n uint64) uint64 { return n }
+	t.Run("words", isLinearizable(digger, word, word))
+	t.Run("texts", isLinearizable(quarrier, nthText, nthOf))
+}
+
+func isLinearizable[K comparable, V any](run *linear.Function[shm.Ref], key func(uint64) K, tell func(V) uint64) func(*testing.T) {
+	return func(t *testing.T) {
+		linear.Subject[shm.Ref, plot]{
+			Run: run, Processes: 4, Clients: 2, Kills: 3,
+			New: func(seg *shm.Segment, _ *rand.Rand) (shm.Ref, linear.Model[plot], error) {
+				m, err := state.NewMap[K, V](seg)
+				if err != nil {
+					return shm.Ref{}, plotModel, err
+				}
+				return m.Ref(), plotModel, nil
+			},
+			Finish: func(_ context.Context, c *linear.Client, seg *shm.Segment, at shm.Ref) error {
+				m, err := state.MapFrom[K, V](seg, at)
 				if err != nil {
 					return err
 				}
-				c.Return(linear.OK, out)
-			}
-			return nil
-		},
-	}.Verify(t)
+				for k := range uint64(plotKeys) {
+					c.Invoke(mapGet, k)
+					out := uint64(0)
+					v, ok, err := m.Get(key(k))
+					if err != nil {
+						return err
+					}
+					if ok {
+						out = tell(v) + 1
+					}
+					c.Return(linear.OK, out)
+				}
+				return shm.Check(seg)
+			},
+		}.Verify(t)
+	}
 }

@@ -212,3 +212,113 @@ func TestAMapWhoseWritersAreStoppedAndKilled(t *testing.T) {
 	}
 	require.NoError(t, state.Check(objectOf(t, seg, m.Ref())))
 }
+
+// library is what the processes of a test share that change a Map of texts.
+type library struct {
+	Map, Started shm.Ref
+	Round        uint64
+}
+
+// libraryKeys are those that all change; each has others beside them.
+const libraryKeys = 40
+
+// librarian changes for ever: values of several lengths, keys that come and go, and others that make the table grow.
+var librarian = proc.Func("state_test.librarian", func(ctx context.Context, l library) error {
+	seg := proc.Segments(ctx)[0]
+	m, err := state.MapFrom[string, string](seg, l.Map)
+	if err != nil {
+		return err
+	}
+	started, err := state.ValueFrom[int32](seg, l.Started)
+	if err != nil {
+		return err
+	}
+	if _, err := state.Add(started, 1); err != nil {
+		return err
+	}
+	for i := uint64(0); ; i++ {
+		k := nthText(i % libraryKeys)
+		switch i % 7 {
+		case 0:
+			_, err = m.Delete(k)
+		case 1:
+			_, _, err = m.Swap(k, nthText(i))
+		case 2:
+			err = m.Update(k, func(v *string, _ bool) error { *v = nthText(i); return nil })
+		case 3:
+			err = m.Set(nthText(l.Round<<32+i%700), nthText(i))
+		default:
+			err = m.Set(k, nthText(i))
+		}
+		if err != nil {
+			return err
+		}
+	}
+})
+
+// Those who change a Map of texts are stopped anywhere, and killed there. Who reads sees no text that is not one, and waits
+// for nobody. Each leaves two boxes at the most that are nobody's, until the next ones who write find them.
+func TestAMapOfTextsWhoseWritersAreStoppedAndKilled(t *testing.T) {
+	ctx := bounded(t)
+	seg, err := shm.Anonymous(8 << 20)
+	require.NoError(t, err)
+	defer func() { require.NoError(t, seg.Close()) }()
+	m, err := state.NewMap[string, string](seg)
+	require.NoError(t, err)
+	started, err := state.NewValue[int32](seg, 0)
+	require.NoError(t, err)
+	read := func() {
+		all, err := m.Snapshot()
+		require.NoError(t, err)
+		for k, v := range all {
+			nthOf(k)
+			nthOf(v)
+		}
+		for i := range uint64(libraryKeys) {
+			v, ok, err := m.Get(nthText(i))
+			require.NoError(t, err)
+			if ok {
+				nthOf(v)
+			}
+		}
+	}
+	deaths := 0
+	for round := range uint64(4) {
+		require.NoError(t, started.Store(0))
+		var children []*proc.Process
+		for range 2 {
+			c, err := librarian.Start(ctx, library{m.Ref(), started.Ref(), round + 1}, proc.Share(seg))
+			require.NoError(t, err)
+			defer c.Close()
+			children = append(children, c)
+		}
+		for n := int32(0); n < 2; {
+			n, err = started.Load()
+			require.NoError(t, err)
+			require.NoError(t, ctx.Err())
+			runtime.Gosched()
+		}
+		for i := range uint64(10) {
+			require.NoError(t, m.Set(nthText(i%libraryKeys), nthText(i)))
+			read()
+		}
+		for _, c := range children {
+			require.NoError(t, proctest.Stop(c.Pid()))
+		}
+		for i := range uint64(libraryKeys) {
+			require.NoError(t, m.Set(nthText(i), nthText(i)))
+		}
+		read()
+		for _, c := range children {
+			require.NoError(t, c.Kill())
+			require.Error(t, c.Wait(ctx))
+			deaths++
+		}
+		read()
+		require.NoError(t, shm.Check(seg))
+		require.NoError(t, state.Check(objectOf(t, seg, m.Ref())))
+		require.LessOrEqual(t, seg.Stats().Blocks, uint64(m.Blocks()+1+2*deaths))
+	}
+	require.NoError(t, m.Clear())
+	require.LessOrEqual(t, seg.Stats().Blocks, uint64(m.Blocks()+1+2*deaths))
+}

@@ -39,6 +39,9 @@ type table struct {
 	extents uint64 // that the lists have room for
 	sizes   *[levels]uint64
 
+	boxed bool   // pairs lie in boxes
+	raw   uint64 // the seed, as it is there
+
 	// known has the offsets of extents that were seen, by their number; 0: not yet. It is replaced by a longer one.
 	known atomic.Pointer[[]atomic.Uint64]
 

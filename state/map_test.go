@@ -2,9 +2,11 @@ package state_test
 
 import (
 	"errors"
+	"fmt"
 	"maps"
 	"math"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -32,20 +34,38 @@ func TestAMapIsLikeAMap(t *testing.T) {
 	t.Run("structs", likeMap(func(n uint64) mixed { return mixed{byte(n), uint16(n), n%2 == 1} },
 		func(n uint64) odd { return odd{byte(n), 1, 2} }))
 	t.Run("floats", likeMap(func(n uint64) float32 { return float32(n) }, func(n uint64) int16 { return int16(n) }))
+	t.Run("strings", likeMap(name, name))
+	t.Run("long ones by large ones", likeMap(func(n uint64) triple { return tripleOf(n%40, 1) },
+		func(n uint64) string { return strings.Repeat(name(n), 300) }))
+	t.Run("boxes by words", likeMap(func(n uint64) uint16 { return uint16(n) }, deedOf))
+	t.Run("words by what is encoded", likeMap(deedOf, func(n uint64) uint64 { return n }))
 	t.Run("a set", likeMap(func(n uint64) int { return -int(n) }, func(uint64) struct{} { return struct{}{} }))
+}
+
+func name(n uint64) string { return strings.Repeat("x", int(n%7)) + fmt.Sprint(n) }
+
+// deed is what goes through the codec.
+type deed struct {
+	Name string
+	Of   [2]string
+	At   float64
+}
+
+func deedOf(n uint64) deed {
+	return deed{Name: name(n), Of: [2]string{"a", name(n / 2)}, At: float64(n)}
 }
 
 func likeMap[K, V comparable](keyOf func(uint64) K, valueOf func(uint64) V) func(*testing.T) {
 	return func(t *testing.T) {
 		rapid.Check(t, func(t *rapid.T) {
-			seg, err := shm.Anonymous(1 << 19)
+			seg, err := shm.Anonymous(1 << 22)
 			require.NoError(t, err)
 			defer seg.Close()
 			a, err := state.NewMap[K, V](seg)
 			require.NoError(t, err)
 			b, err := state.MapFrom[K, V](seg, a.Ref())
 			require.NoError(t, err)
-			s := &mapMachine[K, V]{keyOf: keyOf, valueOf: valueOf, handles: []*state.Map[K, V]{a, b}, model: make(map[K]V)}
+			s := &mapMachine[K, V]{seg: seg, keyOf: keyOf, valueOf: valueOf, handles: []*state.Map[K, V]{a, b}, model: make(map[K]V)}
 			t.Repeat(map[string]func(*rapid.T){
 				"change": s.change, "compare": s.compare, "many": s.many, "take out many": s.takeOut, "clear": s.clear, "": s.check,
 			})
@@ -55,6 +75,7 @@ func likeMap[K, V comparable](keyOf func(uint64) K, valueOf func(uint64) V) func
 
 // mapMachine is a Map, and what must be in it.
 type mapMachine[K, V comparable] struct {
+	seg     *shm.Segment
 	keyOf   func(uint64) K
 	valueOf func(uint64) V
 	handles []*state.Map[K, V]
@@ -168,6 +189,10 @@ func (s *mapMachine[K, V]) check(t *rapid.T) {
 	all, err := m.Snapshot()
 	require.NoError(t, err)
 	require.True(t, maps.Equal(s.model, all), "%v and not %v", all, s.model)
+	require.EqualValues(t, m.Blocks(), s.seg.Stats().Blocks)
+	if len(s.model)%4 == 0 {
+		require.NoError(t, state.Check(objectOf(t, s.seg, m.Ref())))
+	}
 }
 
 func TestWhatAMapYields(t *testing.T) {
@@ -265,14 +290,15 @@ func TestAMapByItsName(t *testing.T) {
 
 func TestWhatAMapCannotHold(t *testing.T) {
 	seg := anonymous(t)
-	_, err := state.NewMap[string, int](seg)
-	require.Error(t, err)
-	_, err = state.NewMap[int, *int](seg)
-	require.Error(t, err)
-	_, err = state.NewMap[triple, int](seg)
-	require.ErrorIs(t, err, errors.ErrUnsupported)
-	_, err = state.NewMap[int, [9]byte](seg)
-	require.ErrorIs(t, err, errors.ErrUnsupported)
+	_, err := state.NewMap[string, chan int](seg)
+	require.ErrorContains(t, err, "chan int")
+	_, err = state.NewMap[*int, int](seg)
+	require.ErrorContains(t, err, "*int")
+	_, err = state.NewMap[struct{ A, B any }, int](seg)
+	require.ErrorContains(t, err, ".A")
+	_, err = state.NewMap[[2]struct{ Next *int }, int](seg)
+	require.ErrorContains(t, err, "[].Next")
+	require.Zero(t, seg.Stats().Blocks)
 }
 
 // Among more participants than a claim can name nothing is made.
@@ -437,6 +463,79 @@ func TestAMapThatIsObserved(t *testing.T) {
 	require.ErrorIs(t, err, shm.ErrReadOnly)
 }
 
+// The same, of pairs in boxes.
+func TestAMapOfTextsIsClosedAndObserved(t *testing.T) {
+	for range 5 {
+		dir := shm.Dir(t.TempDir())
+		seg, err := shm.Create("map", 1<<21, dir)
+		require.NoError(t, err)
+		m, err := state.NewMap[string, string](seg, shm.Named("m"))
+		require.NoError(t, err)
+		watch, err := shm.Open("map", dir, shm.Observe())
+		require.NoError(t, err)
+		eye, err := state.OpenMap[string, string](watch, "m")
+		require.NoError(t, err)
+		for i := range uint64(200) {
+			require.NoError(t, m.Set(nthText(i), "seven"))
+			got, ok, err := eye.Get(nthText(i))
+			require.NoError(t, err)
+			require.True(t, ok)
+			require.Equal(t, "seven", got)
+		}
+		all, err := eye.Snapshot()
+		require.NoError(t, err)
+		require.Len(t, all, 200)
+		require.ErrorIs(t, eye.Set("1", ""), shm.ErrReadOnly)
+		require.ErrorIs(t, eye.Clear(), shm.ErrReadOnly)
+		_, err = eye.Delete("no such")
+		require.ErrorIs(t, err, shm.ErrReadOnly)
+
+		lost := errors.New("a key that was there is not")
+		there := func(v string, ok bool, err error) error {
+			if err == nil && (!ok || v != "seven") {
+				err = lost
+			}
+			return err
+		}
+		work := []func(k string) error{
+			func(k string) error { return there(m.Get(k)) },
+			func(k string) error { return there(eye.Get(k)) },
+			func(k string) error { return m.Set(k, "seven") },
+			func(k string) error { return there(m.Swap(k, "seven")) },
+			func(k string) error { _, err := m.Delete("y" + k); return errors.Join(err, m.Set("y"+k, k)) },
+			func(k string) error {
+				return m.Update(k, func(v *string, found bool) error { return there(*v, found, nil) })
+			},
+			func(string) error {
+				all, err := m.Snapshot()
+				return there(all[nthText(5)], err == nil, err)
+			},
+		}
+		under, ended := make(chan bool, len(work)), make(chan error)
+		for _, do := range work {
+			go func() {
+				for i := uint64(0); ; i++ {
+					if err := do(nthText(i % 200)); err != nil {
+						ended <- err
+						return
+					}
+					if i == 1 {
+						under <- true
+					}
+				}
+			}()
+		}
+		for range work {
+			<-under
+		}
+		require.NoError(t, seg.Close())
+		require.NoError(t, watch.Close())
+		for range work {
+			require.ErrorIs(t, <-ended, shm.ErrClosed)
+		}
+	}
+}
+
 // Goroutines that share a handle, and others with one of their own, lose nothing of each other's while the Map grows.
 func TestGoroutinesChangeAMapAtATime(t *testing.T) {
 	a, b := mapsOf[uint64, uint64](t)
@@ -475,6 +574,67 @@ func TestGoroutinesChangeAMapAtATime(t *testing.T) {
 		require.True(t, ok)
 		require.EqualValues(t, workers*each/50, got)
 	}
+}
+
+// After many changes a Map has the boxes of what is there, and nothing else.
+func TestAMapOfTextsLosesNoBox(t *testing.T) {
+	seg := anonymous(t)
+	m, err := state.NewMap[uint16, []byte](seg)
+	require.NoError(t, err)
+	value := make([]byte, 300)
+	const keys = 64
+	used := uint64(0)
+	for i := range 1_000_000 {
+		if err := m.Set(uint16(i%keys), value[:i%len(value)]); err != nil {
+			t.Fatal(err)
+		}
+		if i == 10_000 {
+			used = seg.Stats().Used
+		}
+	}
+	require.EqualValues(t, m.Blocks(), seg.Stats().Blocks)
+	require.LessOrEqual(t, seg.Stats().Used, used)
+	require.NoError(t, shm.Check(seg))
+}
+
+func TestWhatAMapOfBytesAllocates(t *testing.T) {
+	seg := anonymous(t)
+	m, err := state.NewMap[string, []byte](seg)
+	require.NoError(t, err)
+	value := make([]byte, 40)
+	require.NoError(t, m.Set("key", value))
+	require.LessOrEqual(t, testing.AllocsPerRun(100, func() { _, _, _ = m.Get("key") }), 1.0, "the value")
+	require.LessOrEqual(t, testing.AllocsPerRun(100, func() { _ = m.Set("key", value) }), 6.0)
+}
+
+func BenchmarkMapOfTexts(b *testing.B) {
+	seg, err := shm.Anonymous(256 << 20)
+	require.NoError(b, err)
+	b.Cleanup(func() { require.NoError(b, seg.Close()) })
+	m, err := state.NewMap[string, []byte](seg)
+	require.NoError(b, err)
+	const n = 100_000
+	keys, value := make([]string, n), make([]byte, 32)
+	for i := range keys {
+		keys[i] = fmt.Sprintf("key %012d", i)
+		require.NoError(b, m.Set(keys[i], value))
+	}
+	b.Run("get", func(b *testing.B) {
+		b.ReportAllocs()
+		for i := range uint64(b.N) {
+			if _, ok, err := m.Get(keys[i*0x2545f491%n]); !ok || err != nil {
+				b.Fatal(err)
+			}
+		}
+	})
+	b.Run("set", func(b *testing.B) {
+		b.ReportAllocs()
+		for i := range uint64(b.N) {
+			if err := m.Set(keys[i*0x2545f491%n], value); err != nil {
+				b.Fatal(err)
+			}
+		}
+	})
 }
 
 func BenchmarkMapOfAMillion(b *testing.B) {

@@ -161,7 +161,18 @@ func (t *table) liveIn(level, p uint64) int {
 	if b == nil {
 		return 0
 	}
-	return bits.OnesCount64(header(b.header.Load()).as(roleAt(level)).live())
+	live := header(b.header.Load()).as(roleAt(level)).live()
+	return bits.OnesCount64(live) + t.crowd(b, live)
+}
+
+// crowd is how many more pairs than slots there are in slots of a bucket.
+func (t *table) crowd(b *bucket, live uint64) (n int) {
+	if t.boxed {
+		for ; live != 0; live &= live - 1 {
+			n += pairsIn(b.pairs[bits.TrailingZeros64(live)].value.Load()) - 1
+		}
+	}
+	return n
 }
 
 // copied is how many pairs of the bucket that is being moved are in the table of the level, too.
@@ -173,7 +184,7 @@ func (t *table) copied(r root) (n int) {
 	for live := header(b.header.Load()).live(); live != 0; live &= live - 1 {
 		key := b.pairs[bits.TrailingZeros64(live)].key.Load()
 		if _, found, _, _ := t.lookAlong(key, t.hash(key), r.level(), ^uint64(0)); found {
-			n++
+			n += 1 + t.crowd(b, live&-live)
 		}
 	}
 	return n
@@ -221,7 +232,15 @@ func (t *table) sound(r root, level, p uint64) error {
 		home := homeOf(hash, t.sizes[level])
 		twice := before || here && another != slot
 		lost := p < home || p-home > reach || same && !found || twice || tag&tagClaimed == 0 && tag != tagOf(hash)
-		if lost && header(b.header.Load()) == raw && t.loadRoot() == r {
+		var box error
+		if t.boxed {
+			box = t.soundBox(key, b.pairs[slot].value.Load())
+		}
+		same = header(b.header.Load()) == raw && t.loadRoot() == r
+		if box != nil && same {
+			return fmt.Errorf("map: bucket %d, slot %d: %w", p, slot, box)
+		}
+		if lost && same {
 			return fmt.Errorf("map: key %#x with home %d lies in bucket %d, slot %d: %w", key, home, p, slot, ErrCorrupt)
 		}
 	}

@@ -106,20 +106,26 @@ func (c *Codec[T]) Append(dst []byte, v T) ([]byte, error) {
 //
 // Src may lie in memory that another process writes to meanwhile: it is copied before it is looked at.
 func (c *Codec[T]) Decode(src []byte, v *T) error {
+	if c.form == formCBOR {
+		return c.decodeCBOR(src, v)
+	}
+	return c.decodeFlat(src, v)
+}
+
+// Value is what Decode reads. Of a type that does not travel as CBOR it allocates nothing but the value's own bytes.
+func (c *Codec[T]) Value(src []byte) (v T, err error) {
+	if c.form == formCBOR {
+		p := new(T)
+		err := c.decodeCBOR(src, p)
+		return *p, err
+	}
+	err = c.decodeFlat(src, &v)
+	return v, err
+}
+
+// decodeFlat is Decode of what does not travel as CBOR.
+func (c *Codec[T]) decodeFlat(src []byte, v *T) error {
 	switch c.form {
-	case formPlain:
-		p := memory(v)
-		if len(src) != len(p) {
-			clear(p)
-			return fmt.Errorf("codec: %v: %w: %d bytes, not %d", c.typ, ErrCorrupt, len(src), len(p))
-		}
-		copy(p, src)
-		zero(p, c.padding)
-		if !areBools(p, c.bools) {
-			clear(p)
-			return fmt.Errorf("codec: %v: %w: a bool that is neither 0 nor 1", c.typ, ErrCorrupt)
-		}
-		return nil
 	case formString:
 		*asString(v) = string(src)
 		return nil
@@ -127,7 +133,18 @@ func (c *Codec[T]) Decode(src []byte, v *T) error {
 		*asBytes(v) = append([]byte(nil), src...)
 		return nil
 	}
-	return c.decodeCBOR(src, v)
+	p := memory(v)
+	if len(src) != len(p) {
+		clear(p)
+		return fmt.Errorf("codec: %v: %w: %d bytes, not %d", c.typ, ErrCorrupt, len(src), len(p))
+	}
+	copy(p, src)
+	zero(p, c.padding)
+	if !areBools(p, c.bools) {
+		clear(p)
+		return fmt.Errorf("codec: %v: %w: a bool that is neither 0 nor 1", c.typ, ErrCorrupt)
+	}
+	return nil
 }
 
 func (c *Codec[T]) appendCBOR(dst []byte, v T) ([]byte, error) {

@@ -129,6 +129,12 @@ func (b Block) look() (control, error) {
 	return c, nil
 }
 
+// Current reports whether the block was not freed since it was found: what was copied of it before is what it held.
+func (b Block) Current() bool {
+	c := control(b.seg.heap.control(b.off).Load())
+	return c.generation() == b.generation && c.used()
+}
+
 // Owner is whether the block is this attach's, and whether it is anybody's.
 func (b Block) Owner() (mine, anybodys bool) {
 	c, err := b.look()

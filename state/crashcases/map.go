@@ -3,6 +3,7 @@ package crashcases
 import (
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/kindred-ipc/kindred/internal/crashlab"
 	"github.com/kindred-ipc/kindred/shm"
@@ -19,45 +20,70 @@ const (
 )
 
 // mapping is a Map in a trial, as each process sees it.
-type mapping struct {
-	m     *state.Map[uint64, uint64]
+type mapping[T comparable] struct {
+	content[T]
+	m     *state.Map[T, T]
 	stay  uint64 // so many others
 	key   uint64
 	added bool
 }
 
-func (p *mapping) setup(a *crashlab.Actor) error {
-	m, err := state.NewMap[uint64, uint64](a.Segment, shm.Named("map"))
-	if err != nil {
+// inWords are numbers as they are.
+var inWords = content[uint64]{func(n uint64) uint64 { return n }, func(n uint64) (uint64, error) { return n, nil }}
+
+func (p *mapping[T]) set(k, v uint64) error { return p.m.Set(p.of(k), p.of(v)) }
+
+func (p *mapping[T]) get(k uint64) (v uint64, ok bool, err error) {
+	x, ok, err := p.m.Get(p.of(k))
+	if err == nil && ok {
+		v, err = p.tell(x)
+	}
+	return v, ok, err
+}
+
+// add adds 1 to the value of a key.
+func (p *mapping[T]) add(k uint64) error {
+	return p.m.Update(p.of(k), func(x *T, found bool) error {
+		n, err := uint64(0), error(nil)
+		if found {
+			n, err = p.tell(*x)
+		}
+		*x = p.of(n + 1)
+		return err
+	})
+}
+
+func (p *mapping[T]) setup(a *crashlab.Actor) (err error) {
+	if p.m, err = state.NewMap[T, T](a.Segment, shm.Named("map")); err != nil {
 		return err
 	}
 	for k, v := range map[uint64]uint64{looked: before, ours: 0} {
-		if err := m.Set(k, v); err != nil {
+		if err := p.set(k, v); err != nil {
 			return err
 		}
 	}
 	for i := range p.stay {
-		if err := m.Set(staying+i, staying+i); err != nil {
+		if err := p.set(staying+i, staying+i); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func (p *mapping) open(a *crashlab.Actor) (err error) {
-	p.m, err = state.OpenMap[uint64, uint64](a.Segment, "map")
+func (p *mapping[T]) open(a *crashlab.Actor) (err error) {
+	p.m, err = state.OpenMap[T, T](a.Segment, "map")
 	return err
 }
 
 // recover reads all and changes another key, which nobody keeps it from, dead or stopped.
-func (p *mapping) recover(a *crashlab.Actor) error {
+func (p *mapping[T]) recover(a *crashlab.Actor) error {
 	if err := p.others(); err != nil {
 		return err
 	}
 	if p.added {
 		return nil
 	}
-	if _, err := state.AddTo(p.m, ours, 1); err != nil {
+	if err := p.add(ours); err != nil {
 		return err
 	}
 	p.added = true
@@ -66,42 +92,42 @@ func (p *mapping) recover(a *crashlab.Actor) error {
 }
 
 // others sees to it that the keys that stay are there.
-func (p *mapping) others() error {
+func (p *mapping[T]) others() error {
 	all, err := p.m.Snapshot()
 	if err != nil {
 		return err
 	}
 	for i := range p.stay {
 		k := staying + i
-		if got, ok, err := p.m.Get(k); err != nil || !ok || got != k || all[k] != k {
-			return errors.Join(err, fmt.Errorf("key %d is %d, %v, and %d in a walk", k, got, ok, all[k]))
+		if got, ok, err := p.get(k); err != nil || !ok || got != k || all[p.of(k)] != p.of(k) {
+			return errors.Join(err, fmt.Errorf("key %d is %d, %v, and %v in a walk", k, got, ok, all[p.of(k)]))
 		}
 	}
 	return nil
 }
 
 // storm changes the key that is looked at in all ways, and leaves it as it was.
-func (p *mapping) storm(*crashlab.Actor) error {
-	if _, err := p.m.Delete(p.key); err != nil {
+func (p *mapping[T]) storm(*crashlab.Actor) error {
+	if _, err := p.m.Delete(p.of(p.key)); err != nil {
 		return err
 	}
 	if p.key == looked {
-		return p.m.Set(looked, before)
+		return p.set(looked, before)
 	}
 	return nil
 }
 
 // check says what became of the key that is looked at.
-func (p *mapping) check(state func(v uint64, ok bool) string) func(*crashlab.Actor) (string, error) {
+func (p *mapping[T]) check(state func(v uint64, ok bool) string) func(*crashlab.Actor) (string, error) {
 	return func(a *crashlab.Actor) (string, error) {
 		if err := p.others(); err != nil {
 			return "", err
 		}
 		// One who was killed while it recovered may have added, and has not said so.
-		if n, _, err := p.m.Get(ours); err != nil || int(n) < len(a.Said) || int(n) > len(a.Said)+a.Deaths {
+		if n, _, err := p.get(ours); err != nil || int(n) < len(a.Said) || int(n) > len(a.Said)+a.Deaths {
 			return "", errors.Join(err, fmt.Errorf("%d additions, %d said so, and %d deaths", n, len(a.Said), a.Deaths))
 		}
-		v, ok, err := p.m.Get(p.key)
+		v, ok, err := p.get(p.key)
 		if err != nil {
 			return "", err
 		}
@@ -118,7 +144,7 @@ const sown = 24
 
 // empty is a Map whose first extent the operation links: it is in use when the one who links it dies.
 func empty() crashlab.Play {
-	p := &mapping{key: absent}
+	p := &mapping[uint64]{content: inWords, key: absent}
 	all := func() error {
 		for k := uint64(staying); k < staying+sown; k++ {
 			if got, ok, err := p.m.Get(k); err != nil || !ok || got != k {
@@ -208,22 +234,22 @@ func useMap(a *crashlab.Actor) error {
 }
 
 // onMap is an operation on the key that is looked at.
-type onMap struct {
+type onMap[T comparable] struct {
 	name, how string
 	key, stay uint64
 	state     func(uint64, bool) string
-	do        func(p *mapping) error
+	do        func(p *mapping[T]) error
 }
 
-func (o onMap) asCase() crashlab.Case {
-	name := o.name
+func (o onMap[T]) asCase(which string, c content[T]) crashlab.Case {
+	name := o.name + which
 	if o.how != "" {
 		name += ", " + o.how
 	}
 	return crashlab.Case{
 		Name: name, Covers: []string{o.name}, States: []string{"before", "after"},
 		Play: func() crashlab.Play {
-			p := &mapping{stay: o.stay, key: o.key}
+			p := &mapping[T]{content: c, stay: o.stay, key: o.key}
 			return crashlab.Play{
 				Room: 1 << 18, Setup: p.setup, Open: p.open, Recover: p.recover, Storm: p.storm, Check: p.check(o.state),
 				Victim: func(*crashlab.Actor) error { return o.do(p) },
@@ -232,11 +258,12 @@ func (o onMap) asCase() crashlab.Case {
 	}
 }
 
+// few others stay in a Map whose table does not grow.
+const few = 5
+
 func mapCases() []crashlab.Case {
 	there := []string{"absent", "there"}
-	const few = 5
-	set := func(v uint64) func(p *mapping) error { return func(p *mapping) error { return p.m.Set(p.key, v) } }
-	all := []crashlab.Case{
+	made := []crashlab.Case{
 		making("state.NewMap", there, func(a *crashlab.Actor) error {
 			_, err := state.NewMap[uint64, uint64](a.Segment, shm.Named("new"))
 			return err
@@ -246,21 +273,40 @@ func mapCases() []crashlab.Case {
 			return err
 		}, useMap),
 		{
-			Name: "state.OpenMap",
+			Name: "state.Map.Set, the first extent", Covers: []string{"state.Map.Set"}, States: []string{"before", "after"}, Play: empty,
+		},
+		onMap[uint64]{"state.AddTo", "", looked, few, changed, func(p *mapping[uint64]) error {
+			_, err := state.AddTo(p.m, p.key, after-before)
+			return err
+		}}.asCase("", inWords),
+	}
+	return slices.Concat(made, mapCasesOf("", inWords), mapCasesOf(", of texts", inTexts))
+}
+
+// mapCasesOf are the cases of a Map with keys and values of that content.
+func mapCasesOf[T comparable](which string, c content[T]) []crashlab.Case {
+	inserts := uint64(12)
+	if which != "" {
+		inserts = 2 // each takes many more instructions
+	}
+	set := func(v uint64) func(p *mapping[T]) error { return func(p *mapping[T]) error { return p.set(p.key, v) } }
+	all := []crashlab.Case{
+		{
+			Name: "state.OpenMap" + which,
 			Covers: []string{
 				"state.OpenMap", "state.MapFrom", "state.Map.Ref", "state.Map.Get", "state.Map.All", "state.Map.Keys",
 				"state.Map.Values", "state.Map.Snapshot", "state.Map.Len",
 			},
 			Play: func() crashlab.Play {
-				p := &mapping{stay: few, key: looked}
+				p := &mapping[T]{content: c, stay: few, key: looked}
 				return crashlab.Play{
 					Room: 1 << 18, Setup: p.setup, Open: p.open, Recover: p.recover, Storm: p.storm,
 					Victim: func(a *crashlab.Actor) error {
-						m, err := state.OpenMap[uint64, uint64](a.Segment, "map")
+						m, err := state.OpenMap[T, T](a.Segment, "map")
 						if err != nil {
 							return err
 						}
-						if _, err := state.MapFrom[uint64, uint64](a.Segment, m.Ref()); err != nil {
+						if _, err := state.MapFrom[T, T](a.Segment, m.Ref()); err != nil {
 							return err
 						}
 						for range m.Keys() {
@@ -274,64 +320,57 @@ func mapCases() []crashlab.Case {
 			},
 		},
 		{
-			Name: "state.Map.Clear", Covers: []string{"state.Map.Clear"},
+			Name: "state.Map.Clear" + which, Covers: []string{"state.Map.Clear"},
 			Play: func() crashlab.Play {
-				p := &mapping{stay: few, key: looked}
+				p := &mapping[T]{content: c, stay: few, key: looked}
 				return crashlab.Play{
 					Room: 1 << 18, Setup: p.setup, Open: p.open, Storm: p.storm,
 					Victim: func(*crashlab.Actor) error { return p.m.Clear() },
 					Recover: func(*crashlab.Actor) error {
 						for k, v := range p.m.All() {
 							if got, ok, err := p.m.Get(k); err != nil || ok && got != v {
-								return errors.Join(err, fmt.Errorf("key %d is %d, and %d in a walk", k, got, v))
+								return errors.Join(err, fmt.Errorf("key %v is %v, and %v in a walk", k, got, v))
 							}
 						}
-						return p.m.Set(absent, after)
+						return p.set(absent, after)
 					},
 				}
 			},
 		},
 	}
-	all = append(all, crashlab.Case{
-		Name: "state.Map.Set, the first extent", Covers: []string{"state.Map.Set"}, States: []string{"before", "after"}, Play: empty,
-	})
-	for _, o := range []onMap{
+	for _, o := range []onMap[T]{
 		{"state.Map.Set", "a key that is there", looked, few, changed, set(after)},
 		{"state.Map.Set", "a new key", absent, few, inserted, set(after)},
 		{"state.Map.Set", "the first key of a table", absent, 0, inserted, set(after)},
-		{"state.Map.Set", "while the table grows", absent, 85, inserted, func(p *mapping) error {
+		{"state.Map.Set", "while the table grows", absent, 85, inserted, func(p *mapping[T]) error {
 			// Each of these moves buckets.
-			for i := range uint64(12) {
-				if err := p.m.Set(1000+i, 1); err != nil {
+			for i := range inserts {
+				if err := p.set(1000+i, 1); err != nil {
 					return err
 				}
 			}
-			return p.m.Set(p.key, after)
+			return p.set(p.key, after)
 		}},
-		{"state.Map.Swap", "", looked, few, changed, func(p *mapping) error {
-			was, _, err := p.m.Swap(p.key, after)
-			return swapped(was, err, before)
+		{"state.Map.Swap", "", looked, few, changed, func(p *mapping[T]) error {
+			x, _, err := p.m.Swap(p.of(p.key), p.of(after))
+			return p.took(x, err, before)
 		}},
-		{"state.Map.Delete", "", looked, few, deleted, func(p *mapping) error { return did(p.m.Delete(p.key)) }},
-		{"state.Map.GetOrSet", "", absent, few, inserted, func(p *mapping) error {
-			_, _, err := p.m.GetOrSet(p.key, after)
+		{"state.Map.Delete", "", looked, few, deleted, func(p *mapping[T]) error { return did(p.m.Delete(p.of(p.key))) }},
+		{"state.Map.GetOrSet", "", absent, few, inserted, func(p *mapping[T]) error {
+			_, _, err := p.m.GetOrSet(p.of(p.key), p.of(after))
 			return err
 		}},
-		{"state.Map.CompareAndSwap", "", looked, few, changed, func(p *mapping) error {
-			return did(p.m.CompareAndSwap(p.key, before, after))
+		{"state.Map.CompareAndSwap", "", looked, few, changed, func(p *mapping[T]) error {
+			return did(p.m.CompareAndSwap(p.of(p.key), p.of(before), p.of(after)))
 		}},
-		{"state.Map.CompareAndDelete", "", looked, few, deleted, func(p *mapping) error {
-			return did(p.m.CompareAndDelete(p.key, before))
+		{"state.Map.CompareAndDelete", "", looked, few, deleted, func(p *mapping[T]) error {
+			return did(p.m.CompareAndDelete(p.of(p.key), p.of(before)))
 		}},
-		{"state.Map.Update", "", looked, few, changed, func(p *mapping) error {
-			return p.m.Update(p.key, func(v *uint64, _ bool) error { *v = after; return nil })
-		}},
-		{"state.AddTo", "", looked, few, changed, func(p *mapping) error {
-			_, err := state.AddTo(p.m, p.key, after-before)
-			return err
+		{"state.Map.Update", "", looked, few, changed, func(p *mapping[T]) error {
+			return p.m.Update(p.of(p.key), func(v *T, _ bool) error { *v = p.of(after); return nil })
 		}},
 	} {
-		all = append(all, o.asCase())
+		all = append(all, o.asCase(which, c))
 	}
 	return all
 }
