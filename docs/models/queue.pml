@@ -139,7 +139,7 @@ again:
 			:: tail - head < CAPACITY || reach != head && gets != 0 && dead[gets - 1]
 			fi;
 			if
-			/* (*queue).rescue */
+			/* queue/core.go: (*queue).rescue */
 			:: atomic { reach != head && gets != 0 && dead[gets - 1] -> gets = me + 1 };
 				call_finish(me);
 				gets = 0
@@ -179,7 +179,8 @@ proctype consumer(byte me)
 	byte b, k;
 	do
 	:: true ->
-		/* queue/get.go: (*Queue).take; queue/core.go: (*queue).enter, (*queue).mendGets */
+		/* queue/get.go: (*Queue).take
+		 * queue/core.go: (*queue).enter, (*queue).mendGets */
 		if
 		:: producing == 0 && sequence[SLOT(head)] != head + 1 -> break
 		:: sequence[SLOT(head)] == head + 1
@@ -203,14 +204,14 @@ proctype consumer(byte me)
 			atomic { assert(state[b - 1] == SETTLED); state[b - 1] = OWNED; owner[b - 1] = me };
 			mayDie(me);
 #endif
-			/* (*queue).intend */
+			/* queue/get.go: (*queue).intend */
 			taker = me;
 			mayDie(me);
 			credit = taken[me] + 1;
 			mayDie(me);
 			atomic { reach = head + 1; assert(order[head] == b && head == gone); gone++; took[me]++ };
 			mayDie(me);
-			/* (*queue).finish */
+			/* queue/get.go: (*queue).finish */
 			taken[me] = credit;
 			mayDie(me);
 #ifndef BREAK_TAKE
