@@ -69,6 +69,7 @@ type line[T any] struct {
 	content[T]
 	opts  []shm.ObjectOption
 	begun []uint64
+	drops bool // survivors put nothing, which would drop what is looked at
 	q     *queue.Queue[T]
 	added bool
 }
@@ -102,10 +103,13 @@ func (v *line[T]) open(a *crashlab.Actor) (err error) {
 
 // recover puts a message, which one who is stopped may keep it from.
 func (v *line[T]) recover(a *crashlab.Actor) error {
-	if a.Paused {
+	if a.Paused || v.added {
 		return nil
 	}
-	if v.added {
+	if v.drops {
+		if n := v.q.Len(); n < len(v.begun)-1 || n > len(v.begun) {
+			return fmt.Errorf("%d messages", n)
+		}
 		return nil
 	}
 	err := v.q.Put(a.Ctx, v.of(more))
@@ -400,7 +404,7 @@ func caseOf[T any](op operation[T], which string, c content[T], begun []uint64, 
 		states[state] = s
 	}
 	one.Play = func() crashlab.Play {
-		v := line[T]{content: c, opts: opts, begun: begun}
+		v := line[T]{content: c, opts: opts, begun: begun, drops: op.how != ""}
 		return crashlab.Play{
 			Setup: v.setup, Open: v.open, Recover: v.recover, Check: v.judge(states),
 			Victim: func(a *crashlab.Actor) error { return op.do(v.q, a) },
