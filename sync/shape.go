@@ -58,7 +58,7 @@ func (k *shape[S]) make(seg *shm.Segment, init func(*S), opts []shm.ObjectOption
 	for _, o := range opts {
 		o(&spec)
 	}
-	if spec.Variant&^k.variants != 0 {
+	if spec.Variant&^k.variants != 0 || spec.Bound != 0 {
 		return place{}, nil, fmt.Errorf("sync: make %s %q in segment %s: %w", k.kind, spec.Name, seg.Engine(), ErrOption)
 	}
 	o, err := seg.Engine().New(spec)

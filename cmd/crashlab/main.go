@@ -25,6 +25,7 @@ import (
 	poolcases "github.com/kindred-ipc/kindred/pool/crashcases"
 	"github.com/kindred-ipc/kindred/proc"
 	proccases "github.com/kindred-ipc/kindred/proc/crashcases"
+	queuecases "github.com/kindred-ipc/kindred/queue/crashcases"
 	ringcases "github.com/kindred-ipc/kindred/ring/crashcases"
 	shmcases "github.com/kindred-ipc/kindred/shm/crashcases"
 	statecases "github.com/kindred-ipc/kindred/state/crashcases"
@@ -35,7 +36,7 @@ import (
 func cases() []crashlab.Case {
 	var all []crashlab.Case
 	for _, some := range [][]crashlab.Case{
-		shmcases.Cases(), synccases.Cases(), ringcases.Cases(), statecases.Cases(), proccases.Cases(), poolcases.Cases(),
+		shmcases.Cases(), synccases.Cases(), ringcases.Cases(), queuecases.Cases(), statecases.Cases(), proccases.Cases(), poolcases.Cases(),
 	} {
 		all = append(all, some...)
 	}

@@ -41,6 +41,7 @@ const (
 	bothDie   = "-DDEATHS=2" // a reader and a writer
 	takers    = "-DPRODUCERS=1 -DEACH=2 -DMORTAL=6"
 	uneven    = "-DPUSHERS=3 -DUNEVEN"
+	once      = "-DDEATHS=1 -DEACH=1"
 	pushers   = "-DCONSUMERS=1 -DEACH=1 -DMORTAL=3"
 )
 
@@ -107,6 +108,14 @@ var checks = []check{
 	{model: "mutex", flags: two, lost: "NO_PRUNEPOKE"},
 	{model: "mutex", flags: three, lost: "NO_WATCH"},
 	{model: "mutex", flags: cancelled, lost: "BREAK_PASSON"},
+
+	{model: "queue", flags: once, quick: true},
+	{model: "queue"},
+	{model: "queue", flags: once, lost: "NO_MENDPUTS", quick: true},
+	{model: "queue", lost: "NO_RELEASE"},
+	{model: "queue", lost: "NO_MENDGETS"},
+	{model: "queue", lost: "BREAK_TAKE"},
+	{model: "queue", lost: "BREAK_CREDIT"},
 
 	{model: "rwmutex", flags: "-DROUNDS=2"},
 	{model: "rwmutex", flags: bothDie, quick: true},
@@ -194,7 +203,7 @@ var (
 func TestEveryFunctionThatAModelNamesExists(t *testing.T) {
 	models, err := filepath.Glob("*.pml")
 	require.NoError(t, err)
-	require.Len(t, models, 8)
+	require.Len(t, models, 9)
 	named := 0
 	for _, model := range models {
 		text, err := os.ReadFile(model)

@@ -10,6 +10,7 @@ import (
 type Spec struct {
 	Kind    Kind
 	Variant uint32 // flags of the kind's own package
+	Bound   uint64 // a limit of the kind's own package, 0: none
 	Layout  uint64 // hash of what the body is
 	Size    uint64 // of the body, in bytes
 	Name    string // "": none

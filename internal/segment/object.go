@@ -36,9 +36,15 @@ const (
 	KindList
 )
 
+// Kinds of package queue.
+const (
+	KindQueue Kind = 22
+)
+
 var kindNames = [...]string{"", "", "raw", "mutex", "semaphore", "spsc ring", "bytes ring",
 	"event", "once", "recursive mutex", "condition", "read-write mutex", "wait group", "barrier", "rows",
-	KindMPMC: "mpmc ring", KindBroadcast: "broadcast ring", KindValue: "value", KindArray: "array", KindMap: "map", KindList: "list"}
+	KindMPMC: "mpmc ring", KindBroadcast: "broadcast ring", KindValue: "value", KindArray: "array", KindMap: "map", KindList: "list",
+	KindQueue: "queue"}
 
 // String names the kind in words.
 func (k Kind) String() string {

@@ -30,6 +30,12 @@ func OwnerOf(word uint64) Owner { return Owner(word & ownerMask) }
 func (o Owner) slot() uint32       { return uint32(o & (1<<ownerSlotBits - 1)) }
 func (o Owner) generation() uint32 { return uint32(uint64(o) >> ownerSlotBits) }
 
+// Slot is the number of o's slot in the table of participants, which is less than Slots.
+func (o Owner) Slot() uint32 { return o.slot() }
+
+// Slots is how many participants the segment may have at a time.
+func (s *Segment) Slots() uint32 { return s.slots }
+
 // tagBits is how many bits a Tag has.
 const tagBits = 15
 

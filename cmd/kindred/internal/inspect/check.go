@@ -7,6 +7,7 @@ import (
 	"io"
 
 	"github.com/kindred-ipc/kindred/internal/segment"
+	"github.com/kindred-ipc/kindred/queue"
 	"github.com/kindred-ipc/kindred/ring"
 	"github.com/kindred-ipc/kindred/state"
 	"github.com/kindred-ipc/kindred/sync"
@@ -48,6 +49,8 @@ func checkObject(o segment.Object) error {
 		return nil
 	case segment.KindSPSC, segment.KindBytes, segment.KindBroadcast, segment.KindMPMC:
 		return ring.Check(o)
+	case segment.KindQueue:
+		return queue.Check(o)
 	case segment.KindValue, segment.KindArray, segment.KindList, segment.KindMap:
 		return state.Check(o)
 	}

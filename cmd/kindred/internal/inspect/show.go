@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/kindred-ipc/kindred/internal/segment"
+	"github.com/kindred-ipc/kindred/queue"
 	"github.com/kindred-ipc/kindred/ring"
 	"github.com/kindred-ipc/kindred/state"
 	"github.com/kindred-ipc/kindred/sync"
@@ -97,6 +98,8 @@ func stateOf(o segment.Object) (fmt.Stringer, error) {
 		return nil, nil
 	case segment.KindSPSC, segment.KindBytes:
 		return ring.Inspect(o)
+	case segment.KindQueue:
+		return queue.Inspect(o)
 	case segment.KindValue, segment.KindArray, segment.KindList, segment.KindMap:
 		return state.Inspect(o)
 	case segment.KindBroadcast:

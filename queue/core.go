@@ -1,0 +1,255 @@
+package queue
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"runtime"
+	"sync/atomic"
+	"time"
+
+	"github.com/kindred-ipc/kindred/internal/race"
+	"github.com/kindred-ipc/kindred/internal/segment"
+	"github.com/kindred-ipc/kindred/shm"
+)
+
+// noCopy has vet find handles that are copied.
+type noCopy struct{}
+
+func (*noCopy) Lock()   {}
+func (*noCopy) Unlock() {}
+
+// queue is a Queue whatever its messages are. See docs/QUEUE.md for who may make which move.
+type queue struct {
+	seg    *segment.Segment
+	first  uint64 // offset of the first slot in the segment
+	ref    shm.Ref
+	state  *queueState
+	table  []row
+	slots  origin
+	mask   uint64
+	stride uint64
+	lazy   uint64 // who waits for room is woken behind each lazy + 1 messages
+
+	capacity uint64
+	bound    uint64
+	flags    uint32
+	boxed    bool // slots are parcels
+
+	puts, gets        segment.Lock
+	items, room, idle *segment.Point
+	race              race.Word
+	fence             *atomic.Uint32 // an Add is a full fence
+}
+
+// queueOf is the queue that lies in an object, once that was checked.
+func queueOf(o segment.Object) (*queue, error) {
+	p, err := planIn(o)
+	if err != nil {
+		return nil, err
+	}
+	s, off := o.Segment(), o.Offset()
+	return &queue{
+		seg: s, first: off + p.data(), ref: o.Ref(), state: stateIn(o), table: rowsIn(o, p.rows), slots: slotsIn(o, p.rows),
+		mask: p.size - 1, stride: p.stride, lazy: min(max(p.size/64, 1), 1024) - 1,
+		capacity: p.capacity, bound: p.bound, flags: p.flags,
+		puts: s.PlainLockAt(off + putsOffset), gets: s.PlainLockAt(off + getsOffset),
+		items: s.Point(off+itemsOffset, segment.Shared),
+		room:  s.Point(off+roomOffset, segment.Shared),
+		idle:  s.Point(off+idleOffset, segment.Shared),
+		race:  race.At(s.ID(), off),
+		fence: new(atomic.Uint32),
+	}, nil
+}
+
+// What the race detector is told of, in words from the queue's place on: that a message was put, or done.
+const (
+	raceItems = iota
+	raceDone
+)
+
+func (q *queue) wrap(op string, err error) error {
+	if err == nil {
+		return nil
+	}
+	if q.seg.IsClosed() {
+		err = ErrClosed // whatever looked wrong was Close's zeros
+	}
+	return fmt.Errorf("queue: %s queue in segment %s: %w", op, q.seg, err)
+}
+
+// patience is how long a call that never blocks waits for one who is in the middle of what takes some ten nanoseconds.
+const patience = 100 * time.Millisecond
+
+// atOnce is the context of a call that never blocks.
+var atOnce context.Context = atOnceContext{context.Background()}
+
+type atOnceContext struct{ context.Context }
+
+// enter takes one of the two locks, and does what one who died with it left to do.
+func (q *queue) enter(ctx context.Context, l *segment.Lock) error {
+	if l.TryLock() {
+		return nil
+	}
+	if ctx != atOnce {
+		return q.inherit(l, l.LockSlow(ctx))
+	}
+	late, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	err := q.inherit(l, l.LockSlow(late))
+	if err != nil && errors.Is(err, context.DeadlineExceeded) {
+		err = ErrBusy
+	}
+	return err
+}
+
+// inherit mends what a lock guards if err says that its holder died, which is all that a death leaves to do.
+func (q *queue) inherit(l *segment.Lock, err error) error {
+	if !errors.Is(err, segment.ErrOwnerDied) {
+		return err
+	}
+	if l == &q.puts {
+		q.mendPuts()
+	} else {
+		q.mendGets()
+	}
+	return l.MarkConsistent()
+}
+
+// leave gives a lock up. An error says that the segment was closed before.
+func (q *queue) leave(l *segment.Lock) error { return l.Unlock() }
+
+// settle is what is left to do for a call that has committed, when who holds the lock could not give it up by a store, or
+// somebody waits for it. It fails if the segment was closed.
+func (q *queue) settle(l *segment.Lock, released bool) error {
+	if !released {
+		return l.UnlockSlow()
+	}
+	if !l.Unwanted() {
+		l.Wake()
+	}
+	return nil
+}
+
+// mendPuts finds the tail: who died may have committed a message, and not said so.
+func (q *queue) mendPuts() {
+	q.state.tail.Store(q.end())
+	q.state.limit.Store(0)
+}
+
+// end is the position behind the last message that is committed.
+func (q *queue) end() uint64 {
+	at := q.state.tail.Load()
+	for range q.mask + 1 {
+		if q.sequence(at).Load() != at+1 {
+			break
+		}
+		at++
+	}
+	return at
+}
+
+// mendGets goes on with what one was doing who died behind the point of no return.
+func (q *queue) mendGets() {
+	at, reach := q.state.head.Load(), q.state.reach.Load()
+	if n := reach - at; q.logged() && n > 0 && n <= q.capacity {
+		q.finish(at, reach, nil)
+	}
+}
+
+// logged reports whether to take messages is more than a store to head.
+func (q *queue) logged() bool { return q.boxed || q.flags&joinable != 0 }
+
+// halfway reports whether somebody has gets, and is behind the point of no return.
+func (q *queue) halfway() bool {
+	n := q.state.reach.Load() - q.state.head.Load()
+	return q.logged() && n > 0 && n <= q.capacity
+}
+
+// rescue finishes what one who has died with gets was doing, if there is one. asking is whether the kernel may be asked.
+func (q *queue) rescue(asking bool) {
+	if !q.halfway() {
+		return
+	}
+	holder, _ := q.gets.Holder()
+	if holder == 0 || asking && !q.seg.Gone(holder) || !asking && !q.seg.Swept(holder) {
+		return
+	}
+	if ok, err := q.gets.TrySlow(); ok {
+		if q.inherit(&q.gets, err) == nil {
+			_ = q.leave(&q.gets)
+		}
+	}
+}
+
+// glances is how often Len looks before it has others wait.
+const glances = 64
+
+// length is how many messages there are at one moment.
+func (q *queue) length() uint64 {
+	q.rescue(true)
+	for i := range glances {
+		if n, ok := q.glance(); ok {
+			return n
+		}
+		if i%8 == 7 {
+			runtime.Gosched()
+		}
+	}
+	if q.seg.Writable() == nil && q.enter(context.Background(), &q.gets) == nil {
+		defer func() { _ = q.leave(&q.gets) }()
+	}
+	n, _ := q.glance()
+	return n
+}
+
+// glance is how many messages there are, if nothing was taken meanwhile.
+func (q *queue) glance() (n uint64, ok bool) {
+	at := q.state.head.Load()
+	end := q.end()
+	return min(end-at, q.capacity), q.state.head.Load() == at
+}
+
+// seen reports whether a message is there to be taken, or may be.
+func (q *queue) seen() bool {
+	at := q.state.head.Load()
+	return q.sequence(at).Load() == at+1 || q.state.head.Load() != at
+}
+
+// isShut reports whether nothing can be put any more. What was put before is seen by who looks behind it.
+func (q *queue) isShut() bool {
+	shut := q.state.shut.Load() != 0
+	if race.Enabled && shut {
+		q.race.Acquire(raceItems)
+	}
+	return shut
+}
+
+// wake wakes those who sleep at p.
+func (q *queue) wake(p *segment.Point) {
+	if p.Event().Fenced() {
+		q.fence.Add(1) // what was published is seen by who does not see that he is to be woken
+	}
+	p.Broadcast()
+}
+
+// tellItems comes behind each message that was put.
+func (q *queue) tellItems() {
+	if !q.items.Event().Idle() {
+		q.wake(q.items)
+	}
+}
+
+// tellRoom comes behind messages that were taken, when that was done up to at.
+func (q *queue) tellRoom(at, n uint64) {
+	if q.room.Event().Idle() {
+		return
+	}
+	eager := q.state.eager.Load() != 0
+	if eager || at&^q.lazy != (at-n)&^q.lazy {
+		if eager {
+			q.state.eager.Store(0)
+		}
+		q.wake(q.room)
+	}
+}

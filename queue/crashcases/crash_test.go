@@ -1,0 +1,24 @@
+//go:build linux && amd64
+
+package crashcases
+
+import (
+	"testing"
+
+	"github.com/kindred-ipc/kindred/internal/crashlab/crashtest"
+)
+
+func TestMain(m *testing.M) { crashtest.Main(m, Cases()) }
+
+func TestKilledAnywhere(t *testing.T) { crashtest.Run(t, Cases()) }
+
+func TestEveryOperationHasACase(t *testing.T) {
+	const reads = "reads, and changes nothing"
+	const option = "asks for something that New does"
+	crashtest.Covered(t, "..", Cases(), map[string]string{
+		"queue.Joinable": option, "queue.FailWhenFull": option, "queue.DropOldest": option, "queue.MaxBytes": option,
+		"queue.Inspect": reads, "queue.Check": reads, "queue.QueueInfo.String": reads,
+		"queue.Queue.Cap":            "a constant",
+		"queue.AbandonedError.Error": "text", "queue.AbandonedError.Unwrap": "a constant",
+	})
+}

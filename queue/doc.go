@@ -1,0 +1,43 @@
+// Package queue carries messages of any type between processes.
+//
+// # Basics
+//
+// A Queue lies in a segment (package shm), and has any number of producers and consumers, in any processes:
+//
+//	q, err := queue.New[Job](seg, 1024, shm.Named("jobs"))
+//	err = q.Put(ctx, Job{...})              // in any process
+//
+//	q, err := queue.Open[Job](seg, "jobs")
+//	for job, err := range q.All(ctx) {      // in any other
+//		...
+//	}
+//
+// What is plain memory is copied as it is; a string, a []byte, and any other value is encoded, by Put, which says what is wrong
+// with a value that cannot be. A message may be as long as there is room for in the segment.
+//
+// A queue is bounded by a number of messages, and by bytes if it was made so (MaxBytes). A Put to a full queue waits, or fails
+// (FailWhenFull), or drops the oldest message (DropOldest). Shutdown ends the queue for all: it is drained, and then
+// ErrShutDown.
+//
+// In a queue that was made Joinable, who got a message says when it is done, and Join waits until all are.
+//
+// # Guarantees
+//
+// A message is in the segment when Put returns, and one consumer gets it. What one goroutine puts is got in its order. Len,
+// Full and Empty say what was the case at one moment of the call.
+//
+// Any process may be killed at any instruction. What it had put is there, once, and a put in which it was killed has happened, or has not;
+// a message that it had taken is gone with it, and in a queue that is Joinable counted, and reported by Join, once. What
+// its messages had of the heap is free again, at the latest when their slots are used. Others are not told, and wait for nothing
+// but the proof of the death.
+//
+// A process that is stopped is not dead. In the middle of a put, it keeps others from putting; of a get, from getting.
+// That is some ten nanoseconds of the call.
+//
+// Handles are safe for use by many goroutines. Messages that Get returns belong to the caller: nothing in them lies in the segment.
+//
+// # The race detector
+//
+// It is told that a put comes before the get of what was put, and Done before the Join that waited for it, for what goroutines of one
+// process do in Go's heap. It sees nothing of what lies in a segment.
+package queue

@@ -1,0 +1,16 @@
+package queue
+
+import (
+	"reflect"
+	"testing"
+
+	"github.com/kindred-ipc/kindred/internal/layouttest"
+)
+
+func TestTheDocumentHasTheLayout(t *testing.T) {
+	layouttest.Structs(t, "queue", reflect.TypeFor[queueState](), reflect.TypeFor[row](), reflect.TypeFor[parcel]())
+	layouttest.Constants(t, "queue", map[string]uint64{
+		"joinable": joinable, "failing": failing, "dropping": dropping,
+		"inline": inline, "slotHead": slotHead, "boxHead": boxHead, "queueLayout(uint64)": layoutOf[uint64](),
+	})
+}

@@ -1,0 +1,153 @@
+package queue
+
+import (
+	"fmt"
+
+	"github.com/kindred-ipc/kindred/internal/bulk"
+	"github.com/kindred-ipc/kindred/internal/segment"
+)
+
+// Messages that are no plain memory lie in parcels: short ones in the slot, others in a box, a block of the heap. What
+// makes it safe to say who frees a box is that its place has its generation, so one that was freed is not freed again:
+//
+//	named by                                  the box is
+//	nothing, or a slot that it is tied to     its maker's, whose death frees it
+//	the slot of a message                     the message's
+//	a slot before reach, not before head      who takes the message takes it; behind his death it is freed by who has gets next
+//	any other slot                            nobody's: one died before he committed the message; who writes to the slot frees it
+
+// pack is a message that was encoded, on its way into a parcel.
+type pack struct {
+	bytes []byte
+	box   segment.Block
+	boxed bool
+}
+
+func (p *pack) size() uint64 { return uint64(len(p.bytes)) }
+
+// pack encodes v, if that is no plain memory, and puts what is long into a box, which is this process's.
+func (q *Queue[T]) pack(v *T) (p pack, err error) {
+	if !q.boxed {
+		return p, nil
+	}
+	if p.bytes, err = q.codec.Append(nil, *v); err != nil || len(p.bytes) <= inline {
+		return p, err
+	}
+	n := uint64(len(p.bytes))
+	if q.bound > 0 && n > q.bound {
+		return p, fmt.Errorf("%d bytes, at most %d: %w", n, q.bound, ErrTooLarge)
+	}
+	if p.box, err = q.seg.Alloc(boxHead+n, 0); err != nil {
+		return p, err
+	}
+	p.boxed = true
+	bulk.Copy(p.box.Bytes()[boxHead:], p.bytes)
+	return p, nil
+}
+
+// unpack frees the box of a message that was not put.
+func (p *pack) unpack(failed bool) {
+	if failed && p.boxed {
+		_ = p.box.Free()
+	}
+}
+
+// store puts a message at the tail. The caller has puts.
+func (q *queue) store(at uint64, p *pack) error {
+	s := q.parcel(at)
+	if s.box != 0 {
+		q.release(s.box)
+		s.box = 0
+	}
+	if p.boxed {
+		if err := p.box.Tie(q.offset(at) + boxAt); err != nil {
+			return err
+		}
+		s.box = p.box.Place()
+		if err := p.box.Settle(); err != nil {
+			return err
+		}
+	} else {
+		copy(s.text[:], p.bytes)
+	}
+	s.size = p.size()
+	s.through = q.through(at) + p.size()
+	q.commit(&s.sequence, at)
+	q.state.tail.Store(at + 1)
+	return nil
+}
+
+// offset is where the slot of a position lies in the segment.
+func (q *queue) offset(at uint64) uint64 { return q.first + (at&q.mask)*q.stride }
+
+// through is how many bytes all messages before that position have, of which the last is in its slot still.
+func (q *queue) through(at uint64) uint64 {
+	if at == 0 {
+		return 0
+	}
+	return q.parcel(at - 1).through
+}
+
+// release frees the box that a word names, if it is one still.
+func (q *queue) release(place uint64) {
+	if place&7 != 0 {
+		return
+	}
+	if b, err := q.seg.BlockAt(place); err == nil {
+		_ = b.Free()
+	}
+}
+
+// catch is a message on its way out of a parcel.
+type catch struct {
+	short [inline]byte
+	size  uint64
+	box   segment.Block
+	boxed bool
+	err   error
+}
+
+// read copies what is in the slot at a position. A box is taken later: see finish.
+func (q *queue) read(at uint64, c *catch) {
+	s := q.parcel(at)
+	place := s.box
+	*c = catch{size: s.size}
+	if place == 0 {
+		if c.size > inline {
+			c.err = fmt.Errorf("%d bytes in a slot at %d: %w", c.size, at, ErrCorrupt)
+		}
+		c.short = s.text
+		return
+	}
+	var err error
+	if c.box, err = q.seg.BlockAt(place); err != nil || place&7 != 0 || c.box.Size() < boxHead || c.size > c.box.Size()-boxHead {
+		c.err = fmt.Errorf("%d bytes in a box at %#x: %w", c.size, place, ErrCorrupt)
+		return
+	}
+	c.boxed = true
+}
+
+// bytes is the message.
+func (c *catch) bytes() []byte {
+	if c.boxed {
+		return c.box.Bytes()[boxHead:][:c.size]
+	}
+	return c.short[:c.size]
+}
+
+// open decodes the message, and frees its box.
+func (q *Queue[T]) open(c *catch, v *T) error {
+	if c.err != nil {
+		return c.err
+	}
+	err := q.codec.Decode(c.bytes(), v)
+	if c.boxed {
+		if e := c.box.Free(); e != nil && err == nil {
+			err = e
+		}
+	}
+	if err != nil && q.seg.Self() != 0 {
+		err = fmt.Errorf("%w: %w", ErrCorrupt, err)
+	}
+	return err
+}
