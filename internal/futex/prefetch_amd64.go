@@ -10,7 +10,9 @@ import (
 
 // PrefetchWrite has the CPU fetch n lines that are written soon, and goes on: that of w, and of each stride bytes from there.
 // n is at least 1.
-func PrefetchWrite(w *word.Uint64, stride uintptr, n int) { prefetchWrite(unsafe.Pointer(w), stride, n) }
+func PrefetchWrite(w *word.Uint64, stride uintptr, n int) {
+	prefetchWrite(unsafe.Pointer(w), stride, n)
+}
 
 //go:noescape
 func prefetchWrite(p unsafe.Pointer, stride uintptr, n int)
