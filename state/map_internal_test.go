@@ -256,7 +256,7 @@ func TestAValueChangesThoughAllSlotsAreClaimed(t *testing.T) {
 	for i := range uint64(n) {
 		r := a.t.loadRoot()
 		require.Zero(t, r.cut())
-		at := a.t.at(r.level(), homeOf(a.t.hash(i), a.t.sizes[r.level()]))
+		at := bucketOf(t, a, i)
 		for s := range bucketSlots {
 			_, _ = at.claim(s, b.t.claim)
 		}
@@ -280,6 +280,13 @@ func TestAValueChangesThoughAllSlotsAreClaimed(t *testing.T) {
 		require.True(t, ok)
 		require.Equal(t, i, got)
 	}
+}
+
+// bucketOf is the bucket in which a key is.
+func bucketOf(t *testing.T, m *Map[uint64, uint64], key uint64) *bucket {
+	s := search{key: key, hash: m.t.hash(key), root: m.t.loadRoot()}
+	require.Equal(t, there, m.t.seek(&s))
+	return s.b
 }
 
 // Those who hold all slots may be at work: the table does not grow for it at once.
@@ -319,10 +326,9 @@ func TestARootThatGoesBackEndsACall(t *testing.T) {
 	calls := 0
 	require.ErrorIs(t, a.Update(1, func(v *uint64, _ bool) error {
 		if calls++; calls == 1 {
-			s := search{key: 1, hash: a.t.hash(1), root: now}
-			require.Equal(t, there, a.t.seek(&s))
+			at := bucketOf(t, a, 1)
 			a.t.state.root.Store(uint64(last))
-			s.b.header.Add(uint64(versionStep))
+			at.header.Add(uint64(versionStep))
 		}
 		return nil
 	}), ErrCorrupt)
