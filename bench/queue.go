@@ -105,7 +105,7 @@ var queueConsumer = proc.Func("bench/queue/consumer", func(ctx context.Context, 
 func measureChannel(_ context.Context, j Job) (float64, error) {
 	there, back := make(chan uint64, j.Capacity), make(chan uint64)
 	go func() {
-		want := j.Salt
+		want := j.PeerSalt
 		for _, n := range []uint64{j.Warm, j.N} {
 			for end := want + n; want != end; want++ {
 				expect(<-there, want, "consumer")

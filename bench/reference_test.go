@@ -40,6 +40,7 @@ var referenceJobs = []struct {
 	{"Boost's allocator alone", "boost_allocate.cc", "alone", Job{N: 500, Warm: 50}},
 	{"Boost's allocator, two processes", "boost_allocate.cc", "both", Job{N: 500, Warm: 50}},
 	{"Boost's map", "boost_map.cc", "", Job{N: 500}},
+	{"Boost's map of strings", "boost_map_bytes.cc", "", Job{N: 500}},
 	{"work, no payload", "work.c", "", Job{N: 200, Warm: 20, Steps: 2}},
 	{"clock, no payload", "clock.c", "", Job{N: 200, Warm: 20}},
 }
