@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"math"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -12,6 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"pgregory.net/rapid"
 
+	"github.com/kindred-ipc/kindred/internal/race"
 	"github.com/kindred-ipc/kindred/shm"
 	"github.com/kindred-ipc/kindred/state"
 )
@@ -35,6 +37,9 @@ func TestAMapIsLikeAMap(t *testing.T) {
 		func(n uint64) odd { return odd{byte(n), 1, 2} }))
 	t.Run("floats", likeMap(func(n uint64) float32 { return float32(n) }, func(n uint64) int16 { return int16(n) }))
 	t.Run("strings", likeMap(name, name))
+	if race.Enabled {
+		return // what follows takes a minute, and there is one goroutine
+	}
 	t.Run("long ones by large ones", likeMap(func(n uint64) triple { return tripleOf(n%40, 1) },
 		func(n uint64) string { return strings.Repeat(name(n), 300) }))
 	t.Run("boxes by words", likeMap(func(n uint64) uint16 { return uint16(n) }, deedOf))
@@ -603,7 +608,11 @@ func TestWhatAMapOfBytesAllocates(t *testing.T) {
 	require.NoError(t, err)
 	value := make([]byte, 40)
 	require.NoError(t, m.Set("key", value))
-	require.LessOrEqual(t, testing.AllocsPerRun(100, func() { _, _, _ = m.Get("key") }), 1.0, "the value")
+	most := 1.0 // the value
+	if race.Enabled || runtime.GOARCH != "amd64" {
+		most++ // the box is copied first, by loads that count as atomic
+	}
+	require.LessOrEqual(t, testing.AllocsPerRun(100, func() { _, _, _ = m.Get("key") }), most)
 	require.LessOrEqual(t, testing.AllocsPerRun(100, func() { _ = m.Set("key", value) }), 6.0)
 }
 
