@@ -11,6 +11,9 @@ var (
 	ErrClosed = segment.ErrClosed
 	// ErrCorrupt: something in the object contradicts itself. It is shm.ErrCorrupt.
 	ErrCorrupt = segment.ErrCorrupt
+	// ErrBusy: an observer, who can keep nobody from it, looked a thousand times at what others changed all the time, and
+	// never saw it in one state.
+	ErrBusy = errors.New("changed all the time")
 	// ErrRange: an index or a length that the Array does not have.
 	ErrRange = errors.New("out of range")
 	// ErrEmpty: the List has no elements.

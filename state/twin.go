@@ -78,6 +78,7 @@ func (t *twin) readSlow(dst []byte, l *segment.Lock) error {
 // persist is for a reader whose looks were all in vain. Between further ones it asks for the lock, for a while each time.
 // look reports whether it saw one state, which it does under the lock.
 func persist(l *segment.Lock, look func() (bool, error)) error {
+	observer := false
 	for i := range rounds {
 		if done, err := look(); done {
 			return err
@@ -91,10 +92,14 @@ func persist(l *segment.Lock, look func() (bool, error)) error {
 			_, err = look()
 			return errors.Join(err, l.Unlock())
 		case errors.Is(err, segment.ErrReadOnly):
+			observer = true
 			stepBack(i)
 		case !over:
 			return err
 		}
+	}
+	if observer {
+		return fmt.Errorf("no look in %d found it unchanged: %w", rounds, ErrBusy)
 	}
 	return fmt.Errorf("it changes without end under a lock that is held: %w", ErrCorrupt)
 }
