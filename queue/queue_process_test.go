@@ -24,21 +24,10 @@ func (k task) open(ctx context.Context) (q *queue.Queue[string], err error) {
 	return queue.From[string](proc.Segments(ctx)[0], k.Queue)
 }
 
-// start starts a process that does not outlive the test.
-func start(t *testing.T, f *proc.Function[task], seg *shm.Segment, k task) *proc.Process {
-	t.Helper()
-	p, err := f.Start(bounded(t), k, proc.Share(seg))
-	require.NoError(t, err)
-	t.Cleanup(func() { require.NoError(t, p.Close()) })
-	return p
-}
-
-// kill kills the child, and waits until it is reaped.
-func kill(t *testing.T, p *proc.Process) {
-	t.Helper()
-	require.NoError(t, p.Kill())
-	<-p.Done()
-}
+var (
+	start = proctest.Start[task]
+	kill  = proctest.Kill
+)
 
 // sweep sweeps those who are dead.
 func sweep(seg *shm.Segment) error {

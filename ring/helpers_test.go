@@ -1,9 +1,7 @@
 package ring_test
 
 import (
-	"context"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -12,19 +10,10 @@ import (
 	"github.com/kindred-ipc/kindred/shm"
 )
 
-// bounded ends long after any test should have, so that a hang is an error with a line.
-func bounded(t testing.TB) context.Context {
-	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
-	t.Cleanup(cancel)
-	return ctx
-}
-
-// over is a context that has ended.
-func over() context.Context {
-	ctx, cancel := context.WithCancel(context.Background())
-	cancel()
-	return ctx
-}
+var (
+	bounded = proctest.Bounded
+	over    = proctest.Over
+)
 
 // twins are two participants of one segment, as two processes have them.
 func twins(t testing.TB) (a, b *shm.Segment) {

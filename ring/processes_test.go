@@ -6,6 +6,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/kindred-ipc/kindred/internal/proctest"
 	"github.com/kindred-ipc/kindred/proc"
 	"github.com/kindred-ipc/kindred/ring"
 	"github.com/kindred-ipc/kindred/shm"
@@ -52,21 +53,10 @@ func child(name string, run func(ctx context.Context, k task) error) *proc.Funct
 	})
 }
 
-// start starts a process that does not outlive the test.
-func start(t *testing.T, f *proc.Function[task], seg *shm.Segment, k task, opts ...proc.Option) *proc.Process {
-	t.Helper()
-	p, err := f.Start(bounded(t), k, append(opts, proc.Share(seg))...)
-	require.NoError(t, err)
-	t.Cleanup(func() { require.NoError(t, p.Close()) })
-	return p
-}
-
-// kill kills the child, and waits until it is reaped.
-func kill(t *testing.T, p *proc.Process) {
-	t.Helper()
-	require.NoError(t, p.Kill())
-	<-p.Done()
-}
+var (
+	start = proctest.Start[task]
+	kill  = proctest.Kill
+)
 
 // segmentOf makes a segment that is closed after the test.
 func segmentOf(t *testing.T) *shm.Segment {

@@ -12,16 +12,13 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/kindred-ipc/kindred/internal/proctest"
 	"github.com/kindred-ipc/kindred/proc"
 	"github.com/kindred-ipc/kindred/shm"
 	"github.com/kindred-ipc/kindred/sync"
 )
 
-func bounded(t testing.TB) context.Context {
-	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
-	t.Cleanup(cancel)
-	return ctx
-}
+var bounded = proctest.Bounded
 
 // meeting is where processes open or create segments all at the same time.
 type meeting struct {

@@ -6,6 +6,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/kindred-ipc/kindred/internal/proctest"
 	"github.com/kindred-ipc/kindred/internal/segment"
 	"github.com/kindred-ipc/kindred/proc"
 	"github.com/kindred-ipc/kindred/shm"
@@ -81,15 +82,7 @@ func actor(name string, act func(ctx context.Context, s stage, p props) error) *
 // start starts a process on the stage, which does not outlive the test.
 func start(t *testing.T, f *proc.Function[stage], s stage, p props, opts ...proc.Option) *proc.Process {
 	t.Helper()
-	child, err := f.Start(bounded(t), s, append(opts, proc.Share(p.seg))...)
-	require.NoError(t, err)
-	t.Cleanup(func() { require.NoError(t, child.Close()) })
-	return child
+	return proctest.Start(t, f, p.seg, s, opts...)
 }
 
-// kill kills the child, and waits until it is reaped.
-func kill(t *testing.T, child *proc.Process) {
-	t.Helper()
-	require.NoError(t, child.Kill())
-	<-child.Done()
-}
+var kill = proctest.Kill

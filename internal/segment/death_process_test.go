@@ -23,11 +23,10 @@ import (
 	"github.com/kindred-ipc/kindred/shm"
 )
 
-func bounded(t testing.TB) context.Context {
-	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
-	t.Cleanup(cancel)
-	return ctx
-}
+var (
+	bounded = proctest.Bounded
+	kill    = proctest.Kill
+)
 
 func segmentOf(t *testing.T, opts ...shm.Option) *shm.Segment {
 	t.Helper()
@@ -40,16 +39,7 @@ func segmentOf(t *testing.T, opts ...shm.Option) *shm.Segment {
 // start starts a process that is attached to s, and does not outlive the test.
 func start[A any](t *testing.T, f *proc.Function[A], args A, s *shm.Segment) *proc.Process {
 	t.Helper()
-	p, err := f.Start(bounded(t), args, proc.Share(s))
-	require.NoError(t, err)
-	t.Cleanup(func() { require.NoError(t, p.Close()) })
-	return p
-}
-
-func kill(t *testing.T, p *proc.Process) {
-	t.Helper()
-	require.NoError(t, p.Kill())
-	<-p.Done()
+	return proctest.Start(t, f, s, args)
 }
 
 // owner is the participant that the process p is.
