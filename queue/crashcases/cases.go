@@ -267,39 +267,11 @@ func makeCases() []crashlab.Case {
 	}
 }
 
-// making is a case of an object that is there in the end, whoever made it.
+// making is the case of a call that makes an object.
 func making(name string, create func(*crashlab.Actor) error) crashlab.Case {
 	return crashlab.Case{
 		Name: name, Covers: []string{name}, States: []string{"absent", "there"},
-		Play: func() crashlab.Play {
-			return crashlab.Play{
-				Victim: create,
-				Recover: func(a *crashlab.Actor) error {
-					err := useNew(a)
-					if !errors.Is(err, shm.ErrNotExist) {
-						if err == nil {
-							a.Say("there")
-						}
-						return err
-					}
-					if a.Paused { // the victim may hold the heap's lock, for which New waits without a context
-						<-a.Ctx.Done()
-						return a.Ctx.Err()
-					}
-					// Both survivors may come here, and one of them makes it.
-					if err := create(a); err != nil && !errors.Is(err, shm.ErrExist) {
-						return err
-					}
-					return useNew(a)
-				},
-				Check: func(a *crashlab.Actor) (string, error) {
-					if len(a.Said) >= 2 { // it was there for both, so neither of them made it
-						return "there", useNew(a)
-					}
-					return "absent", useNew(a)
-				},
-			}
-		},
+		Play: func() crashlab.Play { return crashlab.Making(create, useNew) },
 	}
 }
 

@@ -271,39 +271,10 @@ func useValue(a *crashlab.Actor) error {
 	return v.Update(a.Ctx, func(s *sum) error { *s = sumOf(s.A + more); return nil })
 }
 
-// making is the case of a call that makes an object: it is there, whole, or it is not, and then somebody
-// else can make it.
+// making is the case of a call that makes an object.
 func making(name string, states []string, create, use func(*crashlab.Actor) error) crashlab.Case {
 	return crashlab.Case{
 		Name: name, Covers: []string{name}, States: states,
-		Play: func() crashlab.Play {
-			return crashlab.Play{
-				Victim: create,
-				Recover: func(a *crashlab.Actor) error {
-					err := use(a)
-					if !errors.Is(err, shm.ErrNotExist) {
-						if err == nil {
-							a.Say("there")
-						}
-						return err
-					}
-					if a.Paused { // the victim may hold the heap's lock, for which New waits without a context
-						<-a.Ctx.Done()
-						return a.Ctx.Err()
-					}
-					// Both survivors may come here, and one of them makes it.
-					if err := create(a); err != nil && !errors.Is(err, shm.ErrExist) {
-						return err
-					}
-					return use(a)
-				},
-				Check: func(a *crashlab.Actor) (string, error) {
-					if len(a.Said) >= 2 { // it was there for both, so neither of them made it
-						return "there", use(a)
-					}
-					return "absent", use(a)
-				},
-			}
-		},
+		Play: func() crashlab.Play { return crashlab.Making(create, use) },
 	}
 }

@@ -118,7 +118,7 @@ func condCases() []crashlab.Case {
 		{
 			Name: "sync.NewCond", Covers: []string{"sync.NewCond"}, States: []string{"absent", "there"},
 			Play: func() crashlab.Play {
-				return making(func(a *crashlab.Actor) error {
+				return crashlab.Making(func(a *crashlab.Actor) error {
 					_, err := sync.NewCond(a.Segment, shm.Named("new"))
 					return err
 				}, func(a *crashlab.Actor) error {

@@ -59,7 +59,7 @@ func eventCases() []crashlab.Case {
 		{
 			Name: "sync.NewEvent", Covers: []string{"sync.NewEvent"}, States: []string{"absent", "there"},
 			Play: func() crashlab.Play {
-				return making(func(a *crashlab.Actor) error {
+				return crashlab.Making(func(a *crashlab.Actor) error {
 					_, err := sync.NewEvent(a.Segment, shm.Named("new"))
 					return err
 				}, func(a *crashlab.Actor) error {

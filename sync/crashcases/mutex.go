@@ -141,7 +141,7 @@ func mutexCases() []crashlab.Case {
 		{
 			Name: "sync.NewMutex", Covers: []string{"sync.NewMutex"}, States: []string{"absent", "there"},
 			Play: func() crashlab.Play {
-				return making(func(a *crashlab.Actor) error {
+				return crashlab.Making(func(a *crashlab.Actor) error {
 					_, err := sync.NewMutex(a.Segment, shm.Named("new"))
 					return err
 				}, func(a *crashlab.Actor) error {
@@ -348,35 +348,4 @@ func (d *door) spoiled(a *crashlab.Actor) error {
 		return err
 	}
 	return nil
-}
-
-// making is the play of an operation that makes the object "new", which use opens and tries.
-func making(create, use func(*crashlab.Actor) error) crashlab.Play {
-	return crashlab.Play{
-		Victim: create,
-		Recover: func(a *crashlab.Actor) error {
-			err := use(a)
-			if !errors.Is(err, shm.ErrNotExist) {
-				if err == nil {
-					a.Say("there")
-				}
-				return err
-			}
-			if a.Paused { // the victim may hold the heap's lock, for which New waits without a context
-				<-a.Ctx.Done()
-				return a.Ctx.Err()
-			}
-			// Both survivors may come here, and one of them makes it.
-			if err := create(a); err != nil && !errors.Is(err, shm.ErrExist) {
-				return err
-			}
-			return use(a)
-		},
-		Check: func(a *crashlab.Actor) (string, error) {
-			if len(a.Said) >= 2 { // it was there for both, so neither of them made it
-				return "there", use(a)
-			}
-			return "absent", use(a)
-		},
-	}
 }

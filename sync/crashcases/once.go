@@ -44,7 +44,7 @@ func onceCases() []crashlab.Case {
 		{
 			Name: "sync.NewOnce", Covers: []string{"sync.NewOnce"}, States: []string{"absent", "there"},
 			Play: func() crashlab.Play {
-				return making(func(a *crashlab.Actor) error {
+				return crashlab.Making(func(a *crashlab.Actor) error {
 					_, err := sync.NewOnce(a.Segment, shm.Named("new"))
 					return err
 				}, func(a *crashlab.Actor) error {

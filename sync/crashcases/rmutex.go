@@ -62,7 +62,7 @@ func rmutexCases() []crashlab.Case {
 		{
 			Name: "sync.NewRMutex", Covers: []string{"sync.NewRMutex"}, States: []string{"absent", "there"},
 			Play: func() crashlab.Play {
-				return making(func(a *crashlab.Actor) error {
+				return crashlab.Making(func(a *crashlab.Actor) error {
 					_, err := sync.NewRMutex(a.Segment, shm.Named("new"))
 					return err
 				}, func(a *crashlab.Actor) error {

@@ -263,7 +263,7 @@ func rowsCases() []crashlab.Case {
 		{
 			Name: "sync.NewWaitGroup", Covers: []string{"sync.NewWaitGroup"}, States: []string{"absent", "there"},
 			Play: func() crashlab.Play {
-				return making(func(a *crashlab.Actor) error {
+				return crashlab.Making(func(a *crashlab.Actor) error {
 					_, err := sync.NewWaitGroup(a.Segment, shm.Named("new"))
 					return err
 				}, func(a *crashlab.Actor) error {
@@ -309,7 +309,7 @@ func rowsCases() []crashlab.Case {
 		{
 			Name: "sync.NewBarrier", Covers: []string{"sync.NewBarrier", "sync.Leaving"}, States: []string{"absent", "there"},
 			Play: func() crashlab.Play {
-				return making(func(a *crashlab.Actor) error {
+				return crashlab.Making(func(a *crashlab.Actor) error {
 					_, err := sync.NewBarrier(a.Segment, 1, shm.Named("new"))
 					return err
 				}, func(a *crashlab.Actor) error {

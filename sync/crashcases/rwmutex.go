@@ -168,7 +168,7 @@ func rwMutexCases() []crashlab.Case {
 		{
 			Name: "sync.NewRWMutex", Covers: []string{"sync.NewRWMutex"}, States: []string{"absent", "there"},
 			Play: func() crashlab.Play {
-				return making(func(a *crashlab.Actor) error {
+				return crashlab.Making(func(a *crashlab.Actor) error {
 					_, err := sync.NewRWMutex(a.Segment, shm.Named("new"))
 					return err
 				}, func(a *crashlab.Actor) (err error) {

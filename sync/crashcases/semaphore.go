@@ -135,7 +135,7 @@ func semaphoreCases() []crashlab.Case {
 		{
 			Name: "sync.NewSemaphore", Covers: []string{"sync.NewSemaphore"}, States: []string{"absent", "there"},
 			Play: func() crashlab.Play {
-				return making(func(a *crashlab.Actor) error {
+				return crashlab.Making(func(a *crashlab.Actor) error {
 					_, err := sync.NewSemaphore(a.Segment, permits, shm.Named("new"))
 					return err
 				}, func(a *crashlab.Actor) error {
