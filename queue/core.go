@@ -151,8 +151,7 @@ func (q *queue) end() uint64 {
 
 // mendGets goes on with what one was doing who died behind the point of no return.
 func (q *queue) mendGets() {
-	at, reach := q.state.head.Load(), q.state.reach.Load()
-	if n := reach - at; q.logged() && n > 0 && n <= q.capacity {
+	if at, reach := q.taking(); reach != at {
 		q.finish(at, reach, nil)
 	}
 }
@@ -160,10 +159,20 @@ func (q *queue) mendGets() {
 // logged reports whether to take messages is more than a store to head.
 func (q *queue) logged() bool { return q.boxed || q.flags&joinable != 0 }
 
-// halfway reports whether somebody has gets, and is behind the point of no return.
+// taking is from where to where messages are being taken, by one who has gets and is behind the point of no return; nowhere,
+// if nobody is.
+func (q *queue) taking() (at, reach uint64) {
+	at, reach = q.state.head.Load(), q.state.reach.Load()
+	if !q.logged() || reach-at > q.capacity {
+		reach = at
+	}
+	return at, reach
+}
+
+// halfway reports whether somebody is.
 func (q *queue) halfway() bool {
-	n := q.state.reach.Load() - q.state.head.Load()
-	return q.logged() && n > 0 && n <= q.capacity
+	at, reach := q.taking()
+	return reach != at
 }
 
 // rescue finishes what one who has died with gets was doing, if there is one. asking is whether the kernel may be asked.
