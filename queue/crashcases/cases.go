@@ -7,8 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strconv"
-	"strings"
 
 	"github.com/kindred-ipc/kindred/internal/crashlab"
 	"github.com/kindred-ipc/kindred/queue"
@@ -17,47 +15,14 @@ import (
 
 // Cases are all of them.
 func Cases() []crashlab.Case {
-	return slices.Concat(makeCases(), casesOf("", inWords), casesOf(", of texts", inTexts), casesOf(", of texts, joinable", inTexts, queue.Joinable()),
+	return slices.Concat(makeCases(), casesOf("", crashlab.Words), casesOf(", of texts", inTexts), casesOf(", of texts, joinable", inTexts, queue.Joinable()),
 		joinCases())
 }
 
-// content is what messages say: a number each, by which it is seen whether they are whole.
-type content[T any] struct {
-	of   func(uint64) T
-	tell func(T) (uint64, error)
-}
+type content[T any] = crashlab.Content[T]
 
-var (
-	inWords = content[uint64]{func(n uint64) uint64 { return n }, func(n uint64) (uint64, error) { return n, nil }}
-	inTexts = content[string]{textOf, func(s string) (uint64, error) {
-		n, err := strconv.ParseUint(strings.TrimRight(s, "x"), 10, 64)
-		if err == nil && s != textOf(n) {
-			err = fmt.Errorf("torn: %q", s)
-		}
-		return n, err
-	}}
-)
-
-// textOf is in the slot if n is even, and else in a box.
-func textOf(n uint64) string { return strconv.FormatUint(n, 10) + strings.Repeat("x", int(n%2)*100) }
-
-func (c content[T]) all(numbers ...uint64) (messages []T) {
-	for _, n := range numbers {
-		messages = append(messages, c.of(n))
-	}
-	return messages
-}
-
-func (c content[T]) took(x T, err error, n uint64) error {
-	if err != nil {
-		return err
-	}
-	got, err := c.tell(x)
-	if err == nil && got != n {
-		err = fmt.Errorf("took %d and not %d", got, n)
-	}
-	return err
-}
+// inTexts has each second message in a box, and the others in their slots.
+var inTexts = crashlab.Texts(func(n uint64) int { return int(n%2) * 100 })
 
 // more is what survivors put.
 const more = 101
@@ -80,7 +45,7 @@ func (v *line[T]) setup(a *crashlab.Actor) error {
 		return err
 	}
 	// Not from the first slot on.
-	if _, err := q.PutMany(a.Ctx, v.all(50, 51, 52, 53, 54)); err != nil {
+	if _, err := q.PutMany(a.Ctx, v.All(50, 51, 52, 53, 54)); err != nil {
 		return err
 	}
 	if _, err := q.GetMany(a.Ctx, make([]T, 5)); err != nil {
@@ -92,7 +57,7 @@ func (v *line[T]) setup(a *crashlab.Actor) error {
 	if !errors.Is(err, queue.ErrDone) && !errors.Is(err, queue.ErrNotJoinable) {
 		return err
 	}
-	_, err = q.PutMany(a.Ctx, v.all(v.begun...))
+	_, err = q.PutMany(a.Ctx, v.All(v.begun...))
 	return err
 }
 
@@ -112,7 +77,7 @@ func (v *line[T]) recover(a *crashlab.Actor) error {
 		}
 		return nil
 	}
-	err := v.q.Put(a.Ctx, v.of(more))
+	err := v.q.Put(a.Ctx, v.Of(more))
 	if errors.Is(err, queue.ErrShutDown) {
 		return nil
 	}
@@ -137,7 +102,7 @@ func (v *line[T]) drain() (all []uint64, err error) {
 		if err != nil {
 			return nil, err
 		}
-		number, err := v.tell(x)
+		number, err := v.Tell(x)
 		if err != nil {
 			return nil, err
 		}
@@ -162,13 +127,13 @@ func (v *line[T]) judge(states map[string][]uint64) func(*crashlab.Actor) (strin
 		}
 		// What was put, and not committed, is freed by who uses its slot.
 		for i := range uint64(2 * capacity) {
-			if err := v.q.Put(a.Ctx, v.of(i)); errors.Is(err, queue.ErrShutDown) {
+			if err := v.q.Put(a.Ctx, v.Of(i)); errors.Is(err, queue.ErrShutDown) {
 				break
 			} else if err != nil {
 				return "", err
 			}
 			x, err := v.q.Get(a.Ctx)
-			if err := v.took(x, err, i); err != nil {
+			if err := v.Took(x, err, i); err != nil {
 				return "", err
 			}
 		}
@@ -217,11 +182,11 @@ func (v *line[T]) join(a *crashlab.Actor, n int) error {
 // storm puts and gets in all ways.
 func (v *line[T]) storm(a *crashlab.Actor) error {
 	for _, f := range []func() error{
-		func() error { _, err := v.q.TryPut(v.of(5)); return err },
+		func() error { _, err := v.q.TryPut(v.Of(5)); return err },
 		func() error { _, _, err := v.q.TryGet(); return err },
-		func() error { _, err := v.q.TryPut(v.of(6)); return err },
+		func() error { _, err := v.q.TryPut(v.Of(6)); return err },
 		func() error { v.q.Len(); return nil },
-		func() error { _, err := v.q.TryPut(v.of(7)); return err },
+		func() error { _, err := v.q.TryPut(v.Of(7)); return err },
 		func() error { _, _, err := v.q.TryGet(); return err },
 	} {
 		if err := f(); err != nil {
@@ -309,22 +274,22 @@ func casesOf[T any](which string, c content[T], opts ...shm.ObjectOption) []cras
 		},
 	}}
 	for _, op := range []operation[T]{
-		{"Put", "", [][]uint64{begun, {1, 2, 3, 9}}, func(q *queue.Queue[T], a *crashlab.Actor) error { return q.Put(a.Ctx, c.of(9)) }},
+		{"Put", "", [][]uint64{begun, {1, 2, 3, 9}}, func(q *queue.Queue[T], a *crashlab.Actor) error { return q.Put(a.Ctx, c.Of(9)) }},
 		{"TryPut", "", [][]uint64{begun, {1, 2, 3, 9}}, func(q *queue.Queue[T], _ *crashlab.Actor) error {
-			ok, err := q.TryPut(c.of(9))
+			ok, err := q.TryPut(c.Of(9))
 			return did(ok, err)
 		}},
 		{"PutMany", "", [][]uint64{begun, {1, 2, 3, 7}, {1, 2, 3, 7, 8}}, func(q *queue.Queue[T], a *crashlab.Actor) error {
-			_, err := q.PutMany(a.Ctx, c.all(7, 8))
+			_, err := q.PutMany(a.Ctx, c.All(7, 8))
 			return err
 		}},
 		{"Get", "", [][]uint64{begun, {2, 3}}, func(q *queue.Queue[T], a *crashlab.Actor) error {
 			x, err := q.Get(a.Ctx)
-			return c.took(x, err, 1)
+			return c.Took(x, err, 1)
 		}},
 		{"TryGet", "", [][]uint64{begun, {2, 3}}, func(q *queue.Queue[T], _ *crashlab.Actor) error {
 			x, ok, err := q.TryGet()
-			return c.took(x, did(ok, err), 1)
+			return c.Took(x, did(ok, err), 1)
 		}},
 		{"GetMany", "", [][]uint64{begun, {3}}, func(q *queue.Queue[T], a *crashlab.Actor) error {
 			_, err := q.GetMany(a.Ctx, make([]T, 2))
@@ -347,13 +312,13 @@ func casesOf[T any](which string, c content[T], opts ...shm.ObjectOption) []cras
 	full := []uint64{1, 2, 3, 4, 5, 6}
 	return append(all, caseOf(operation[T]{
 		"Put", "that drops the oldest", [][]uint64{full, {2, 3, 4, 5, 6}, {2, 3, 4, 5, 6, 7}},
-		func(q *queue.Queue[T], a *crashlab.Actor) error { return q.Put(a.Ctx, c.of(7)) },
+		func(q *queue.Queue[T], a *crashlab.Actor) error { return q.Put(a.Ctx, c.Of(7)) },
 	}, which, c, full, append(slices.Clip(opts), queue.DropOldest(), queue.MaxBytes(6*int(sizeIn(c, full))))))
 }
 
 // sizeIn is how many bytes a message has in the mean, in a queue that is full with those.
 func sizeIn[T any](c content[T], numbers []uint64) (n uint64) {
-	for _, x := range c.all(numbers...) {
+	for _, x := range c.All(numbers...) {
 		if s, ok := any(x).(string); ok {
 			n += uint64(len(s))
 		} else {
@@ -402,7 +367,7 @@ func joinCases() []crashlab.Case {
 				Setup: v.setup, Open: v.open, Recover: v.recover, Check: v.judge(states),
 				Ready: func(a *crashlab.Actor) error {
 					x, err := v.q.Get(a.Ctx)
-					return v.took(x, err, 1)
+					return v.Took(x, err, 1)
 				},
 				Victim: func(a *crashlab.Actor) error { return do(v.q, a) },
 			}

@@ -5,8 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strconv"
-	"strings"
 
 	"github.com/kindred-ipc/kindred/internal/crashlab"
 	"github.com/kindred-ipc/kindred/shm"
@@ -20,44 +18,13 @@ type lists[T any] struct {
 	added bool
 }
 
-// content is what elements say: a number each, by which it is seen whether they are whole.
-type content[T any] struct {
-	of   func(uint64) T
-	tell func(T) (uint64, error)
-}
+type content[T any] = crashlab.Content[T]
 
 var (
-	inSums  = content[sum]{sumOf, func(s sum) (uint64, error) { return s.A, s.check() }}
-	inTexts = content[string]{textOf, func(s string) (uint64, error) {
-		n, err := strconv.ParseUint(strings.TrimRight(s, "x"), 10, 64)
-		if err == nil && s != textOf(n) {
-			err = fmt.Errorf("torn: %q", s)
-		}
-		return n, err
-	}}
+	inSums = content[sum]{Of: sumOf, Tell: func(s sum) (uint64, error) { return s.A, s.check() }}
+	// inTexts has several lengths, which take blocks of several classes.
+	inTexts = crashlab.Texts(func(n uint64) int { return int(n%7) * 30 })
 )
-
-// textOf has several lengths, which take blocks of several classes.
-func textOf(n uint64) string { return strconv.FormatUint(n, 10) + strings.Repeat("x", int(n%7)*30) }
-
-func (c content[T]) all(numbers ...uint64) (elements []T) {
-	for _, n := range numbers {
-		elements = append(elements, c.of(n))
-	}
-	return elements
-}
-
-// took is an error unless an element was taken that says n.
-func (c content[T]) took(x T, err error, n uint64) error {
-	if err != nil {
-		return err
-	}
-	got, err := c.tell(x)
-	if err == nil && got != n {
-		err = fmt.Errorf("took %d and not %d", got, n)
-	}
-	return err
-}
 
 // The elements at first. The block has room for one more, so that operations come that stay in it, and others that need
 // another one.
@@ -68,7 +35,7 @@ func (v *lists[T]) setup(a *crashlab.Actor) error {
 	if err != nil {
 		return err
 	}
-	return l.Append(v.all(begun...)...)
+	return l.Append(v.All(begun...)...)
 }
 
 func (v *lists[T]) open(a *crashlab.Actor) (err error) {
@@ -80,7 +47,7 @@ func (v *lists[T]) open(a *crashlab.Actor) (err error) {
 func (v *lists[T]) elements() (all []uint64, err error) {
 	elements, err := v.l.Snapshot()
 	for _, x := range elements {
-		n, wrong := v.tell(x)
+		n, wrong := v.Tell(x)
 		err = errors.Join(err, wrong)
 		all = append(all, n)
 	}
@@ -99,7 +66,7 @@ func (v *lists[T]) recover(a *crashlab.Actor) error {
 	if v.added || a.Paused { // it is the victim's turn, who may have the lock
 		return nil
 	}
-	if err := v.l.Append(v.of(more)); err != nil {
+	if err := v.l.Append(v.Of(more)); err != nil {
 		return err
 	}
 	v.added = true
@@ -143,14 +110,14 @@ func (v *lists[T]) storm(a *crashlab.Actor) error {
 		return err
 	}
 	for _, f := range []func() error{
-		func() error { return v.l.Append(v.all(5, 6)...) },
-		func() error { return v.l.Prepend(v.of(7)) },
+		func() error { return v.l.Append(v.All(5, 6)...) },
+		func() error { return v.l.Prepend(v.Of(7)) },
 		v.l.Reverse,
 		func() error { _, err := v.l.Pop(); return unlessEmpty(err) },
-		func() error { return v.l.Insert(1, v.all(8, 9)...) },
-		func() error { return v.l.Store(0, v.of(10)) },
+		func() error { return v.l.Insert(1, v.All(8, 9)...) },
+		func() error { return v.l.Store(0, v.Of(10)) },
 		func() error { _, err := v.l.PopFront(); return unlessEmpty(err) },
-		func() error { return v.l.Edit(a.Ctx, func([]T) ([]T, error) { return v.all(begun...), nil }) },
+		func() error { return v.l.Edit(a.Ctx, func([]T) ([]T, error) { return v.All(begun...), nil }) },
 	} {
 		if err := f(); err != nil && !errors.Is(err, state.ErrRange) { // others may have emptied it
 			return err
@@ -222,7 +189,7 @@ func listCasesOf[T any](which string, c content[T]) []crashlab.Case {
 					if _, err := l.Slice(1, 2); err != nil {
 						return err
 					}
-					_, err = l.Count(v.of(1))
+					_, err = l.Count(v.Of(1))
 					return err
 				},
 			}
@@ -233,44 +200,44 @@ func listCasesOf[T any](which string, c content[T]) []crashlab.Case {
 		after     []uint64
 		do        func(l *state.List[T], a *crashlab.Actor) error
 	}{
-		{"Store", "", []uint64{1, 9, 3, 4}, func(l *state.List[T], _ *crashlab.Actor) error { return l.Store(1, c.of(9)) }},
+		{"Store", "", []uint64{1, 9, 3, 4}, func(l *state.List[T], _ *crashlab.Actor) error { return l.Store(1, c.Of(9)) }},
 		{"Update", "", []uint64{9, 2, 3, 4}, func(l *state.List[T], a *crashlab.Actor) error {
-			return l.Update(a.Ctx, 0, func(x *T) error { *x = c.of(9); return nil })
+			return l.Update(a.Ctx, 0, func(x *T) error { *x = c.Of(9); return nil })
 		}},
 		{"Append", "one for which there is room", []uint64{1, 2, 3, 4, 9}, func(l *state.List[T], _ *crashlab.Actor) error {
-			return l.Append(c.of(9))
+			return l.Append(c.Of(9))
 		}},
 		{"Append", "more than there is room for", []uint64{1, 2, 3, 4, 7, 8, 9, 5}, func(l *state.List[T], _ *crashlab.Actor) error {
-			return l.Append(c.all(7, 8, 9, 5)...)
+			return l.Append(c.All(7, 8, 9, 5)...)
 		}},
 		{"Prepend", "around the end", []uint64{9, 1, 2, 3, 4}, func(l *state.List[T], _ *crashlab.Actor) error {
-			return l.Prepend(c.of(9))
+			return l.Prepend(c.Of(9))
 		}},
-		{"Insert", "", []uint64{1, 2, 9, 3, 4}, func(l *state.List[T], _ *crashlab.Actor) error { return l.Insert(2, c.of(9)) }},
+		{"Insert", "", []uint64{1, 2, 9, 3, 4}, func(l *state.List[T], _ *crashlab.Actor) error { return l.Insert(2, c.Of(9)) }},
 		{"Delete", "in the middle", []uint64{1, 4}, func(l *state.List[T], _ *crashlab.Actor) error { return l.Delete(1, 3) }},
 		{"Delete", "what leaves little", []uint64{4}, func(l *state.List[T], _ *crashlab.Actor) error { return l.Delete(0, 3) }},
 		{"Replace", "", []uint64{1, 7, 8, 9, 4}, func(l *state.List[T], _ *crashlab.Actor) error {
-			return l.Replace(1, 3, c.all(7, 8, 9)...)
+			return l.Replace(1, 3, c.All(7, 8, 9)...)
 		}},
 		{"Pop", "", []uint64{1, 2, 3}, func(l *state.List[T], _ *crashlab.Actor) error {
 			x, err := l.Pop()
-			return c.took(x, err, 4)
+			return c.Took(x, err, 4)
 		}},
 		{"PopFront", "", []uint64{2, 3, 4}, func(l *state.List[T], _ *crashlab.Actor) error {
 			x, err := l.PopFront()
-			return c.took(x, err, 1)
+			return c.Took(x, err, 1)
 		}},
-		{"Remove", "", []uint64{1, 2, 4}, func(l *state.List[T], _ *crashlab.Actor) error { return did(l.Remove(c.of(3))) }},
+		{"Remove", "", []uint64{1, 2, 4}, func(l *state.List[T], _ *crashlab.Actor) error { return did(l.Remove(c.Of(3))) }},
 		{"Reverse", "", []uint64{4, 3, 2, 1}, func(l *state.List[T], _ *crashlab.Actor) error { return l.Reverse() }},
 		{"Sort", "", []uint64{4, 3, 2, 1}, func(l *state.List[T], _ *crashlab.Actor) error {
 			return l.Sort(func(x, y T) int {
-				m, _ := c.tell(x)
-				n, _ := c.tell(y)
+				m, _ := c.Tell(x)
+				n, _ := c.Tell(y)
 				return cmp.Compare(n, m)
 			})
 		}},
 		{"Edit", "", []uint64{9}, func(l *state.List[T], a *crashlab.Actor) error {
-			return l.Edit(a.Ctx, func([]T) ([]T, error) { return c.all(9), nil })
+			return l.Edit(a.Ctx, func([]T) ([]T, error) { return c.All(9), nil })
 		}},
 		{"Clear", "", nil, func(l *state.List[T], _ *crashlab.Actor) error { return l.Clear() }},
 	} {

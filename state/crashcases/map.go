@@ -28,27 +28,24 @@ type mapping[T comparable] struct {
 	added bool
 }
 
-// inWords are numbers as they are.
-var inWords = content[uint64]{func(n uint64) uint64 { return n }, func(n uint64) (uint64, error) { return n, nil }}
-
-func (p *mapping[T]) set(k, v uint64) error { return p.m.Set(p.of(k), p.of(v)) }
+func (p *mapping[T]) set(k, v uint64) error { return p.m.Set(p.Of(k), p.Of(v)) }
 
 func (p *mapping[T]) get(k uint64) (v uint64, ok bool, err error) {
-	x, ok, err := p.m.Get(p.of(k))
+	x, ok, err := p.m.Get(p.Of(k))
 	if err == nil && ok {
-		v, err = p.tell(x)
+		v, err = p.Tell(x)
 	}
 	return v, ok, err
 }
 
 // add adds 1 to the value of a key.
 func (p *mapping[T]) add(k uint64) error {
-	return p.m.Update(p.of(k), func(x *T, found bool) error {
+	return p.m.Update(p.Of(k), func(x *T, found bool) error {
 		n, err := uint64(0), error(nil)
 		if found {
-			n, err = p.tell(*x)
+			n, err = p.Tell(*x)
 		}
-		*x = p.of(n + 1)
+		*x = p.Of(n + 1)
 		return err
 	})
 }
@@ -99,8 +96,8 @@ func (p *mapping[T]) others() error {
 	}
 	for i := range p.stay {
 		k := staying + i
-		if got, ok, err := p.get(k); err != nil || !ok || got != k || all[p.of(k)] != p.of(k) {
-			return errors.Join(err, fmt.Errorf("key %d is %d, %v, and %v in a walk", k, got, ok, all[p.of(k)]))
+		if got, ok, err := p.get(k); err != nil || !ok || got != k || all[p.Of(k)] != p.Of(k) {
+			return errors.Join(err, fmt.Errorf("key %d is %d, %v, and %v in a walk", k, got, ok, all[p.Of(k)]))
 		}
 	}
 	return nil
@@ -108,7 +105,7 @@ func (p *mapping[T]) others() error {
 
 // storm changes the key that is looked at in all ways, and leaves it as it was.
 func (p *mapping[T]) storm(*crashlab.Actor) error {
-	if _, err := p.m.Delete(p.of(p.key)); err != nil {
+	if _, err := p.m.Delete(p.Of(p.key)); err != nil {
 		return err
 	}
 	if p.key == looked {
@@ -144,7 +141,7 @@ const sown = 24
 
 // empty is a Map whose first extent the operation links: it is in use when the one who links it dies.
 func empty() crashlab.Play {
-	p := &mapping[uint64]{content: inWords, key: absent}
+	p := &mapping[uint64]{content: crashlab.Words, key: absent}
 	all := func() error {
 		for k := uint64(staying); k < staying+sown; k++ {
 			if got, ok, err := p.m.Get(k); err != nil || !ok || got != k {
@@ -278,9 +275,9 @@ func mapCases() []crashlab.Case {
 		onMap[uint64]{"state.AddTo", "", looked, few, changed, func(p *mapping[uint64]) error {
 			_, err := state.AddTo(p.m, p.key, after-before)
 			return err
-		}}.asCase("", inWords),
+		}}.asCase("", crashlab.Words),
 	}
-	return slices.Concat(made, mapCasesOf("", inWords), mapCasesOf(", of texts", inTexts))
+	return slices.Concat(made, mapCasesOf("", crashlab.Words), mapCasesOf(", of texts", inTexts))
 }
 
 // mapCasesOf are the cases of a Map with keys and values of that content.
@@ -352,22 +349,22 @@ func mapCasesOf[T comparable](which string, c content[T]) []crashlab.Case {
 			return p.set(p.key, after)
 		}},
 		{"state.Map.Swap", "", looked, few, changed, func(p *mapping[T]) error {
-			x, _, err := p.m.Swap(p.of(p.key), p.of(after))
-			return p.took(x, err, before)
+			x, _, err := p.m.Swap(p.Of(p.key), p.Of(after))
+			return p.Took(x, err, before)
 		}},
-		{"state.Map.Delete", "", looked, few, deleted, func(p *mapping[T]) error { return did(p.m.Delete(p.of(p.key))) }},
+		{"state.Map.Delete", "", looked, few, deleted, func(p *mapping[T]) error { return did(p.m.Delete(p.Of(p.key))) }},
 		{"state.Map.GetOrSet", "", absent, few, inserted, func(p *mapping[T]) error {
-			_, _, err := p.m.GetOrSet(p.of(p.key), p.of(after))
+			_, _, err := p.m.GetOrSet(p.Of(p.key), p.Of(after))
 			return err
 		}},
 		{"state.Map.CompareAndSwap", "", looked, few, changed, func(p *mapping[T]) error {
-			return did(p.m.CompareAndSwap(p.of(p.key), p.of(before), p.of(after)))
+			return did(p.m.CompareAndSwap(p.Of(p.key), p.Of(before), p.Of(after)))
 		}},
 		{"state.Map.CompareAndDelete", "", looked, few, deleted, func(p *mapping[T]) error {
-			return did(p.m.CompareAndDelete(p.of(p.key), p.of(before)))
+			return did(p.m.CompareAndDelete(p.Of(p.key), p.Of(before)))
 		}},
 		{"state.Map.Update", "", looked, few, changed, func(p *mapping[T]) error {
-			return p.m.Update(p.of(p.key), func(v *T, _ bool) error { *v = p.of(after); return nil })
+			return p.m.Update(p.Of(p.key), func(v *T, _ bool) error { *v = p.Of(after); return nil })
 		}},
 	} {
 		all = append(all, o.asCase(which, c))
