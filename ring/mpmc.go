@@ -9,6 +9,7 @@ import (
 	"sync"
 	"sync/atomic"
 
+	"github.com/kindred-ipc/kindred/internal/bias"
 	"github.com/kindred-ipc/kindred/internal/codec"
 	"github.com/kindred-ipc/kindred/internal/futex"
 	"github.com/kindred-ipc/kindred/internal/race"
@@ -68,7 +69,7 @@ type track[T any] struct {
 	run   run    // guarded by the lane's lock
 	alone alone
 
-	lockPrice, headPrice price // of the biases of its lock and of its head
+	lockPrice, headPrice bias.Price // of the biases of its lock and of its head
 }
 
 // presence is what all handles of an attach know of one ring.
@@ -84,9 +85,9 @@ type presence struct {
 	full  atomic.Bool   // no seat was free when it was looked for
 	mu    sync.Mutex    // held while a seat is looked for, and for grants
 
-	bias   atomic.Pointer[bias] // the lane that has a bias to a stack of this process
-	hold   atomic.Pointer[hold] // the lane whose head has one, or may get it
-	grants []*bias              // all there were
+	bias   atomic.Pointer[grant] // the lane that has a bias to a stack of this process
+	hold   atomic.Pointer[hold]  // the lane whose head has one, or may get it
+	grants []*grant              // all there were
 	holds  []*hold
 	stacks []uintptr // that have a mark and a claim, in their order
 }

@@ -2,13 +2,9 @@ package ring
 
 import (
 	"fmt"
-	"runtime/debug"
 	"slices"
-	"strings"
-	"sync/atomic"
-	"time"
 
-	"github.com/kindred-ipc/kindred/internal/futex"
+	"github.com/kindred-ipc/kindred/internal/bias"
 	"github.com/kindred-ipc/kindred/internal/segment"
 	"github.com/kindred-ipc/kindred/internal/word"
 )
@@ -39,10 +35,7 @@ import (
 // drained is locked, as far as others are concerned, by one that may be stopped. The biased state is owed to nobody: to be drained and never locked costs
 // its owner a push through the lock.
 //
-// The mark is that of a stack, for a goroutine has no name that it could look up as quickly. A stack is one
-// goroutine's at a time, and between the look at its address and the last store of a push nothing is called that
-// could have it move; so all stores to a mark are in the order of one program. For the same reason a mark is
-// never given to another stack: somebody may have been interrupted right before he set it.
+// The mark is that of a stack (internal/bias).
 const (
 	lockState = segment.FlagShift
 	lockSeat  = lockState + 2
@@ -56,26 +49,8 @@ const (
 	lockSeatMask = 1<<6 - 1
 )
 
-// biasing is whether lanes have biases: a plain store must publish, and the compiler be let alone between two.
-const biasing = futex.Asymmetric && !word.Modelled
-
-// inlining is whether the compiler was: a call, of which there are some in a build with -l or -N, may have the stack move.
-var inlining = func() bool {
-	info, ok := debug.ReadBuildInfo()
-	if !ok {
-		return true // a build without modules
-	}
-	for _, s := range info.Settings {
-		if s.Key == "-gcflags" && slices.ContainsFunc(strings.FieldsFunc(s.Value, func(r rune) bool { return strings.ContainsRune(` ='"`, r) }),
-			func(flag string) bool { return flag == "-l" || flag == "-N" }) {
-			return false
-		}
-	}
-	return true
-}()
-
-// bias is what a goroutine must know that has one. It never changes.
-type bias struct {
+// grant is what a goroutine must know that has a bias. It never changes.
+type grant struct {
 	_     [segment.Line]byte // what else is in its lines is written by others
 	stack uintptr            // on which it runs
 	lane  int                // that has the bias
@@ -90,28 +65,6 @@ type run struct {
 	stack  uintptr
 	next   uint64 // the lane's tail, if nobody else has pushed
 	values uint64
-}
-
-// price is how many values in a row earn a bias.
-type price struct{ earns atomic.Uint64 }
-
-// A bias that is revoked costs both sides as much as some thousand locks. If it did not serve for as many values as make
-// up for that, the next one takes twice as many to earn. Tests have it cheaper.
-var (
-	firstEarns uint64 = 1 << 10
-	mostEarns  uint64 = 1 << 20
-	worth      uint64 = 1 << 14
-)
-
-func (p *price) is() uint64 { return max(p.earns.Load(), firstEarns) }
-
-// revoked takes note of the end of a bias that served for so many values.
-func (p *price) revoked(served uint64) {
-	if served >= worth {
-		p.earns.Store(firstEarns)
-		return
-	}
-	p.earns.Store(min(2*p.is(), mostEarns))
 }
 
 // origin is how a goroutine comes to push through the lock.
@@ -142,7 +95,7 @@ func (r *run) count(at uint64, stack uintptr, from origin, earns uint64) bool {
 
 // grant gives l, which is not locked, a bias to the stack, if this process can have one.
 func (m *MPMC[T]) grant(l *track[T], stack uintptr) {
-	if !inlining || !m.plain() || !m.here.mu.TryLock() {
+	if !bias.Inlined || !m.plain() || !m.here.mu.TryLock() {
 		return
 	}
 	seat := m.here.seat.Load()
@@ -169,7 +122,7 @@ func (m *MPMC[T]) grant(l *track[T], stack uintptr) {
 }
 
 // biasFor is that bias, nil if there can be none. The caller has m.here.mu.
-func (m *MPMC[T]) biasFor(l *track[T], stack uintptr, seat uint64) *bias {
+func (m *MPMC[T]) biasFor(l *track[T], stack uintptr, seat uint64) *grant {
 	self := m.self.Load()
 	if seat == 0 || self == 0 {
 		return nil
@@ -183,7 +136,7 @@ func (m *MPMC[T]) biasFor(l *track[T], stack uintptr, seat uint64) *bias {
 	if !ok {
 		return nil
 	}
-	b := &bias{
+	b := &grant{
 		stack: stack, lane: int(l.takes), mark: &m.seats[seat-1].marks[mark],
 		word: self | stateBiased<<lockState | seat<<lockSeat | uint64(mark)<<lockMark,
 	}
@@ -207,7 +160,7 @@ func (p *presence) number(stack uintptr) (n int, ok bool) {
 // middle of a push.
 func (m *MPMC[T]) claim(l *track[T], w uint64) bool {
 	b := m.here.bias.Load()
-	return b != nil && b.word == w && b.stack == stack() && l.lock.CompareAndSwap(w, m.self.Load())
+	return b != nil && b.word == w && b.stack == bias.Stack() && l.lock.CompareAndSwap(w, m.self.Load())
 }
 
 // revoke takes a lane's bias away from whoever has it, and locks the lane. It reports false if somebody else has it
@@ -242,7 +195,7 @@ func (m *MPMC[T]) drain(l *track[T], w uint64) (bool, error) {
 		return false, nil
 	}
 	if w>>lockState&stateMask != stateDrained {
-		fence()
+		bias.Fence()
 	}
 	if mark.Load() != 0 {
 		// If the seat is another's by now, or nobody's, that one cleared the mark, or is about to.
@@ -257,13 +210,6 @@ func (m *MPMC[T]) drain(l *track[T], w uint64) (bool, error) {
 	return true, nil
 }
 
-// fence executes a fence on all CPUs, or waits for as long as a store may be on its way.
-func fence() {
-	if !futex.Barrier() {
-		time.Sleep(time.Millisecond) // see futex.Event.Demand
-	}
-}
-
 // mayPush reports whether a goroutine of this process may be pushing to a lane with a bias that another process takes
 // away, and the lane's lock is w.
 func (m *MPMC[T]) mayPush(w uint64) bool {
@@ -274,7 +220,7 @@ func (m *MPMC[T]) mayPush(w uint64) bool {
 	if err != nil {
 		return false // who locks says so
 	}
-	fence() // the other may be stopped before its own
+	bias.Fence() // the other may be stopped before its own
 	return mark.Load() != 0
 }
 

@@ -1,9 +1,12 @@
 package ring
 
-import "github.com/kindred-ipc/kindred/internal/segment"
+import (
+	"github.com/kindred-ipc/kindred/internal/bias"
+	"github.com/kindred-ipc/kindred/internal/segment"
+)
 
 // In the tests of this package, and the processes that they start, lanes have biases most of the time.
-func init() { firstEarns, mostEarns, worth, aloneMask = 4, 64, 256, 0 }
+func init() { bias.FirstEarns, bias.MostEarns, bias.Worth, aloneMask = 4, 64, 256, 0 }
 
 // NoHolds has the heads of lanes get no bias to this process from now on.
 func NoHolds() { aloneMask = 1<<64 - 1 }
@@ -35,7 +38,7 @@ func Held[T any](m *MPMC[T]) (lanes, popping int) {
 }
 
 // Biasing is whether there are biases on this system, in this build.
-var Biasing = biasing && inlining
+var Biasing = bias.Enabled && bias.Inlined
 
 // Sleepers is how many goroutines of this process wait at the ring.
 func Sleepers[T any](m *MPMC[T]) int { return m.items.Queued() + m.room.Queued() }

@@ -5,6 +5,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/kindred-ipc/kindred/internal/bias"
 	"github.com/kindred-ipc/kindred/internal/futex"
 	"github.com/kindred-ipc/kindred/internal/segment"
 	"github.com/kindred-ipc/kindred/internal/word"
@@ -77,7 +78,7 @@ func (a *alone) count(p uint64, stack uintptr, earns uint64) bool {
 // offer has the stack get the bias of the lane's head with its next pop, if this process can have one.
 func (m *MPMC[T]) offer(l *track[T], stack uintptr) {
 	seat := uint64(m.here.quick.Load())
-	if !inlining || !m.plain() || seat == 0 || !m.here.mu.TryLock() {
+	if !bias.Inlined || !m.plain() || seat == 0 || !m.here.mu.TryLock() {
 		return
 	}
 	defer m.here.mu.Unlock()
@@ -133,7 +134,7 @@ func (m *MPMC[T]) adopt(l *track[T], h *hold) bool {
 // forgo gives up the bias of a head, which was w, if it is the caller's. The caller is not in the middle of a pop.
 func (m *MPMC[T]) forgo(l *track[T], w uint64) bool {
 	h := m.here.hold.Load()
-	return h != nil && h.stack == stack() && h.head == w && h.lane == uint32(l.takes) &&
+	return h != nil && h.stack == bias.Stack() && h.head == w && h.lane == uint32(l.takes) &&
 		l.head.CompareAndSwap(w, h.claim.Load()>>1<<endShift)
 }
 

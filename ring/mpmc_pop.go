@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"runtime"
 
+	"github.com/kindred-ipc/kindred/internal/bias"
 	"github.com/kindred-ipc/kindred/internal/futex"
 	"github.com/kindred-ipc/kindred/internal/race"
 	"github.com/kindred-ipc/kindred/internal/segment"
@@ -32,7 +33,7 @@ import (
 // Errors: ErrClosed when the ring is closed and all is popped, ErrCorrupt, and the context's.
 func (m *MPMC[T]) Pop(ctx context.Context) (T, error) {
 	h := m.here.hold.Load()
-	if !biasing || h == nil || h.stack != stack() || h.head == 0 || h.lane != m.here.turn.Load() {
+	if !bias.Enabled || h == nil || h.stack != bias.Stack() || h.head == 0 || h.lane != m.here.turn.Load() {
 		return m.popUnbiased(ctx)
 	}
 	// Nothing is called until the claim is even again, and nothing comes behind a call: so all stays in registers.
@@ -73,7 +74,7 @@ func (m *MPMC[T]) popped(lane uint32, p uint64, v T) (T, error) {
 func (m *MPMC[T]) popUnbiased(ctx context.Context) (T, error) {
 	for {
 		h := m.here.hold.Load()
-		if biasing && h != nil && h.stack == stack() && h.lane == m.here.turn.Load() {
+		if bias.Enabled && h != nil && h.stack == bias.Stack() && h.lane == m.here.turn.Load() {
 			// Nothing is called until the claim is even again, but adopt.
 			l, served := &m.lanes[h.lane], uint64(0)
 			if h.head != 0 || m.adopt(l, h) {
@@ -94,13 +95,13 @@ func (m *MPMC[T]) popUnbiased(ctx context.Context) (T, error) {
 			}
 			if h.head == 0 {
 				m.here.hold.CompareAndSwap(h, nil)
-				l.headPrice.revoked(served)
+				l.headPrice.Revoked(served)
 			}
 			if m.hall.crowd.Load() != 0 {
 				m.disperse()
 			}
 		}
-		if v, err := m.popSwapped(ctx, stack()); err != errAgain {
+		if v, err := m.popSwapped(ctx, bias.Stack()); err != errAgain {
 			return v, err
 		}
 	}
@@ -164,7 +165,7 @@ func (m *MPMC[T]) lostPop() (none T, err error) { return none, m.wrap("pop from"
 
 // pause is what a goroutine does now and then between two pops by swaps. It has popped the value at p.
 func (m *MPMC[T]) pause(l *track[T], p uint64, stack uintptr) {
-	if biasing && l.alone.count(p, stack, l.headPrice.is()) {
+	if bias.Enabled && l.alone.count(p, stack, l.headPrice.Is()) {
 		m.offer(l, stack)
 	}
 	if p%turnEvery == 0 {

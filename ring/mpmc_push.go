@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"runtime"
 
+	"github.com/kindred-ipc/kindred/internal/bias"
 	"github.com/kindred-ipc/kindred/internal/futex"
 	"github.com/kindred-ipc/kindred/internal/race"
 	"github.com/kindred-ipc/kindred/internal/segment"
@@ -20,7 +21,7 @@ import (
 // Push appends v. It blocks while the ring is full. Errors: ErrClosed, ErrCorrupt, and the context's.
 func (m *MPMC[T]) Push(ctx context.Context, v T) error {
 	b := m.here.bias.Load()
-	if !biasing || b == nil || b.stack != stack() {
+	if !bias.Enabled || b == nil || b.stack != bias.Stack() {
 		return m.pushUnbiased(ctx, v)
 	}
 	// Nothing is called until the mark is taken back, and nothing comes behind a call: so all stays in registers.
@@ -67,7 +68,7 @@ func (m *MPMC[T]) pushed(l *track[T], at uint64) error {
 // pushUnbiased is Push for who has no bias, or has lost it, or finds no room below the limit.
 func (m *MPMC[T]) pushUnbiased(ctx context.Context, v T) error {
 	from, way := anew, m.here.way.Load()
-	if b := m.here.bias.Load(); biasing && b != nil && b.stack == stack() {
+	if b := m.here.bias.Load(); bias.Enabled && b != nil && b.stack == bias.Stack() {
 		// Nothing is called until the mark is taken back, but stretch.
 		l := &m.lanes[b.lane]
 		futex.Publish(b.mark, 1) // as in Push
@@ -84,14 +85,14 @@ func (m *MPMC[T]) pushUnbiased(ctx context.Context, v T) error {
 		}
 		b.mark.Store(0)
 		if from == anew {
-			l.lockPrice.revoked(l.tail.Load() - b.since)
+			l.lockPrice.Revoked(l.tail.Load() - b.since)
 			m.here.bias.CompareAndSwap(b, nil)
 		}
 	}
-	if done, err := m.pushLocked(v, way, stack(), from); done {
+	if done, err := m.pushLocked(v, way, bias.Stack(), from); done {
 		return err
 	}
-	return m.pushSlow(ctx, v, stack(), from)
+	return m.pushSlow(ctx, v, bias.Stack(), from)
 }
 
 // stretch moves the limit of a lane whose tail is at, as far as its quota goes, and reports whether there is
@@ -119,7 +120,7 @@ func (m *MPMC[T]) pushLocked(v T, way uint32, stack uintptr, from origin) (done 
 		return false, nil
 	}
 	at := l.tail.Load()
-	if at >= l.limit.Load() && !(biasing && m.stretch(l, at)) || m.hall.closed.Load() != 0 || m.here.way.Load() != way {
+	if at >= l.limit.Load() && !(bias.Enabled && m.stretch(l, at)) || m.hall.closed.Load() != 0 || m.here.way.Load() != way {
 		m.unlock(l.lane)
 		return false, nil
 	}
@@ -127,7 +128,7 @@ func (m *MPMC[T]) pushLocked(v T, way uint32, stack uintptr, from origin) (done 
 		m.race.Release(m.raceItem(l, at&m.mask))
 	}
 	l.put(at, m.mask, v)
-	earned := biasing && l.run.count(at, stack, from, l.lockPrice.is())
+	earned := bias.Enabled && l.run.count(at, stack, from, l.lockPrice.Is())
 	futex.Publish(&l.lock, 0)
 	if !m.items.Event().Idle() {
 		m.wake(m.items)

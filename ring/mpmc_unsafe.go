@@ -26,13 +26,3 @@ func laneSlotsIn[T any](o segment.Object, at, n uint64) []slot[T] {
 func sequenceAt(o segment.Object, at uint64) *word.Uint64 {
 	return (*word.Uint64)(unsafe.Add(o.Pointer(), at))
 }
-
-// stack names the stack that the caller runs on: no two goroutines are on one at a time. It takes part of the
-// address, which stays the same as long as nothing is called that may have the stack move.
-func stack() uintptr {
-	var here byte
-	return uintptr(unsafe.Pointer(&here)) >> stackBits
-}
-
-// stackBits: no stack of Go's is smaller, or begins in the middle of so many bytes.
-const stackBits = 11
