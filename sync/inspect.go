@@ -169,7 +169,7 @@ func ledgerIn(o segment.Object) *ledger {
 	case segment.KindCond:
 		first = &bodyOf[CondState](o).rows
 	case segment.KindRWMutex:
-		f, first = lineByLine, &bodyOf[RWMutexState](o).rows
+		f, first = ofReaders, &bodyOf[RWMutexState](o).rows
 	default:
 		return nil
 	}

@@ -47,6 +47,8 @@ type ledger struct {
 
 	heeding gosync.Mutex
 	heeded  uint64 // of a Cond: signals in this process's row that its waiters have taken; see heed
+
+	marked marked // of an RWMutex
 }
 
 // raceRows is the proxy of all counts together, from the object's place: a word of which no object says
@@ -218,7 +220,7 @@ func (l *ledger) each(yield func(r *row, dead bool) bool) {
 // sum is what all rows have together that are somebody's.
 func (l *ledger) sum() (n uint64) {
 	for _, r := range l.rows() {
-		n += r.has()
+		n += l.has(r)
 	}
 	return n
 }
@@ -229,7 +231,7 @@ func (l *ledger) number() int { return int(max(0, min(int64(l.sum()), math.MaxIn
 // none reports whether no row that is somebody's has anything.
 func (l *ledger) none() bool {
 	for _, r := range l.rows() {
-		if r.has() != 0 {
+		if l.has(r) != 0 {
 			return false
 		}
 	}
@@ -238,8 +240,8 @@ func (l *ledger) none() bool {
 
 // has is the count, if there is one. A row that is nobody's has none: what a hostile peer writes there would
 // be waited for without an end.
-func (r *row) has() uint64 {
-	n := r.count.Load()
+func (l *ledger) has(r *row) uint64 {
+	n := l.form.count(r)
 	if n != 0 && segment.OwnerOf(r.owner.Load()) == 0 {
 		return 0
 	}
@@ -276,6 +278,8 @@ func (l *ledger) settleAll(gone func(segment.Owner) bool) {
 	}
 }
 
+func (r *row) counted() uint64 { return r.count.Load() }
+
 // say tells the race detector that this goroutine is about to change a count that others act on.
 func (l *ledger) say() {
 	if race.Enabled {
@@ -308,8 +312,8 @@ func (l *ledger) check() error {
 	}
 	for i, r := range c.rows {
 		w := r.owner.Load()
-		if w == 0 && r.count.Load() != 0 && r.owner.Load() == 0 {
-			return fmt.Errorf("row %d is nobody's, with a count of %d: %w", i, r.count.Load(), shm.ErrCorrupt)
+		if n := l.form.count(r); w == 0 && n != 0 && r.owner.Load() == 0 {
+			return fmt.Errorf("row %d is nobody's, with a count of %d: %w", i, n, shm.ErrCorrupt)
 		}
 		if err := l.seg.CheckOwner(segment.OwnerOf(w)); err != nil {
 			return fmt.Errorf("row %d: %w", i, err)

@@ -41,6 +41,28 @@ type line struct {
 	_   [segment.Line - 16]byte
 }
 
+// Rows of readers have their marks beside them.
+type readingRows struct {
+	_ structs.HostLayout
+
+	next word.Uint64
+	_    [segment.Line - 8]byte
+	rows [lineRows]readingRow
+}
+
+// readingRow is what one process reads; see mark.
+type readingRow struct {
+	_ structs.HostLayout
+
+	row   row
+	bias  word.Uint64 // whether goroutines with marks may read
+	marks [marks]word.Uint64
+	_     [segment.Line - 24 - 8*marks]byte
+}
+
+// reading is the line that has a row of the form ofReaders.
+func (r *row) reading() *readingRow { return (*readingRow)(unsafe.Pointer(r)) }
+
 // offsetOf is where a word lies in the segment.
 func offsetOf(seg *segment.Segment, w *word.Uint64) uint64 {
 	off, _ := seg.OffsetOf(unsafe.Pointer(w), 8)
@@ -52,35 +74,38 @@ type form struct {
 	layout      func() uint64
 	size, align uint64
 	in          func(segment.Object) ([]*row, *word.Uint64)
+	count       func(*row) uint64 // what a row has
 }
 
 var (
-	sideBySide = &form{
-		layout: segment.LayoutOf[packedRows](), size: sizeOf[packedRows](), align: 8,
-		in: func(o segment.Object) ([]*row, *word.Uint64) {
-			b := bodyOf[packedRows](o)
-			rows := make([]*row, len(b.rows))
-			for i := range b.rows {
-				rows[i] = &b.rows[i]
-			}
-			return rows, &b.next
-		},
-	}
-	lineByLine = &form{
-		layout: segment.LayoutOf[linedRows](), size: sizeOf[linedRows](), align: segment.Line,
-		in: func(o segment.Object) ([]*row, *word.Uint64) {
-			b := bodyOf[linedRows](o)
-			rows := make([]*row, len(b.rows))
-			for i := range b.rows {
-				rows[i] = &b.rows[i].row
-			}
-			return rows, &b.next
-		},
-	}
+	sideBySide = formOf(8, func(b *packedRows) ([]row, *word.Uint64) { return b.rows[:], &b.next }, itself, (*row).counted)
+	lineByLine = formOf(segment.Line, func(b *linedRows) ([]line, *word.Uint64) { return b.rows[:], &b.next },
+		func(l *line) *row { return &l.row }, (*row).counted)
+	ofReaders = formOf(segment.Line, func(b *readingRows) ([]readingRow, *word.Uint64) { return b.rows[:], &b.next },
+		func(l *readingRow) *row { return &l.row }, (*row).reads)
 )
+
+func itself(r *row) *row { return r }
+
+func formOf[B, R any](align uint64, parts func(*B) ([]R, *word.Uint64), in func(*R) *row, count func(*row) uint64) *form {
+	return &form{
+		layout: segment.LayoutOf[B](), size: sizeOf[B](), align: align, count: count,
+		in: func(o segment.Object) ([]*row, *word.Uint64) {
+			all, next := parts(bodyOf[B](o))
+			rows := make([]*row, len(all))
+			for i := range all {
+				rows[i] = in(&all[i])
+			}
+			return rows, next
+		},
+	}
+}
 
 var (
 	_ = [1]struct{}{}[unsafe.Sizeof(packedRows{})-16-16*packed]
 	_ = [1]struct{}{}[unsafe.Sizeof(linedRows{})-segment.Line-segment.Line*lineRows]
 	_ = [1]struct{}{}[unsafe.Sizeof(line{})-segment.Line]
+	_ = [1]struct{}{}[unsafe.Sizeof(readingRows{})-segment.Line-segment.Line*lineRows]
+	_ = [1]struct{}{}[unsafe.Sizeof(readingRow{})-segment.Line]
+	_ = [1]struct{}{}[unsafe.Offsetof(readingRow{}.row)]
 )

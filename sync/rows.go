@@ -7,3 +7,9 @@ const (
 	packed   = 29 // so that it takes half a kibibyte with its header
 	lineRows = 14 // and two kibibytes
 )
+
+// marks is how many goroutines of a process have a mark of their own in an RWMutex.
+const (
+	marks     = 1 << marksBits
+	marksBits = 3
+)

@@ -7,3 +7,9 @@ const (
 	packed   = 5
 	lineRows = 5
 )
+
+// As in rows.go. Nobody looks at them.
+const (
+	marks     = 1 << marksBits
+	marksBits = 3
+)

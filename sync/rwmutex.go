@@ -8,6 +8,8 @@ import (
 	"slices"
 	"sync"
 
+	"github.com/kindred-ipc/kindred/internal/bias"
+	"github.com/kindred-ipc/kindred/internal/futex"
 	"github.com/kindred-ipc/kindred/internal/race"
 	"github.com/kindred-ipc/kindred/internal/segment"
 	"github.com/kindred-ipc/kindred/internal/word"
@@ -86,11 +88,12 @@ func rwmutexOf(p place, state *RWMutexState, err error) (*RWMutex, error) {
 		return nil, err
 	}
 	writer := p.seg.Point(p.off+rwWriter, segment.Shared)
+	futex.Register()
 	return &RWMutex{place: p, state: state, race: race.At(p.seg.ID(), p.off),
 		lock:    p.seg.LockAt(p.off),
 		readers: p.seg.Point(p.off+rwReaders, segment.Shared),
 		writer:  writer,
-		ledger:  ledgerAt(p, writer, lineByLine, &state.rows, state.settle),
+		ledger:  ledgerAt(p, writer, ofReaders, &state.rows, state.settle),
 	}, nil
 }
 
@@ -99,6 +102,7 @@ func (m *RWMutex) Ref() shm.Ref { return m.ref() }
 
 // settle takes the readers of a dead process off.
 func (s *RWMutexState) settle(l *ledger, r *row) {
+	r.reading().clear()
 	r.count.Store(0)
 	l.point.Broadcast()
 }
@@ -109,8 +113,29 @@ func (s *RWMutexState) settle(l *ledger, r *row) {
 // errors are ErrNotRecoverable, shm.ErrNoSpace (a process that reads for the first time needs a line),
 // shm.ErrClosed, and the context's.
 func (m *RWMutex) RLock(ctx context.Context) error {
+	at := bias.Stack()
+	if bias.Enabled {
+		// Nothing is called until the mark is back where it was, or the lock had.
+		if r := m.ledger.marked.by(at); r != nil && r.stack == at && r.line.bias.Load() == biased {
+			n := r.mark.Load()
+			futex.Publish(r.mark, n+oneReader) // pairs with the barrier in revoke
+			if r.line.bias.Load() == biased && m.state.suspect.Load() == 0 {
+				runtime.KeepAlive(m)
+				return nil
+			}
+			futex.Publish(r.mark, n)
+		}
+	}
+	return m.rlock(ctx, at)
+}
+
+// rlock is RLock through the process's count, for a goroutine on that stack.
+func (m *RWMutex) rlock(ctx context.Context, stack uintptr) error {
 	if !m.enter() {
 		return m.rlockSlow(ctx)
+	}
+	if bias.Enabled {
+		m.earn(stack)
 	}
 	if m.state.suspect.Load() != 0 {
 		return m.suspicion()
@@ -151,17 +176,23 @@ func (m *RWMutex) admit(r *row) bool {
 	return true
 }
 
-// retreat takes a reader off, and wakes the writer, who may have seen it. It reports whether there was one: if
-// not, the count is below 0 for a moment, which a writer takes for a reader.
+// retreat takes a reader off the count, and wakes the writer, who may have seen it. It reports whether there was one:
+// if not, there is less than none for a moment, which a writer takes for a reader.
 func (m *RWMutex) retreat(r *row) bool {
-	left := int64(r.count.Add(^uint64(0)))
-	if left < 0 {
+	was := true
+	if left := r.count.Add(^uint64(0)); int64(left) < 0 && r.overdrawn(left) {
 		r.count.Add(1)
+		was = false
 	}
+	m.left()
+	return was
+}
+
+// left wakes the writer, who waits until the readers have left.
+func (m *RWMutex) left() {
 	if !m.writer.Event().Idle() {
 		m.writer.Broadcast()
 	}
-	return left >= 0
 }
 
 // suspicion is ErrOwnerDied while nobody has repaired what a dead writer left.
@@ -256,6 +287,24 @@ func (m *RWMutex) tryReader() (bool, error) {
 // RUnlock gives a lock for reading up. It never blocks. It fails with ErrNotHeld if this process does not have
 // the lock for reading, and with shm.ErrClosed.
 func (m *RWMutex) RUnlock() error {
+	if bias.Enabled {
+		at := bias.Stack()
+		if r := m.ledger.marked.by(at); r != nil && r.stack == at {
+			if n := r.mark.Load(); uint32(n) != 0 {
+				futex.Publish(r.mark, n-1) // whoever sleeps for it pays for the barrier
+				if m.writer.Event().Idle() {
+					runtime.KeepAlive(m)
+					return nil
+				}
+				return m.unmarked(r)
+			}
+		}
+	}
+	return m.runlock()
+}
+
+// runlock is RUnlock through the process's count.
+func (m *RWMutex) runlock() error {
 	r := m.ledger.mine.Load()
 	if r == nil || r.owner.Load() != m.ledger.self {
 		return m.notRead()
@@ -292,12 +341,13 @@ func (m *RWMutex) Lock(ctx context.Context) error {
 
 // drain waits until the readers have left, with the lock held.
 func (m *RWMutex) drain(ctx context.Context) error {
-	if !m.ledger.none() { // pairs with the addition in admit
+	if !m.vacant() { // pairs with the addition in admit
 		m.ledger.sweep()
 		err := m.writer.Wait(ctx, segment.Wait{
-			Try:   func() bool { m.ledger.bury(); return m.ledger.none() },
-			Poll:  m.ledger.none,
-			Slept: m.ledger.sweep,
+			Try:        func() bool { m.ledger.bury(); return m.vacant() },
+			Poll:       m.ledger.none,
+			Slept:      m.ledger.sweep,
+			Asymmetric: futex.Owing,
 		})
 		if err != nil {
 			return errors.Join(err, m.open())
@@ -333,11 +383,11 @@ func (m *RWMutex) tryWriter() (bool, error) {
 			return false, err
 		}
 	}
-	if !m.ledger.none() {
+	if !m.vacant() {
 		m.ledger.sweep()
-	}
-	if !m.ledger.none() {
-		return false, m.open()
+		if !m.vacant() {
+			return false, m.open()
+		}
 	}
 	err := m.had()
 	return err == nil || isOwnerDied(err), err
@@ -453,7 +503,7 @@ func (s *RWMutexState) info(o segment.Object) RWMutexInfo {
 	holder, suspect := l.Holder()
 	return RWMutexInfo{
 		Writer:  o.Segment().Participant(holder),
-		Readers: newLedger(o.Segment(), lineByLine, &s.rows, nil).sum(),
+		Readers: newLedger(o.Segment(), ofReaders, &s.rows, nil).sum(),
 		Suspect: suspect && holder != 0 || s.suspect.Load() != 0,
 		Lost:    suspect && holder == 0,
 		Waited:  l.Waited() || s.readers.Asleep() || s.writer.Asleep(),
