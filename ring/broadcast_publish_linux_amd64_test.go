@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"golang.org/x/arch/x86/x86asm"
 
+	"github.com/kindred-ipc/kindred/internal/disassemble"
 	"github.com/kindred-ipc/kindred/ring"
 )
 
@@ -43,18 +44,19 @@ func TestABroadcastKeepsItsOrderWithPlainStores(t *testing.T) {
 		return
 	}
 	seen := 0
-	for _, r := range routines(t, func(name string) bool { return strings.Contains(name, "/kindred/ring.(*") }) {
+	for _, code := range disassemble.Routines(t, func(name string) bool { return strings.Contains(name, "/kindred/ring.(*") }) {
+		r := routine{code}
 		name, shape := r.method()
 		if broadcastSites[name] == nil || broadcastShapes[shape] == nil {
 			continue
 		}
 		seen++
 		t.Run(name+shape, func(t *testing.T) {
-			require.NoError(t, r.err)
+			require.NoError(t, r.Err)
 			broadcastSites[name](&r, t)
 			// What makes no call executes no locked instruction.
-			for i := range r.reach(0, r.calls) {
-				require.False(t, r.code[i].fences() && r.endsWithoutCall(i), r.show(i))
+			for i := range r.Reach(0, r.Calls) {
+				require.False(t, r.Code[i].Fences() && r.endsWithoutCall(i), r.Show(i))
 			}
 		})
 	}
@@ -65,45 +67,45 @@ func (r *routine) requirePush(t *testing.T) {
 	publishes := r.publishes(t, 3)
 	busy, commit, idle := publishes[0], publishes[1], publishes[2]
 	looks, marks := r.loadsOf("atomic.(*Uint64).Load"), r.looks()
-	at := func(set map[int]bool) func(int) bool { return func(i int) bool { return set[i] || r.calls(i) } }
+	at := func(set map[int]bool) func(int) bool { return func(i int) bool { return set[i] || r.Calls(i) } }
 	moves := r.payload(t, "broadcast_writer.go", "s.value = v")
 
-	behindBusy := r.reach(busy, at(looks))
+	behindBusy := r.Reach(busy, at(looks))
 	for _, m := range moves {
-		require.False(t, behindBusy[m], "no look at the turn between %s and %s", r.show(busy), r.show(m))
-		require.True(t, r.reach(m, never)[commit], "%s leads to no commit", r.show(m))
-		require.False(t, r.reach(commit, never)[m], "%s: behind it the payload, %s", r.show(commit), r.show(m))
+		require.False(t, behindBusy[m], "no look at the turn between %s and %s", r.Show(busy), r.Show(m))
+		require.True(t, r.Reach(m, disassemble.Never)[commit], "%s leads to no commit", r.Show(m))
+		require.False(t, r.Reach(commit, disassemble.Never)[m], "%s: behind it the payload, %s", r.Show(commit), r.Show(m))
 	}
-	past := r.reach(0, func(i int) bool { return i == busy || r.calls(i) })
-	require.False(t, past[commit], "a way past %s to %s", r.show(busy), r.show(commit))
-	behind := r.reach(commit, at(marks))
-	require.False(t, behind[idle], "no look at the mark between %s and %s", r.show(commit), r.show(idle))
-	behind = r.reach(idle, at(looks))
+	past := r.Reach(0, func(i int) bool { return i == busy || r.Calls(i) })
+	require.False(t, past[commit], "a way past %s to %s", r.Show(busy), r.Show(commit))
+	behind := r.Reach(commit, at(marks))
+	require.False(t, behind[idle], "no look at the mark between %s and %s", r.Show(commit), r.Show(idle))
+	behind = r.Reach(idle, at(looks))
 	for i := range behind {
-		require.False(t, !looks[i] && (r.calls(i) || r.code[i].Op == x86asm.RET), "no look at the turn between %s and %s", r.show(idle), r.show(i))
+		require.False(t, !looks[i] && (r.Calls(i) || r.Code[i].Op == x86asm.RET), "no look at the turn between %s and %s", r.Show(idle), r.Show(i))
 	}
 }
 
 func (r *routine) requireNext(t *testing.T) {
 	commit := r.publishes(t, 1)[0]
 	loads := r.loadsOf("atomic.(*Uint64).Load")
-	stop := func(i int) bool { return loads[i] || r.calls(i) }
+	stop := func(i int) bool { return loads[i] || r.Calls(i) }
 	moves := r.payload(t, "broadcast_subscriber.go", "v := at.value")
 
 	// Before the copy there are two loads: how far it may go, and the sequence.
-	before := r.reach(0, stop)
-	for i := range r.reach(0, stop) {
+	before := r.Reach(0, stop)
+	for i := range r.Reach(0, stop) {
 		if loads[i] {
-			for k := range r.reach(i, stop) {
+			for k := range r.Reach(i, stop) {
 				before[k] = true
 			}
 		}
 	}
 	for _, m := range moves {
-		require.False(t, before[m], "no look at the sequence before %s", r.show(m))
-		for i := range r.reach(m, stop) {
-			require.False(t, i == commit || r.code[i].Op == x86asm.RET, "no look at intent between %s and %s", r.show(m), r.show(i))
-			require.False(t, loads[i] && r.reach(i, never)[m], "%s is behind the look at intent, %s", r.show(m), r.show(i))
+		require.False(t, before[m], "no look at the sequence before %s", r.Show(m))
+		for i := range r.Reach(m, stop) {
+			require.False(t, i == commit || r.Code[i].Op == x86asm.RET, "no look at intent between %s and %s", r.Show(m), r.Show(i))
+			require.False(t, loads[i] && r.Reach(i, disassemble.Never)[m], "%s is behind the look at intent, %s", r.Show(m), r.Show(i))
 		}
 	}
 }
@@ -111,17 +113,17 @@ func (r *routine) requireNext(t *testing.T) {
 // publishes are the plain stores by futex.Publish, of which there are n, each behind the one before.
 func (r *routine) publishes(t *testing.T, n int) []int {
 	t.Helper()
-	found := r.all(func(in *instruction) bool {
-		_, ok := in.stores()
-		return ok && in.of("futex.Publish")
+	found := r.All(func(in *disassemble.Instruction) bool {
+		_, ok := in.Stores()
+		return ok && in.Of("futex.Publish")
 	})
 	require.Len(t, found, n)
 	for k, i := range found {
-		require.Equal(t, x86asm.MOV, r.code[i].Op, r.show(i))
-		require.Equal(t, 8, r.code[i].MemBytes, "in one piece: %s", r.show(i))
+		require.Equal(t, x86asm.MOV, r.Code[i].Op, r.Show(i))
+		require.Equal(t, 8, r.Code[i].MemBytes, "in one piece: %s", r.Show(i))
 		if k > 0 {
-			require.True(t, r.reach(found[k-1], never)[i], "%s leads to %s", r.show(found[k-1]), r.show(i))
-			require.False(t, r.reach(i, never)[found[k-1]], "%s leads back", r.show(i))
+			require.True(t, r.Reach(found[k-1], disassemble.Never)[i], "%s leads to %s", r.Show(found[k-1]), r.Show(i))
+			require.False(t, r.Reach(i, disassemble.Never)[found[k-1]], "%s leads back", r.Show(i))
 		}
 	}
 	return found
@@ -130,7 +132,7 @@ func (r *routine) publishes(t *testing.T, n int) []int {
 // loadsOf are the loads that came of that function.
 func (r *routine) loadsOf(function string) map[int]bool {
 	set := make(map[int]bool)
-	for _, i := range r.all(func(in *instruction) bool { return in.loads() && in.of(function) }) {
+	for _, i := range r.All(func(in *disassemble.Instruction) bool { return in.Loads() && in.Of(function) }) {
 		set[i] = true
 	}
 	return set
@@ -140,18 +142,18 @@ func (r *routine) loadsOf(function string) map[int]bool {
 func (r *routine) payload(t *testing.T, file, text string) []int {
 	t.Helper()
 	lines := linesOf(t, file, text)
-	moves := r.all(func(in *instruction) bool {
-		_, stores := in.stores()
-		return lines[in.source.Line] && filepath.Base(in.source.File) == file && (stores || in.loads())
+	moves := r.All(func(in *disassemble.Instruction) bool {
+		_, stores := in.Stores()
+		return lines[in.Source.Line] && filepath.Base(in.Source.File) == file && (stores || in.Loads())
 	})
-	require.NotEmpty(t, moves, r.name)
+	require.NotEmpty(t, moves, r.Name)
 	return moves
 }
 
 // endsWithoutCall reports whether the instruction leads to the end by a way that makes no call.
 func (r *routine) endsWithoutCall(i int) bool {
-	for k := range r.reach(i, r.calls) {
-		if r.code[k].Op == x86asm.RET {
+	for k := range r.Reach(i, r.Calls) {
+		if r.Code[k].Op == x86asm.RET {
 			return true
 		}
 	}

@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"golang.org/x/arch/x86/x86asm"
 
+	"github.com/kindred-ipc/kindred/internal/disassemble"
 	"github.com/kindred-ipc/kindred/ring"
 )
 
@@ -54,14 +55,15 @@ func TestAnMPMCRingKeepsItsOrderWithPlainStores(t *testing.T) {
 		return
 	}
 	seen := 0
-	for _, r := range routines(t, func(name string) bool { return strings.Contains(name, "/kindred/ring.(*MPMC") }) {
+	for _, code := range disassemble.Routines(t, func(name string) bool { return strings.Contains(name, "/kindred/ring.(*MPMC") }) {
+		r := routine{code}
 		name, shape := r.method()
 		if mpmcSites[name] == nil || mpmcShapes[shape] == nil {
 			continue
 		}
 		seen++
 		t.Run(name+shape, func(t *testing.T) {
-			require.NoError(t, r.err)
+			require.NoError(t, r.Err)
 			mpmcSites[name](&r, t)
 		})
 	}
@@ -72,8 +74,8 @@ func (r *routine) requireMPMCPush(t *testing.T) {
 	moves := r.payload(t, "mpmc_push.go", "s.value = v")
 	commits := r.publishedBehind(t, moves[len(moves)-1], 3)
 	for _, m := range moves {
-		require.True(t, r.reach(m, never)[commits[0]], "%s leads to no commit", r.show(m))
-		require.False(t, r.reach(commits[0], never)[m], "%s: behind it the payload, %s", r.show(commits[0]), r.show(m))
+		require.True(t, r.Reach(m, disassemble.Never)[commits[0]], "%s leads to no commit", r.Show(m))
+		require.False(t, r.Reach(commits[0], disassemble.Never)[m], "%s: behind it the payload, %s", r.Show(commits[0]), r.Show(m))
 	}
 	r.requireMark(t, commits)
 }
@@ -85,42 +87,42 @@ func (r *routine) requireMPMCBiasedPush(t *testing.T) {
 	ends := r.publishedBehind(t, last, 3)
 	var announced []int
 	restored := make(map[int]bool) // without a push
-	for _, i := range r.all(func(in *instruction) bool {
-		_, ok := in.stores()
-		return ok && in.of("futex.Publish")
+	for _, i := range r.All(func(in *disassemble.Instruction) bool {
+		_, ok := in.Stores()
+		return ok && in.Of("futex.Publish")
 	}) {
-		if r.reach(i, never)[last] {
+		if r.Reach(i, disassemble.Never)[last] {
 			announced = append(announced, i)
 		} else if !slices.Contains(ends, i) {
 			restored[i] = true
 		}
 	}
 	require.Len(t, announced, 1)
-	calls := func(i int) bool { return r.calls(i) && !strings.HasSuffix(r.callee(i), ".stretch") }
+	calls := func(i int) bool { return r.Calls(i) && !strings.HasSuffix(r.Callee(i), ".stretch") }
 	over := func(i int) bool { return i == ends[2] || restored[i] }
-	for i := range r.reach(announced[0], func(i int) bool { return over(i) || r.code[i].fences() || calls(i) }) {
+	for i := range r.Reach(announced[0], func(i int) bool { return over(i) || r.Code[i].Fences() || calls(i) }) {
 		// An index out of range ends the push, and its mark stays.
-		require.False(t, calls(i) && !r.panics(i), "%s, of %s", r.show(i), r.callee(i))
+		require.False(t, calls(i) && !r.Panics(i), "%s, of %s", r.Show(i), r.Callee(i))
 	}
 }
 
 // Who pops with a bias announces it, copies, and publishes that it has popped, and calls nothing in between but adopt,
 // which comes before.
 func (r *routine) requireMPMCBiasedPop(t *testing.T) {
-	moves := slices.DeleteFunc(r.payload(t, "mpmc_pop.go", "v := s.value"), func(i int) bool { return !r.code[i].loads() })
+	moves := slices.DeleteFunc(r.payload(t, "mpmc_pop.go", "v := s.value"), func(i int) bool { return !r.Code[i].Loads() })
 	require.NotEmpty(t, moves, "what is stored is the copy")
 	var announced, committed, restored []int
-	for _, i := range r.all(func(in *instruction) bool {
-		_, ok := in.stores()
-		return ok && in.of("futex.Publish")
+	for _, i := range r.All(func(in *disassemble.Instruction) bool {
+		_, ok := in.Stores()
+		return ok && in.Of("futex.Publish")
 	}) {
-		require.Equal(t, x86asm.MOV, r.code[i].Op, r.show(i))
-		require.Equal(t, 8, r.code[i].MemBytes, "in one piece: %s", r.show(i))
-		once := func(k int) bool { return r.calls(k) } // not around the loop, behind a call
+		require.Equal(t, x86asm.MOV, r.Code[i].Op, r.Show(i))
+		require.Equal(t, 8, r.Code[i].MemBytes, "in one piece: %s", r.Show(i))
+		once := func(k int) bool { return r.Calls(k) } // not around the loop, behind a call
 		switch {
-		case r.reach(moves[0], once)[i]:
+		case r.Reach(moves[0], once)[i]:
 			committed = append(committed, i)
-		case r.reach(i, once)[moves[0]]:
+		case r.Reach(i, once)[moves[0]]:
 			announced = append(announced, i)
 		default:
 			restored = append(restored, i)
@@ -130,30 +132,30 @@ func (r *routine) requireMPMCBiasedPop(t *testing.T) {
 	require.Len(t, committed, 1)
 	require.Len(t, restored, 1)
 	for _, m := range moves {
-		require.True(t, r.reach(m, r.calls)[committed[0]], "%s leads to no commit", r.show(m))
-		require.False(t, r.reach(committed[0], r.calls)[m], "%s: behind it the payload, %s", r.show(committed[0]), r.show(m))
+		require.True(t, r.Reach(m, r.Calls)[committed[0]], "%s leads to no commit", r.Show(m))
+		require.False(t, r.Reach(committed[0], r.Calls)[m], "%s: behind it the payload, %s", r.Show(committed[0]), r.Show(m))
 	}
-	r.requireMarkBefore(t, committed, r.calls)
+	r.requireMarkBefore(t, committed, r.Calls)
 	ends := func(i int) bool { return i == committed[0] || i == restored[0] }
-	for i := range r.reach(announced[0], func(i int) bool { return ends(i) || r.code[i].fences() || r.calls(i) }) {
+	for i := range r.Reach(announced[0], func(i int) bool { return ends(i) || r.Code[i].Fences() || r.Calls(i) }) {
 		// An index out of range ends the pop, and its claim stays.
-		require.False(t, r.code[i].fences() || r.calls(i) && !r.panics(i), "%s, of %s", r.show(i), r.callee(i))
-		require.False(t, r.code[i].Op == x86asm.RET, r.show(i))
+		require.False(t, r.Code[i].Fences() || r.Calls(i) && !r.Panics(i), "%s, of %s", r.Show(i), r.Callee(i))
+		require.False(t, r.Code[i].Op == x86asm.RET, r.Show(i))
 	}
 }
 
 func (r *routine) requireMPMCPop(t *testing.T) {
-	moves := slices.DeleteFunc(r.payload(t, "mpmc_pop.go", "v := s.value"), func(i int) bool { return !r.code[i].loads() })
+	moves := slices.DeleteFunc(r.payload(t, "mpmc_pop.go", "v := s.value"), func(i int) bool { return !r.Code[i].Loads() })
 	require.NotEmpty(t, moves, "what is stored is the copy")
 	take := r.publishedBehind(t, moves[0], 1)
-	swaps := r.all(func(in *instruction) bool { return in.Op == x86asm.CMPXCHG })
+	swaps := r.All(func(in *disassemble.Instruction) bool { return in.Op == x86asm.CMPXCHG })
 	require.Len(t, swaps, 1)
 	for _, m := range moves {
-		require.True(t, r.reach(m, never)[swaps[0]], "%s leads to no commit", r.show(m))
-		require.False(t, r.reach(swaps[0], never)[m], "%s: behind it the payload, %s", r.show(swaps[0]), r.show(m))
+		require.True(t, r.Reach(m, disassemble.Never)[swaps[0]], "%s leads to no commit", r.Show(m))
+		require.False(t, r.Reach(swaps[0], disassemble.Never)[m], "%s: behind it the payload, %s", r.Show(swaps[0]), r.Show(m))
 	}
-	require.True(t, r.reach(swaps[0], never)[take[0]])
-	require.False(t, r.reach(take[0], never)[swaps[0]])
+	require.True(t, r.Reach(swaps[0], disassemble.Never)[take[0]])
+	require.False(t, r.Reach(take[0], disassemble.Never)[swaps[0]])
 	r.requireMark(t, take)
 }
 
@@ -161,20 +163,20 @@ func (r *routine) requireMPMCPop(t *testing.T) {
 // behind the one before.
 func (r *routine) publishedBehind(t *testing.T, from, n int) []int {
 	t.Helper()
-	ahead := r.reach(from, never)
+	ahead := r.Reach(from, disassemble.Never)
 	var found []int
-	for _, i := range r.all(func(in *instruction) bool {
-		_, ok := in.stores()
-		return ok && in.of("futex.Publish")
+	for _, i := range r.All(func(in *disassemble.Instruction) bool {
+		_, ok := in.Stores()
+		return ok && in.Of("futex.Publish")
 	}) {
 		if !ahead[i] {
 			continue
 		}
-		require.Equal(t, x86asm.MOV, r.code[i].Op, r.show(i))
-		require.Equal(t, 8, r.code[i].MemBytes, "in one piece: %s", r.show(i))
+		require.Equal(t, x86asm.MOV, r.Code[i].Op, r.Show(i))
+		require.Equal(t, 8, r.Code[i].MemBytes, "in one piece: %s", r.Show(i))
 		if k := len(found); k > 0 {
-			require.True(t, r.reach(found[k-1], never)[i], "%s leads to %s", r.show(found[k-1]), r.show(i))
-			require.False(t, r.reach(i, never)[found[k-1]], "%s leads back", r.show(i))
+			require.True(t, r.Reach(found[k-1], disassemble.Never)[i], "%s leads to %s", r.Show(found[k-1]), r.Show(i))
+			require.False(t, r.Reach(i, disassemble.Never)[found[k-1]], "%s leads back", r.Show(i))
 		}
 		found = append(found, i)
 	}
@@ -186,7 +188,7 @@ func (r *routine) publishedBehind(t *testing.T, from, n int) []int {
 // call, with no fence.
 func (r *routine) requireMark(t *testing.T, stores []int) {
 	t.Helper()
-	r.requireMarkBefore(t, stores, never)
+	r.requireMarkBefore(t, stores, disassemble.Never)
 }
 
 // requireMarkBefore is requireMark for a loop, which goes around behind those for which stop reports true.
@@ -194,14 +196,14 @@ func (r *routine) requireMarkBefore(t *testing.T, stores []int, stop func(i int)
 	t.Helper()
 	last, looks := stores[len(stores)-1], r.looks()
 	require.NotEmpty(t, looks)
-	for i := range r.reach(last, func(i int) bool { return looks[i] }) {
-		leaves := r.calls(i) || r.code[i].Op == x86asm.RET
-		require.False(t, leaves && !looks[i], "no look at the mark before %s", r.show(i))
+	for i := range r.Reach(last, func(i int) bool { return looks[i] }) {
+		leaves := r.Calls(i) || r.Code[i].Op == x86asm.RET
+		require.False(t, leaves && !looks[i], "no look at the mark before %s", r.Show(i))
 	}
 	for i := range looks {
-		require.False(t, r.reach(i, stop)[last], "%s: the mark was looked at before, by %s", r.show(last), r.show(i))
+		require.False(t, r.Reach(i, stop)[last], "%s: the mark was looked at before, by %s", r.Show(last), r.Show(i))
 	}
-	for i := range r.reach(stores[0], r.calls) {
-		require.False(t, r.code[i].fences(), r.show(i))
+	for i := range r.Reach(stores[0], r.Calls) {
+		require.False(t, r.Code[i].Fences(), r.Show(i))
 	}
 }

@@ -94,23 +94,23 @@ func (m *RWMutex) grant(stack uintptr) {
 	}
 }
 
-// unmarked is what is to be done behind an unlock by a mark: somebody sleeps, or wants fences.
-func (m *RWMutex) unmarked(r *reader) error {
+// unmarked is what is to be done behind a reader less in a mark, if somebody sleeps, or wants fences.
+func (m *RWMutex) unmarked(r *reader) {
 	r.line.row.count.Add(0) // a full fence
 	m.left()
-	return nil
 }
 
-// vacant reports whether there are no readers. The caller has the lock for writing, and has taken away what biases
-// there were, if it does. Whoever had the last of them granted is gone, or there are readers; so it ends, but for a hostile
-// peer.
+// vacant reports whether there are no readers. The caller has the lock for writing. It takes away all biases, whether
+// there are readers or not, or they would go on to come. Without readers there is nobody who grants one: so it ends, but for
+// a hostile peer.
 func (m *RWMutex) vacant() bool {
+	none := false
 	for range marks {
-		if !m.ledger.none() {
-			return false
+		if !m.revoke() && none {
+			return true // none with a bias, since before the look at the counts
 		}
-		if !m.revoke() {
-			return true
+		if none = m.ledger.none(); !none {
+			return false
 		}
 	}
 	return false

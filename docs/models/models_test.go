@@ -85,6 +85,15 @@ var checks = []check{
 	{model: "hold", lost: "BREAK_AGAIN"},
 	{model: "hold", lost: "BREAK_LOOK"},
 
+	{model: "marks", quick: true},
+	{model: "marks", flags: "-DSHARED"},
+	{model: "marks", flags: "-DWRITERS=2 -DDEATHS=1"},
+	{model: "marks", lost: "BREAK_FENCE", quick: true},
+	{model: "marks", lost: "BREAK_LOOK"},
+	{model: "marks", lost: "BREAK_AGAIN"},
+	{model: "marks", lost: "BREAK_ORDER"},
+	{model: "marks", flags: "-DWRITERS=2 -DDEATHS=1", lost: "BREAK_REVOKED"},
+
 	{model: "mpmc", flags: pushers, quick: true},
 	{model: "mpmc", flags: takers},
 	{model: "mpmc", flags: takers, lost: "NO_KEEP", quick: true},
@@ -203,7 +212,7 @@ var (
 func TestEveryFunctionThatAModelNamesExists(t *testing.T) {
 	models, err := filepath.Glob("*.pml")
 	require.NoError(t, err)
-	require.Len(t, models, 9)
+	require.Len(t, models, 10)
 	named := 0
 	for _, model := range models {
 		text, err := os.ReadFile(model)

@@ -248,8 +248,8 @@ inline await()
 	fi
 }
 
-/* sync/ledger.go: (*ledger).none, (*row).has, one row after the other */
-inline none()
+/* sync/ledger.go: (*ledger).none, (*ledger).has, one row after the other */
+inline look()
 {
 	i = 0;
 	clear = 1;
@@ -287,7 +287,7 @@ inline bury()
 /* sync/rwmutex.go: (*RWMutex).drain */
 inline drain()
 {
-	none();
+	look();
 	if
 	:: clear
 	:: else ->
@@ -296,7 +296,7 @@ inline drain()
 		::
 			announce(DRAIN);
 			bury();
-			none();
+			look();
 			if
 			:: clear -> break
 			:: else

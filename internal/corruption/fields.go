@@ -40,7 +40,7 @@ func FieldsOf(content []byte, bodies Bodies) ([]Field, error) {
 	if err != nil {
 		return nil, err
 	}
-	m := &survey{content: content, tables: tables, bodies: bodies}
+	m := &survey{content: content, tables: tables, bodies: bodies, reading: make(map[uint64]bool)}
 	m.walk()
 	if m.err != nil {
 		return nil, m.err
@@ -60,6 +60,7 @@ type survey struct {
 	tables  map[string][]layouttest.Field
 	bodies  Bodies
 	fields  []Field
+	reading map[uint64]bool // which blocks of rows are an RWMutex's, by their offsets
 	err     error
 }
 
@@ -173,6 +174,7 @@ func (m *survey) names() map[uint64]string {
 		names[place] = name
 		for _, rows := range m.blocksOfRows(off) {
 			names[rows] = rowsOf + name
+			m.reading[rows&(1<<40-1)*8] = segment.Kind(m.uint32(m.at(off, block, "kind"))) == segment.KindRWMutex
 		}
 		if place := m.elementsOf(off); place != 0 {
 			names[place] = rowsOf + name
@@ -281,7 +283,9 @@ func (m *survey) block(off uint64, object string) {
 		body = m.raw(off, body, next, object)
 	case segment.KindRows:
 		name := "sync.packedRows"
-		if lined := "sync.linedRows"; next-body >= m.end(lined) {
+		if lined := "sync.linedRows"; m.reading[off] {
+			name = "sync.readingRows"
+		} else if next-body >= m.end(lined) {
 			name = lined
 		}
 		m.structure(body, name, object)

@@ -57,6 +57,7 @@ var nested = map[string]string{
 	"sync.SemaphoreState.lock":     "segment.LockState",
 	"sync.EventState.event":        event,
 	"sync.line.row":                "sync.row",
+	"sync.readingRow.row":          "sync.row",
 	"sync.CondState.event":         event,
 	"sync.WaitGroupState.lock":     "segment.LockState",
 	"sync.WaitGroupState.event":    event,
@@ -80,8 +81,9 @@ var nested = map[string]string{
 
 // arrays are the fields that are rows of structs.
 var arrays = map[string]string{
-	"sync.packedRows.rows": "sync.row",
-	"sync.linedRows.rows":  "sync.line",
+	"sync.packedRows.rows":  "sync.row",
+	"sync.linedRows.rows":   "sync.line",
+	"sync.readingRows.rows": "sync.readingRow",
 }
 
 // rules are those of the fields by name.
@@ -158,6 +160,9 @@ var rules = map[string]Rule{
 	"sync.row.count":            Word,
 	"sync.packedRows.next":      Word,
 	"sync.linedRows.next":       Word,
+	"sync.readingRows.next":     Word,
+	"sync.readingRow.bias":      Word,
+	"sync.readingRow.marks":     Word,
 	"sync.WaitGroupState.died":  Word,
 	"sync.WaitGroupState.rows":  Word,
 	"sync.BarrierState.phase":   Word,

@@ -8,7 +8,10 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"time"
 
+	"github.com/kindred-ipc/kindred/internal/bias"
+	"github.com/kindred-ipc/kindred/internal/futex"
 	"github.com/kindred-ipc/kindred/internal/segment"
 	"github.com/kindred-ipc/kindred/proc"
 	"github.com/kindred-ipc/kindred/ring"
@@ -431,6 +434,19 @@ func hold(ctx context.Context, seg *shm.Segment) error {
 	return err
 }
 
+// readOften locks m for reading so often that this goroutine has a mark, where there are some, and does so once more.
+func readOften(ctx context.Context, m *sync.RWMutex) error {
+	for bias.Enabled && !futex.Registered() {
+		time.Sleep(time.Millisecond)
+	}
+	for range 2 * bias.FirstEarns {
+		if err := errors.Join(m.RLock(ctx), m.RUnlock()); err != nil {
+			return err
+		}
+	}
+	return m.RLock(ctx)
+}
+
 // holdLocks takes rows in everything that has some.
 func holdLocks(ctx context.Context, seg *shm.Segment) error {
 	loans, err := sync.OpenSemaphore(seg, Loans)
@@ -442,7 +458,7 @@ func holdLocks(ctx context.Context, seg *shm.Segment) error {
 	}
 	library, err := sync.OpenRWMutex(seg, Library)
 	if err == nil {
-		err = library.RLock(ctx)
+		err = readOften(ctx, library)
 	}
 	if err != nil {
 		return err

@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"time"
 
+	"github.com/kindred-ipc/kindred/internal/futex"
 	"github.com/kindred-ipc/kindred/shm"
 )
 
@@ -92,6 +93,29 @@ type Actor struct {
 
 // Say leaves word for Check.
 func (a *Actor) Say(word string) { a.words = append(a.words, word) }
+
+// Registered returns when this process may publish with plain stores. Otherwise an operation would
+// take that path or the other one as it happens, and the kernel would finish the registration first,
+// whatever happens to the process.
+func (a *Actor) Registered() error {
+	for !futex.Registered() {
+		if err := a.Nap(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Nap lets others run for a moment, and fails when Ctx ends.
+func (a *Actor) Nap() error {
+	t := time.NewTimer(100 * time.Microsecond)
+	defer t.Stop()
+	select {
+	case <-t.C:
+	case <-a.Ctx.Done():
+	}
+	return a.Ctx.Err()
+}
 
 // Scratch is a path for what a case writes down beside segments. The lab removes it after the trial.
 func (a *Actor) Scratch(name string) string {

@@ -124,7 +124,7 @@ func (l *audience) open(a *crashlab.Actor) (err error) {
 			return err
 		}
 		// It keeps the turn.
-		if err = registered(a.Ctx); err == nil {
+		if err = a.Registered(); err == nil {
 			err = l.push(a, bySurvivor, 0)
 		}
 	case 1:
@@ -148,7 +148,7 @@ func (l *audience) ready(a *crashlab.Actor) (err error) {
 		l.w, err = l.ring.Writer()
 	}
 	if err == nil {
-		err = registered(a.Ctx)
+		err = a.Registered()
 	}
 	for i := 0; i < l.first && err == nil; i++ {
 		err = l.push(a, byVictim, 0)
@@ -240,7 +240,7 @@ func (l *audience) finish(a *crashlab.Actor) error {
 		case ok:
 			err = l.see(i)
 		default:
-			err = nap(a.Ctx)
+			err = a.Nap()
 		}
 		if err != nil {
 			return err

@@ -5,10 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"time"
 
 	"github.com/kindred-ipc/kindred/internal/crashlab"
-	"github.com/kindred-ipc/kindred/internal/futex"
 	"github.com/kindred-ipc/kindred/internal/segment"
 	"github.com/kindred-ipc/kindred/ring"
 	"github.com/kindred-ipc/kindred/shm"
@@ -147,7 +145,7 @@ func (l *line) ready(a *crashlab.Actor) error {
 	if err := l.take(); err != nil {
 		return err
 	}
-	if err := registered(a.Ctx); err != nil {
+	if err := a.Registered(); err != nil {
 		return err
 	}
 	for range l.first {
@@ -156,30 +154,6 @@ func (l *line) ready(a *crashlab.Actor) error {
 		}
 	}
 	return nil
-}
-
-// registered returns when this process may publish with plain stores. Otherwise the operation would
-// take that path or the other one as it happens, and the kernel would finish the registration first,
-// whatever happens to the process.
-func registered(ctx context.Context) error {
-	for !futex.Registered() {
-		if err := nap(ctx); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// nap lets others run for a moment, and fails when ctx ends.
-func nap(ctx context.Context) error {
-	t := time.NewTimer(100 * time.Microsecond)
-	defer t.Stop()
-	select {
-	case <-t.C:
-		return ctx.Err()
-	case <-ctx.Done():
-		return ctx.Err()
-	}
 }
 
 // take takes the victim's end.
@@ -199,7 +173,7 @@ func (l *line) take() error {
 }
 
 // succeed takes the victim's end as soon as it can be had, unless this process has it already.
-func (l *line) succeed(ctx context.Context) error {
+func (l *line) succeed(a *crashlab.Actor) error {
 	if l.reads && l.in != nil || !l.reads && l.out != nil {
 		return nil
 	}
@@ -208,7 +182,7 @@ func (l *line) succeed(ctx context.Context) error {
 		if !errors.Is(err, ring.ErrBusy) {
 			return err
 		}
-		if err := nap(ctx); err != nil {
+		if err := a.Nap(); err != nil {
 			return err
 		}
 	}

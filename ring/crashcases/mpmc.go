@@ -93,7 +93,7 @@ func (c *crossing) open(a *crashlab.Actor) (err error) {
 // earn pushes values, and pops them again; or pops those of the setup and pushes them again, until they are in their
 // order. Both ends of a lane have a bias to it then.
 func (c *crossing) earn(a *crashlab.Actor) error {
-	if err := registered(a.Ctx); err != nil {
+	if err := a.Registered(); err != nil {
 		return err
 	}
 	for range often {
@@ -118,7 +118,7 @@ func (c *crossing) earn(a *crashlab.Actor) error {
 }
 
 func (c *crossing) ready(a *crashlab.Actor) error {
-	if err := registered(a.Ctx); err != nil {
+	if err := a.Registered(); err != nil {
 		return err
 	}
 	if c.has == victim {

@@ -49,7 +49,7 @@ func (l *line) closed(a *crashlab.Actor, err error) error {
 
 // second is what the second victim does: it takes the first one's end, and uses it.
 func (l *line) second(a *crashlab.Actor) error {
-	err := l.succeed(a.Ctx)
+	err := l.succeed(a)
 	switch {
 	case errors.Is(err, ring.ErrClosed):
 		return nil
@@ -69,7 +69,7 @@ func (l *line) goOn(a *crashlab.Actor) error {
 		if err := l.untilTold(a); err != nil {
 			return err
 		}
-		if err := l.succeed(a.Ctx); err != nil {
+		if err := l.succeed(a); err != nil {
 			return err
 		}
 		if !l.reads {
@@ -87,7 +87,7 @@ func (l *line) goOn(a *crashlab.Actor) error {
 
 // goOnAfter is what the successor does.
 func (l *line) goOnAfter(a *crashlab.Actor) error {
-	if err := l.succeed(a.Ctx); err != nil {
+	if err := l.succeed(a); err != nil {
 		return err
 	}
 	if l.reads {
@@ -141,7 +141,7 @@ func (l *line) untilTold(a *crashlab.Actor) error {
 		return nil
 	}
 	// The ring is full, and nobody takes from it, so the last item goes in when the reader is there.
-	if err := l.succeed(a.Ctx); err != nil {
+	if err := l.succeed(a); err != nil {
 		return err
 	}
 	if _, err := l.pop(a); err != nil {

@@ -234,7 +234,7 @@ func (r *relay) recover(a *crashlab.Actor) error {
 			if err := h.takeOut(); err != nil {
 				return err
 			}
-			if err := nap(a.Ctx); err != nil {
+			if err := a.Nap(); err != nil {
 				return err
 			}
 		}
@@ -244,7 +244,7 @@ func (r *relay) recover(a *crashlab.Actor) error {
 		if err := h.takeIn(); err != nil {
 			return err
 		}
-		if err := nap(a.Ctx); err != nil {
+		if err := a.Nap(); err != nil {
 			return err
 		}
 	}
@@ -273,7 +273,7 @@ func (h *hands) end(a *crashlab.Actor) error {
 		if ok || err != nil {
 			return err
 		}
-		if err := nap(a.Ctx); err != nil {
+		if err := a.Nap(); err != nil {
 			return err
 		}
 	}

@@ -47,6 +47,35 @@ func (s *study) openRead(a *crashlab.Actor) error {
 	return s.RLock(a.Ctx)
 }
 
+// often is how many readers earn a mark for sure.
+const often = 1 << 12
+
+// practise reads until this goroutine has a mark.
+func (s *study) practise(a *crashlab.Actor) error {
+	if err := a.Registered(); err != nil {
+		return err
+	}
+	for range often {
+		if err := s.read(a); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// openMarked has survivor 0 have a mark, and read no more.
+func (s *study) openMarked(a *crashlab.Actor) error {
+	if err := s.open(a); err != nil || a.N != 0 {
+		return err
+	}
+	return s.practise(a)
+}
+
+// readMarked locks by a mark.
+func (s *study) readMarked(a *crashlab.Actor) error {
+	return errors.Join(s.practise(a), s.RLock(a.Ctx))
+}
+
 // openSuspect leaves it with a writer who is gone: an attach that survivor 0 closes.
 func (s *study) openSuspect(a *crashlab.Actor) error {
 	s.stale = true
@@ -237,6 +266,23 @@ func rwMutexCases() []crashlab.Case {
 			Play: played(func(s *study, p *crashlab.Play) {
 				p.Check = s.whole
 				p.Ready, p.Wait, p.Victim = s.rlock, s.write, func(*crashlab.Actor) error { return s.RUnlock() }
+			}),
+		},
+		{
+			Name: "sync.RWMutex.RLock, by a mark", Covers: []string{"sync.RWMutex.RLock"},
+			Play: played(func(s *study, p *crashlab.Play) { p.Check, p.Ready, p.Victim = s.whole, s.practise, s.rlock }),
+		},
+		{
+			Name: "sync.RWMutex.RUnlock, by a mark, a writer waits", Covers: []string{"sync.RWMutex.RUnlock"},
+			Play: played(func(s *study, p *crashlab.Play) {
+				p.Check = s.whole
+				p.Ready, p.Wait, p.Victim = s.readMarked, s.write, func(*crashlab.Actor) error { return s.RUnlock() }
+			}),
+		},
+		{
+			Name: "sync.RWMutex.Lock, readers have marks", Covers: []string{"sync.RWMutex.Lock"}, States: []string{"whole", "suspect"},
+			Play: played(func(s *study, p *crashlab.Play) {
+				p.Check, p.Open, p.Victim = s.left("whole", "suspect"), s.openMarked, s.lock
 			}),
 		},
 		{

@@ -1,6 +1,4 @@
-//go:build !race
-
-package ring_test
+package disassemble
 
 import (
 	"debug/elf"
@@ -16,24 +14,24 @@ import (
 	"golang.org/x/arch/x86/x86asm"
 )
 
-// routine is the machine code of one function, and what may follow what in it.
-type routine struct {
-	name string
-	code []instruction
-	err  error // why not all is known of what may follow what
+// Routine is the machine code of one function, and what may follow what in it.
+type Routine struct {
+	Name string
+	Code []Instruction
+	Err  error // why not all is known of what may follow what
 }
 
-// instruction knows where its source stands: in the routine's own function, or in one that was called
+// Instruction knows where its source stands: in the routine's own function, or in one that was called
 // there and that the compiler put in place of the call.
-type instruction struct {
+type Instruction struct {
 	x86asm.Inst
 	pc     uint64
-	source runtime.Frame
-	next   []int // the instructions that may follow; a call is followed by what stands behind it
+	Source runtime.Frame
+	Next   []int // the instructions that may follow; a call is followed by what stands behind it
 }
 
-// routines are the functions of this program whose name keep accepts.
-func routines(t *testing.T, keep func(name string) bool) (all []routine) {
+// Routines are the functions of this program whose name keep accepts.
+func Routines(t *testing.T, keep func(name string) bool) (all []Routine) {
 	t.Helper()
 	path, err := os.Executable()
 	require.NoError(t, err)
@@ -56,21 +54,21 @@ func routines(t *testing.T, keep func(name string) bool) (all []routine) {
 	return all
 }
 
-func disassemble(name string, code []byte, entry uint64) routine {
-	r := routine{name: name}
+func disassemble(name string, code []byte, entry uint64) Routine {
+	r := Routine{Name: name}
 	index := make(map[uint64]int) // by pc
 	for at := uint64(0); at < uint64(len(code)); {
 		in, err := x86asm.Decode(code[at:], 64)
 		if err != nil {
-			r.err = fmt.Errorf("%s+%#x: % x: %w", name, at, code[at:min(at+16, uint64(len(code)))], err)
+			r.Err = fmt.Errorf("%s+%#x: % x: %w", name, at, code[at:min(at+16, uint64(len(code)))], err)
 			return r
 		}
-		index[entry+at] = len(r.code)
-		r.code = append(r.code, instruction{Inst: in, pc: entry + at, source: sourceAt(entry + at)})
+		index[entry+at] = len(r.Code)
+		r.Code = append(r.Code, Instruction{Inst: in, pc: entry + at, Source: sourceAt(entry + at)})
 		at += uint64(in.Len)
 	}
-	for i := range r.code {
-		in := &r.code[i]
+	for i := range r.Code {
+		in := &r.Code[i]
 		through := true
 		switch in.Op {
 		case x86asm.RET, x86asm.INT, x86asm.UD2:
@@ -82,15 +80,15 @@ func disassemble(name string, code []byte, entry uint64) routine {
 			if to, ok := in.Args[0].(x86asm.Rel); ok && in.Op != x86asm.CALL {
 				target, ok := index[in.pc+uint64(in.Len)+uint64(int64(to))]
 				if !ok {
-					r.err = fmt.Errorf("%s: out of the function", r.show(i))
+					r.Err = fmt.Errorf("%s: out of the function", r.Show(i))
 				}
-				in.next = append(in.next, target)
+				in.Next = append(in.Next, target)
 			} else if in.Op == x86asm.JMP {
-				r.err = fmt.Errorf("%s: where to?", r.show(i))
+				r.Err = fmt.Errorf("%s: where to?", r.Show(i))
 			}
 		}
-		if through && i+1 < len(r.code) {
-			in.next = append(in.next, i+1)
+		if through && i+1 < len(r.Code) {
+			in.Next = append(in.Next, i+1)
 		}
 	}
 	return r
@@ -102,13 +100,13 @@ func sourceAt(pc uint64) runtime.Frame {
 	return f
 }
 
-// of reports whether the instruction came of that function.
-func (in *instruction) of(function string) bool {
-	return strings.HasSuffix(in.source.Function, "/"+function)
+// Of reports whether the instruction came of that function.
+func (in *Instruction) Of(function string) bool {
+	return strings.HasSuffix(in.Source.Function, "/"+function)
 }
 
-// stores is the memory that the instruction writes.
-func (in *instruction) stores() (to x86asm.Mem, ok bool) {
+// Stores is the memory that the instruction writes.
+func (in *Instruction) Stores() (to x86asm.Mem, ok bool) {
 	switch in.Op {
 	case x86asm.CMP, x86asm.TEST, x86asm.BT, x86asm.NOP, x86asm.PUSH, x86asm.CALL, x86asm.JMP, x86asm.UCOMISD, x86asm.UCOMISS:
 		return to, false
@@ -117,8 +115,8 @@ func (in *instruction) stores() (to x86asm.Mem, ok bool) {
 	return to, ok
 }
 
-// loads reports whether the instruction reads memory.
-func (in *instruction) loads() bool {
+// Loads reports whether the instruction reads memory.
+func (in *Instruction) Loads() bool {
 	switch in.Op {
 	case x86asm.LEA, x86asm.NOP:
 		return false
@@ -131,8 +129,8 @@ func (in *instruction) loads() bool {
 	return false
 }
 
-// fences reports whether the instruction waits for the stores before it.
-func (in *instruction) fences() bool {
+// Fences reports whether the instruction waits for the stores before it.
+func (in *Instruction) Fences() bool {
 	switch in.Op {
 	case x86asm.MFENCE, x86asm.SFENCE, x86asm.CPUID:
 		return true
@@ -148,13 +146,13 @@ func (in *instruction) fences() bool {
 	return false
 }
 
-// reach is what can be executed behind the instruction from, which itself counts only if it comes
+// Reach is what can be executed behind the instruction from, which itself counts only if it comes
 // again. Nothing is looked for behind those for which stop reports true.
-func (r *routine) reach(from int, stop func(i int) bool) map[int]bool {
+func (r *Routine) Reach(from int, stop func(i int) bool) map[int]bool {
 	seen := make(map[int]bool)
 	var follow func(i int)
 	follow = func(i int) {
-		for _, n := range r.code[i].next {
+		for _, n := range r.Code[i].Next {
 			if !seen[n] {
 				seen[n] = true
 				if !stop(n) {
@@ -167,13 +165,15 @@ func (r *routine) reach(from int, stop func(i int) bool) map[int]bool {
 	return seen
 }
 
-func never(int) bool { return false }
+// Never stops nowhere.
+func Never(int) bool { return false }
 
-func (r *routine) calls(i int) bool { return r.code[i].Op == x86asm.CALL }
+// Calls reports whether the instruction is a call.
+func (r *Routine) Calls(i int) bool { return r.Code[i].Op == x86asm.CALL }
 
-// callee is the name of the function that a call is of, if that stands in the instruction.
-func (r *routine) callee(i int) string {
-	in := &r.code[i]
+// Callee is the name of the function that a call is of, if that stands in the instruction.
+func (r *Routine) Callee(i int) string {
+	in := &r.Code[i]
 	to, ok := in.Args[0].(x86asm.Rel)
 	if !ok || in.Op != x86asm.CALL {
 		return ""
@@ -181,22 +181,22 @@ func (r *routine) callee(i int) string {
 	return runtime.FuncForPC(uintptr(in.pc + uint64(in.Len) + uint64(int64(to)))).Name()
 }
 
-// panics reports whether the instruction calls a function that does not come back.
-func (r *routine) panics(i int) bool { return strings.HasPrefix(r.callee(i), "runtime.panic") }
+// Panics reports whether the instruction calls a function that does not come back.
+func (r *Routine) Panics(i int) bool { return strings.HasPrefix(r.Callee(i), "runtime.panic") }
 
-// all are the instructions for which is reports true.
-func (r *routine) all(is func(in *instruction) bool) (list []int) {
-	for i := range r.code {
-		if is(&r.code[i]) {
+// All are the instructions for which is reports true.
+func (r *Routine) All(is func(in *Instruction) bool) (list []int) {
+	for i := range r.Code {
+		if is(&r.Code[i]) {
 			list = append(list, i)
 		}
 	}
 	return list
 }
 
-// show is an instruction in words.
-func (r *routine) show(i int) string {
-	in := &r.code[i]
-	return fmt.Sprintf("%s: %#x: %s (%s:%d)", r.name, in.pc, x86asm.GoSyntax(in.Inst, in.pc, nil),
-		filepath.Base(in.source.File), in.source.Line)
+// Show is an instruction in words.
+func (r *Routine) Show(i int) string {
+	in := &r.Code[i]
+	return fmt.Sprintf("%s: %#x: %s (%s:%d)", r.Name, in.pc, x86asm.GoSyntax(in.Inst, in.pc, nil),
+		filepath.Base(in.Source.File), in.Source.Line)
 }
