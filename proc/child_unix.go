@@ -10,6 +10,8 @@ import (
 	"os"
 	"runtime"
 	"strings"
+	"syscall"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -109,19 +111,31 @@ func (c *child) prepare() (context.Context, call, error) {
 	if err != nil {
 		return nil, nil, &refusalError{refusedProtocol, err.Error()}
 	}
-	go c.watchParent()
-
+	above := &ParentProcess{message.parent, os.Getppid(), make(chan struct{})}
+	parent.Store(above)
 	current.Store(&Info{message.process, message.function, os.Getpid(), os.Getppid()})
+	if !message.parked { // else this goroutine does it meanwhile
+		go c.watchParent(above, message.outlive)
+	}
 	arguments, from, err := c.inherit(message)
 	if err != nil {
 		return nil, nil, err
 	}
 	defer arguments.Close()
+	if err := confine(message); err != nil {
+		return nil, nil, err
+	}
 	e, ok := functions.lookup(message.function)
 	if !ok {
 		return nil, nil, &refusalError{refusedNotRegistered, describeMissing(message.function)}
 	}
-	encoded, err := readAll(arguments)
+	var encoded []byte
+	if message.parked {
+		encoded, err = c.park()
+		go c.watchParent(above, message.outlive)
+	} else {
+		encoded, err = readAll(arguments)
+	}
 	if err != nil {
 		return nil, nil, fmt.Errorf("reading the arguments: %w", err)
 	}
@@ -172,11 +186,49 @@ func (c *child) inherit(m startMessage) (arguments *os.File, from *inheritance, 
 	return arguments, from, nil
 }
 
+// park waits for the arguments.
+func (c *child) park() (encoded []byte, err error) {
+	c.say(frameParked, nil)
+	for {
+		kind, payload, err := readFrame(c.control)
+		if err != nil {
+			die() // the parent is gone, or wants this child no more
+		}
+		switch kind {
+		case frameArguments:
+			encoded = append(encoded, payload...)
+		case frameRun:
+			return encoded, nil
+		}
+	}
+}
+
+// confine takes on what the parent wants of priority and limits.
+func confine(m startMessage) error {
+	if m.niced {
+		// Of the group, which has this process alone: the call for a process would, on Linux, mean one thread.
+		if err := unix.Setpriority(unix.PRIO_PGRP, 0, m.nice); err != nil {
+			return fmt.Errorf("Nice(%d): %w", m.nice, err)
+		}
+	}
+	for _, l := range m.limits {
+		// By package syscall: the runtime sets the limit of files by itself otherwise, and restores that.
+		if err := syscall.Setrlimit(l.resource, rlimitOf(l)); err != nil {
+			return fmt.Errorf("Rlimit(%d, %d, %d): %w", l.resource, l.soft, l.hard, err)
+		}
+	}
+	return nil
+}
+
 // watchParent waits for the end of the parent, which shows as the end of the control socket, and
-// ends the child with it.
-func (c *child) watchParent() {
+// ends the child with it, or so much later.
+func (c *child) watchParent(above *ParentProcess, outlive time.Duration) {
 	for {
 		if _, _, err := readFrame(c.control); err != nil {
+			if outlive > 0 {
+				close(above.died)
+				time.Sleep(outlive)
+			}
 			die()
 		}
 	}

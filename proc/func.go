@@ -73,27 +73,44 @@ func (f *Function[A]) Name() string { return f.name }
 // ErrUndecodable, ErrProtocol; an *ExitError if the child ended before it was ready;
 // ErrUnsupported; the system's errors.
 func (f *Function[A]) Start(ctx context.Context, args A, opts ...Option) (*Process, error) {
+	o := f.options(opts)
+	payload, err := f.payload(ctx, args)
+	if err == nil {
+		var p *Process
+		if p, err = f.start(ctx, payload, o); err == nil {
+			return p, nil
+		}
+	}
+	return nil, fmt.Errorf("proc: start %q: %w", o.name, err)
+}
+
+// options are those of one start, with a name.
+func (f *Function[A]) options(opts []Option) *options {
 	o := newOptions(opts)
 	if o.name == "" {
 		o.name = fmt.Sprintf("%s-%d", f.name, f.starts.Add(1))
 	}
-	p, err := f.start(ctx, args, o)
-	if err != nil {
-		return nil, fmt.Errorf("proc: start %q: %w", o.name, err)
-	}
-	return p, nil
+	return o
 }
 
-func (f *Function[A]) start(ctx context.Context, args A, o *options) (*Process, error) {
+// payload is what is sent of the arguments.
+func (f *Function[A]) payload(ctx context.Context, args A) ([]byte, error) {
+	if !mainCalled.Load() {
+		return nil, ErrNoMain
+	}
+	b, err := encode(args)
+	if err != nil {
+		return nil, fmt.Errorf("arguments: %w", err)
+	}
+	return b, ctx.Err()
+}
+
+func (f *Function[A]) start(ctx context.Context, payload []byte, o *options) (*Process, error) {
 	if !mainCalled.Load() {
 		return nil, ErrNoMain
 	}
 	if err := o.check(); err != nil {
 		return nil, err
-	}
-	payload, err := encode(args)
-	if err != nil {
-		return nil, fmt.Errorf("arguments: %w", err)
 	}
 	if err := ctx.Err(); err != nil {
 		return nil, err

@@ -4,11 +4,14 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/kindred-ipc/kindred/shm"
 )
@@ -26,6 +29,12 @@ type options struct {
 	segments   []*shm.Segment
 	stdout     io.Writer // nil: /dev/null
 	stderr     io.Writer
+	cpus       []int
+	niced      bool
+	nice       int
+	limits     []limit
+	outlive    time.Duration
+	parked     bool // for Warm
 	errs       []error
 }
 
@@ -171,6 +180,83 @@ func Stdout(w io.Writer) Option {
 // Stderr is for standard error what Stdout is for standard output.
 func Stderr(w io.Writer) Option {
 	return func(o *options) { o.stderr = w }
+}
+
+// Log has what the child writes logged: a record for each line, with the attributes process, its name, and stream, which is
+// stdout at the level Info and stderr at Warn. A line of more than 64 KiB is several records. It stands in the place of Stdout and
+// Stderr.
+func Log(l *slog.Logger) Option {
+	return func(o *options) {
+		if l == nil {
+			o.refuse("Log: the logger is nil")
+			return
+		}
+		o.stdout = &lineWriter{options: o, log: l, level: slog.LevelInfo, stream: "stdout"}
+		o.stderr = &lineWriter{options: o, log: l, level: slog.LevelWarn, stream: "stderr"}
+	}
+}
+
+// Affinity sets the CPUs that the child may run on, by their numbers from 0 on (Linux only). The default is the
+// parent's. The child's GOMAXPROCS follows from it, unless it is set.
+func Affinity(cpus ...int) Option {
+	return func(o *options) {
+		if runtime.GOOS != "linux" {
+			o.refuse("Affinity: %s has none", runtime.GOOS)
+			return
+		}
+		if len(cpus) == 0 {
+			o.refuse("Affinity: no CPU")
+			return
+		}
+		for _, n := range cpus {
+			if n < 0 || n >= maxCPUs {
+				o.refuse("Affinity: CPU %d is not from 0 to %d", n, maxCPUs-1)
+				return
+			}
+		}
+		o.cpus = slices.Clone(cpus)
+	}
+}
+
+// maxCPUs is how many a set of the system's has.
+const maxCPUs = 1024
+
+// Nice sets the child's niceness, from -20, which goes first, to 19. The default is the parent's; less than that
+// needs a privilege.
+func Nice(n int) Option {
+	return func(o *options) {
+		if n < -20 || n > 19 {
+			o.refuse("Nice(%d) must be from -20 to 19", n)
+			return
+		}
+		o.niced, o.nice = true, n
+	}
+}
+
+// Rlimit sets one of the child's resource limits, a number as in syscall.RLIMIT_CPU, before its function runs. More than the
+// hard limit of the parent needs a privilege. Rlimits add up. (For memory see GOMEMLIMIT as well: what the kernel
+// refuses, a Go program dies of.)
+func Rlimit(resource int, soft, hard uint64) Option {
+	return func(o *options) {
+		if resource < 0 || soft > hard {
+			o.refuse("Rlimit(%d, %d, %d): no such resource, or more than its hard limit", resource, soft, hard)
+			return
+		}
+		o.limits = append(o.limits, limit{resource, soft, hard})
+	}
+}
+
+// Outlive lets the child live on for so long after its parent's death, to come to an end by itself: it learns of the
+// death by Parent().Done. In that case it is the child itself that keeps to it, and not the system: if it is stopped, or makes no
+// progress, it stays. Its own children die with it, as ever.
+func Outlive(d time.Duration) Option {
+	return func(o *options) {
+		if d <= 0 {
+			o.refuse("Outlive(%v) must be more than 0", d)
+			return
+		}
+		o.outlive = d
+	}
 }
 
 // environment returns base with the variables of set in it; the last value of a key counts, and

@@ -42,6 +42,9 @@ func (o *outputs) copy() {
 				// The writer is at fault, not the child, which a broken pipe would kill.
 				_, _ = io.Copy(io.Discard, p.reader)
 			}
+			if w, ok := p.writer.(*lineWriter); ok {
+				w.flush()
+			}
 		}()
 	}
 }

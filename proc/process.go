@@ -2,6 +2,7 @@ package proc
 
 import (
 	"context"
+	"errors"
 	"os"
 	"syscall"
 )
@@ -17,7 +18,7 @@ type Process struct {
 	control *os.File // the parent's end, read by listen, closed by watch
 	outputs outputs
 
-	started chan error    // one value: nil when the child said ready
+	started chan error    // nil when the child said ready, or parked; else the last value
 	heard   chan struct{} // closed when listen has returned
 	text    string        // the function's error, written before heard is closed
 
@@ -60,6 +61,26 @@ func (p *Process) Alive() bool {
 	default:
 		return true
 	}
+}
+
+// ExitCode returns the exit status, or the number of the signal that ended the child, less than 0, and whether the child
+// has ended. It does not wait. A status that was lost to somebody else in the program, who waits for any child, is
+// 255.
+func (p *Process) ExitCode() (code int, ended bool) {
+	if p.Alive() {
+		return 0, false
+	}
+	var exit *ExitError
+	switch {
+	case p.err == nil:
+		return 0, true
+	case !errors.As(p.err, &exit):
+		return 255, true
+	case exit.Signal != nil:
+		sig, _ := exit.Signal.(syscall.Signal)
+		return -int(sig), true
+	}
+	return exit.Code, true
 }
 
 // Signal sends a signal to the child alone, never to a process that got its number later. After the

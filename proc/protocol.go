@@ -5,8 +5,10 @@ import (
 	"encoding/hex"
 	"fmt"
 	"io"
+	"math"
 	"strconv"
 	"strings"
+	"time"
 )
 
 // The control protocol.
@@ -25,7 +27,11 @@ import (
 //
 //	frame     from    payload                              parent's state → next
 //	hello     parent  cookie                               (none)         → spawned
-//	start     parent  function, process, counts, files     spawned        → starting
+//	start     parent  function, process, and what else     spawned        → starting
+//	                  startMessage has
+//	parked    child   (empty)                              starting       → parked, if the start asks for that
+//	arguments parent  some of the encoded arguments        parked         → parked
+//	run       parent  (empty): these were all              parked         → starting
 //	ready     child   (empty)                              starting       → running
 //	refused   child   reason, text                         spawned,
 //	                                                       starting       → refused, child exits with 2
@@ -54,6 +60,9 @@ const (
 	frameReady
 	frameRefused
 	frameFailed
+	frameParked
+	frameArguments
+	frameRun
 )
 
 type refusal uint8
@@ -147,17 +156,40 @@ func readFrame(r io.Reader) (frameKind, []byte, error) {
 type startMessage struct {
 	function string
 	process  string
+	parent   string // its name, if it is a child itself
 	segments int
 	files    []string // names, for os.NewFile
+	parked   bool     // the arguments come later, by the socket
+	outlive  time.Duration
+	niced    bool
+	nice     int
+	limits   []limit
+}
+
+// limit is one of setrlimit(2).
+type limit struct {
+	resource   int
+	soft, hard uint64
 }
 
 func (m startMessage) encode() []byte {
 	b := appendString(nil, m.function)
 	b = appendString(b, m.process)
+	b = appendString(b, m.parent)
 	b = binary.AppendUvarint(b, uint64(m.segments))
 	b = binary.AppendUvarint(b, uint64(len(m.files)))
 	for _, name := range m.files {
 		b = appendString(b, name)
+	}
+	b = appendBool(b, m.parked)
+	b = binary.AppendUvarint(b, uint64(m.outlive))
+	b = appendBool(b, m.niced)
+	b = binary.AppendVarint(b, int64(m.nice))
+	b = binary.AppendUvarint(b, uint64(len(m.limits)))
+	for _, l := range m.limits {
+		b = binary.AppendUvarint(b, uint64(l.resource))
+		b = binary.AppendUvarint(b, l.soft)
+		b = binary.AppendUvarint(b, l.hard)
 	}
 	return b
 }
@@ -166,10 +198,19 @@ func decodeStart(b []byte) (m startMessage, err error) {
 	r := fields{rest: b}
 	m.function = r.string()
 	m.process = r.string()
+	m.parent = r.string()
 	m.segments = r.count()
 	files := r.count()
 	for i := 0; i < files && !r.bad; i++ {
 		m.files = append(m.files, r.string())
+	}
+	m.parked = r.bool()
+	m.outlive = time.Duration(r.unsigned(math.MaxInt64))
+	m.niced = r.bool()
+	m.nice = int(r.signed())
+	limits := r.count()
+	for i := 0; i < limits && !r.bad; i++ {
+		m.limits = append(m.limits, limit{int(r.unsigned(math.MaxInt32)), r.unsigned(math.MaxUint64), r.unsigned(math.MaxUint64)})
 	}
 	if r.bad || len(r.rest) != 0 {
 		return m, fmt.Errorf("%w: malformed start of %d bytes", ErrProtocol, len(b))
@@ -184,20 +225,41 @@ func appendString(b []byte, s string) []byte {
 	return append(b, s...)
 }
 
+func appendBool(b []byte, v bool) []byte {
+	if v {
+		return append(b, 1)
+	}
+	return append(b, 0)
+}
+
 // fields reads what appendString and AppendUvarint wrote; bad is sticky.
 type fields struct {
 	rest []byte
 	bad  bool
 }
 
-func (f *fields) number(limit int) int {
+func (f *fields) number(limit int) int { return int(f.unsigned(uint64(limit))) }
+
+func (f *fields) unsigned(limit uint64) uint64 {
 	v, n := binary.Uvarint(f.rest)
-	if n <= 0 || v > uint64(limit) {
+	return f.take(v, n, n <= 0 || v > limit)
+}
+
+func (f *fields) signed() int64 {
+	v, n := binary.Varint(f.rest)
+	return int64(f.take(uint64(v), n, n <= 0 || v < math.MinInt32 || v > math.MaxInt32))
+}
+
+func (f *fields) bool() bool { return f.unsigned(1) == 1 }
+
+// take is v, of n bytes.
+func (f *fields) take(v uint64, n int, bad bool) uint64 {
+	if bad {
 		f.bad, f.rest = true, nil
 		return 0
 	}
 	f.rest = f.rest[n:]
-	return int(v)
+	return v
 }
 
 func (f *fields) string() string {

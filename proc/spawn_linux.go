@@ -2,10 +2,13 @@ package proc
 
 import (
 	"context"
+	"fmt"
 	"os"
 	"runtime"
 	"sync"
 	"syscall"
+
+	"golang.org/x/sys/unix"
 )
 
 // A spawner is the one thread from which this process starts its children. The kernel sends a child
@@ -88,17 +91,40 @@ func (c *command) start() (pid int, err error) {
 	for i, fd := range c.files {
 		files[i] = uintptr(fd)
 	}
+	if c.cpus != nil {
+		restore, err := c.settle()
+		if err != nil {
+			return 0, fmt.Errorf("Affinity(%v): %w", c.cpus, err)
+		}
+		defer restore()
+	}
+	sys := &syscall.SysProcAttr{Setpgid: true}
+	if !c.outlives {
+		sys.Pdeathsig = syscall.SIGKILL
+	}
 	pid, _, err = syscall.StartProcess(c.path, c.argv, &syscall.ProcAttr{
 		Dir:   c.dir,
 		Env:   c.env,
 		Files: files,
-		Sys: &syscall.SysProcAttr{
-			Setpgid:   true,
-			Pdeathsig: syscall.SIGKILL,
-		},
+		Sys:   sys,
 	})
 	if err != nil {
 		return 0, &os.PathError{Op: "fork/exec", Path: c.path, Err: err}
 	}
 	return pid, nil
+}
+
+// settle has this thread run where the child is to run, which inherits that.
+func (c *command) settle() (restore func(), err error) {
+	var before, set unix.CPUSet
+	if err := unix.SchedGetaffinity(0, &before); err != nil {
+		return nil, err
+	}
+	for _, n := range c.cpus {
+		set.Set(n)
+	}
+	if err := unix.SchedSetaffinity(0, &set); err != nil {
+		return nil, err
+	}
+	return func() { _ = unix.SchedSetaffinity(0, &before) }, nil
 }

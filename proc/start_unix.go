@@ -26,6 +26,9 @@ type command struct {
 	env   []string
 	dir   string
 	files []int // of the child, by number; -1: closed
+	cpus  []int // that it may run on; nil: those of the parent
+	// outlives: the system does not end it with the parent.
+	outlives bool
 }
 
 // start runs the named function with encoded arguments in a new process.
@@ -44,11 +47,33 @@ func start(ctx context.Context, function string, payload []byte, o *options) (*P
 	go p.listen()
 	go p.watch(ended)
 
-	if err := p.handshake(ctx, function, o); err != nil {
+	if err := p.handshake(ctx, func() error { return p.greet(function, o) }); err != nil {
 		_ = p.Close()
 		return nil, err
 	}
+	if !o.parked {
+		children.add(p)
+	}
 	return p, nil
+}
+
+// run gives a child that is parked its arguments, and has it run.
+func (p *Process) run(ctx context.Context, payload []byte) error {
+	err := p.handshake(ctx, func() error {
+		for len(payload) > maxFrame {
+			if err := writeFrame(p.control, frameArguments, payload[:maxFrame]); err != nil {
+				return err
+			}
+			payload = payload[maxFrame:]
+		}
+		return errors.Join(writeFrame(p.control, frameArguments, payload), writeFrame(p.control, frameRun, nil))
+	})
+	if err != nil {
+		_ = p.Close()
+		return err
+	}
+	children.add(p)
+	return nil
 }
 
 // launch starts the program with its descriptors. Ended is to be called when the child has been
@@ -101,7 +126,7 @@ func (p *Process) launch(ctx context.Context, payload []byte, o *options) (ended
 	if err != nil {
 		return nil, err
 	}
-	c.files = given.withoutStrays()
+	c.files, c.cpus, c.outlives = given.withoutStrays(), o.cpus, o.outlive > 0
 	pid, ended, err := spawn(ctx, c)
 	if err != nil {
 		return nil, err
@@ -141,17 +166,25 @@ func newCommand(o *options, inv invitation) (*command, error) {
 	return c, nil
 }
 
-// handshake tells the child what to do and waits until it is ready to.
-func (p *Process) handshake(ctx context.Context, function string, o *options) error {
+// greet tells the child what to do.
+func (p *Process) greet(function string, o *options) error {
+	m := startMessage{
+		function: function, process: o.name, parent: Current().Name, segments: len(o.segments),
+		parked: o.parked, outlive: o.outlive, niced: o.niced, nice: o.nice, limits: o.limits,
+	}
+	for _, f := range o.files {
+		m.files = append(m.files, filepath.Base(f.Name()))
+	}
+	return writeFrame(p.control, frameStart, m.encode())
+}
+
+// handshake says something to the child, and waits until it answers that it is ready, or parked.
+func (p *Process) handshake(ctx context.Context, say func() error) error {
 	// Killing the child ends the wait, whatever it is for: the socket to take the message, or the
 	// answer.
 	stop := context.AfterFunc(ctx, func() { _ = p.Kill() })
 
-	m := startMessage{function: function, process: o.name, segments: len(o.segments)}
-	for _, f := range o.files {
-		m.files = append(m.files, filepath.Base(f.Name()))
-	}
-	err := writeFrame(p.control, frameStart, m.encode())
+	err := say()
 	if err == nil || errors.Is(err, syscall.EPIPE) || errors.Is(err, syscall.ECONNRESET) {
 		// If the child has closed its end, listen knows why: it may have refused before it read.
 		err = <-p.started
@@ -178,7 +211,7 @@ var errEnded = errors.New("control socket ended")
 // listen reads what the child says until it has no more to say.
 func (p *Process) listen() {
 	defer close(p.heard)
-	ready := false
+	ready, parked := false, false
 	for {
 		kind, payload, err := readFrame(p.control)
 		switch {
@@ -187,6 +220,9 @@ func (p *Process) listen() {
 		case err != nil:
 		case kind == frameReady && !ready:
 			ready = true
+			p.started <- nil
+		case kind == frameParked && !ready && !parked:
+			parked = true
 			p.started <- nil
 		case kind == frameRefused && !ready:
 			err = decodeRefusal(payload)
@@ -218,6 +254,7 @@ func (p *Process) watch(ended func()) {
 	p.outputs.finish(patience)
 	p.err = p.result(state, err)
 	close(p.done)
+	children.remove(p)
 }
 
 // drainTimeout bounds the time for which the end of a child waits for the ends of its socket and

@@ -8,6 +8,8 @@ func start(context.Context, string, []byte, *options) (*Process, error) {
 	return nil, ErrUnsupported
 }
 
+func (*Process) run(context.Context, []byte) error { return ErrUnsupported }
+
 // What the parts that build everywhere name:
 
 type outputs struct{}

@@ -1,0 +1,47 @@
+//go:build linux || darwin
+
+package proc
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+)
+
+var idler = Func("warm/idler", func(context.Context, bool) error { return nil })
+
+func TestAWarmChildThatDiedWhileItWaitedIsReplaced(t *testing.T) {
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	w, err := idler.Warm(ctx, 1)
+	require.NoError(t, err)
+	p := <-w.parked
+	require.NoError(t, p.Close())
+	w.parked <- p
+	for range 3 {
+		next, err := w.Start(ctx, true)
+		require.NoError(t, err)
+		require.NotEqual(t, p.Pid(), next.Pid())
+		require.NoError(t, next.Wait(ctx))
+	}
+	require.NoError(t, w.Close())
+	require.Empty(t, w.parked)
+}
+
+// A child that dies between the two is the error of the start, as it is of any other.
+func TestAWarmChildThatDiesAsItIsTaken(t *testing.T) {
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	w, err := idler.Warm(ctx, 1)
+	require.NoError(t, err)
+	p := <-w.parked
+	require.NoError(t, p.Kill())
+	payload, err := idler.payload(ctx, true)
+	require.NoError(t, err)
+	err = p.run(ctx, payload)
+	var exit *ExitError
+	require.ErrorAs(t, err, &exit)
+	require.NoError(t, w.Close())
+}
