@@ -20,6 +20,11 @@
 // functions run in it as in the parent, then Main takes over. Nothing is forked; the two share no
 // memory but what is in shared segments.
 //
+// # More than one
+//
+// A [Group] is processes that belong together: the first that fails ends the others. A [Warm] set is children
+// that are started ahead and wait for their arguments, so that a start takes well under a millisecond.
+//
 // # Guarantees
 //
 //   - Start returns when the child has found its function and decoded its
@@ -41,6 +46,8 @@
 //   - A child may change its own parent-death signal, and lose it by executing a
 //     program with set-user-ID or file capabilities; if it also closes the control
 //     socket it may outlive its parent.
+//   - A child that the option Outlive lets live on after its parent ends by itself, when its time is over: one that is stopped
+//     by then, or whose Go code makes no progress, stays.
 //   - Processes that a child starts by other means than this package are not
 //     children in this sense: they are neither killed nor waited for.
 //   - On macOS a child learns of its parent's death from the control

@@ -36,3 +36,39 @@ func Example() {
 	// 7
 	// true 1 division by zero
 }
+
+// The first that fails ends the others.
+func ExampleGroup() {
+	g, _ := proc.NewGroup(context.Background())
+	for _, numbers := range [][2]int{{1, 0}} {
+		divide.Go(g, numbers, proc.Name("the first"))
+	}
+	var exit *proc.ExitError
+	fmt.Println(errors.As(g.Wait(), &exit), exit.Name, exit.Text)
+	// Output: true the first division by zero
+}
+
+// A set of two children that wait makes starts quick.
+func ExampleWarm() {
+	ctx := context.Background()
+	warm, err := divide.Warm(ctx, 2)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer warm.Close()
+	for n := 1; n <= 3; n++ {
+		child, err := warm.Start(ctx, [2]int{6, n})
+		if err != nil {
+			fmt.Println(err)
+			return
+		}
+		if err := child.Wait(ctx); err != nil {
+			fmt.Println(err)
+		}
+	}
+	// Output:
+	// 6
+	// 3
+	// 2
+}

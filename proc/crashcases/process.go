@@ -25,7 +25,10 @@ var idle = proc.Func("crashcases/idle", func(context.Context, bool) error {
 var brief = proc.Func("crashcases/brief", func(context.Context, bool) error { return nil })
 
 // parent is the victim with its child.
-type parent struct{ child *proc.Process }
+type parent struct {
+	child *proc.Process
+	warm  *proc.Warm[bool]
+}
 
 func (p *parent) start(a *crashlab.Actor) (err error) {
 	p.child, err = idle.Start(a.Ctx, true, proc.Stderr(nil))
@@ -56,6 +59,25 @@ func (p *parent) round(a *crashlab.Actor) error {
 	return p.child.Close()
 }
 
+// haveWarm makes the victim the head of a family of children that wait.
+func (p *parent) haveWarm(a *crashlab.Actor) (err error) {
+	if err = a.Found(); err == nil {
+		p.warm, err = idle.Warm(a.Ctx, 1, proc.Stderr(nil))
+	}
+	return err
+}
+
+// group starts two in a group, and waits for their end.
+func (p *parent) group(a *crashlab.Actor) error {
+	g, _ := proc.NewGroup(a.Ctx)
+	g.SetLimit(2)
+	g.SetGrace(time.Second)
+	for range 2 {
+		brief.Go(g, true, proc.Stderr(nil))
+	}
+	return g.Wait()
+}
+
 func orphaned(a *crashlab.Actor) error { return a.Orphaned() }
 
 func parentCases() []crashlab.Case {
@@ -69,6 +91,10 @@ func parentCases() []crashlab.Case {
 				return p
 			},
 		}
+	}
+	also := func(c crashlab.Case, more ...string) crashlab.Case {
+		c.Covers = append(c.Covers, more...)
+		return c
 	}
 	// on is an operation on a child that is there.
 	on := func(name string, operation func(c *proc.Process) error) crashlab.Case {
@@ -88,5 +114,23 @@ func parentCases() []crashlab.Case {
 		on("proc.Process.Interrupt", (*proc.Process).Interrupt),
 		on("proc.Process.Signal", func(c *proc.Process) error { return c.Signal(os.Kill) }),
 		on("proc.Process.Close", (*proc.Process).Close),
+		of("proc.Function.Warm", func(p *parent) play {
+			return play{Ready: (*crashlab.Actor).Found, Victim: func(a *crashlab.Actor) (err error) {
+				p.warm, err = idle.Warm(a.Ctx, 1, proc.Stderr(nil))
+				return err
+			}}
+		}),
+		of("proc.Warm.Start", func(p *parent) play {
+			return play{Ready: p.haveWarm, Victim: func(a *crashlab.Actor) (err error) {
+				p.child, err = p.warm.Start(a.Ctx, true)
+				return err
+			}}
+		}),
+		of("proc.Warm.Close", func(p *parent) play {
+			return play{Ready: p.haveWarm, Victim: func(*crashlab.Actor) error { return p.warm.Close() }}
+		}),
+		also(of("proc.Group.Wait", func(p *parent) play {
+			return play{Ready: (*crashlab.Actor).Found, Victim: p.group}
+		}), "proc.Function.Go", "proc.NewGroup", "proc.Group.SetLimit", "proc.Group.SetGrace"),
 	}
 }
