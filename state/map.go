@@ -46,16 +46,23 @@ type Map[K comparable, V any] struct {
 // with an error that names the part of K or V that cannot be encoded, or be in a key, with shm.ErrExist if the name is taken,
 // and with shm.ErrNoSpace.
 func NewMap[K comparable, V any](seg *shm.Segment, opts ...shm.ObjectOption) (*Map[K, V], error) {
+	return newMap[K, V](seg, segment.KindMap, mapLayout[K, V](), opts)
+}
+
+// newMap is NewMap of an object of that kind and layout, which is a Map in its bytes.
+func newMap[K comparable, V any](
+	seg *shm.Segment, kind segment.Kind, layout uint64, opts []shm.ObjectOption,
+) (*Map[K, V], error) {
 	k, v, err := pairOf[K, V]()
 	if err != nil {
-		return nil, fmt.Errorf("state: make map: %w", err)
+		return nil, fmt.Errorf("state: make %s: %w", kind, err)
 	}
 	if _, err := tagIn(seg.Engine()); err != nil {
-		return nil, refuse("make", segment.KindMap, "", seg, err)
+		return nil, refuse("make", kind, "", seg, err)
 	}
 	extent, listed, lists := rowIn(seg.Engine())
 	spec, err := specOf(segment.Spec{
-		Kind: segment.KindMap, Layout: mapLayout[K, V](), Size: mapSize + 8*lists, Align: segment.Line,
+		Kind: kind, Layout: layout, Size: mapSize + 8*lists, Align: segment.Line,
 		Init: func(o segment.Object) {
 			s := mapIn(o)
 			s.seed = rand.Uint64()
@@ -64,21 +71,25 @@ func NewMap[K comparable, V any](seg *shm.Segment, opts ...shm.ObjectOption) (*M
 		},
 	}, opts)
 	if err != nil {
-		return nil, refuse("make", segment.KindMap, spec.Name, seg, err)
+		return nil, refuse("make", kind, spec.Name, seg, err)
 	}
 	o, err := seg.Engine().New(spec)
-	return mapOf(seg, o, k, v, "make", spec.Name, err)
+	return mapOf(seg, kind, o, k, v, "make", spec.Name, err)
 }
 
 // OpenMap finds the Map of that name. It fails with shm.ErrNotExist, with shm.ErrKind if it is no Map, and with
 // shm.ErrLayout if it is one of another K or V.
 func OpenMap[K comparable, V any](seg *shm.Segment, name string) (*Map[K, V], error) {
+	return openMap[K, V](seg, segment.KindMap, mapLayout[K, V](), name)
+}
+
+func openMap[K comparable, V any](seg *shm.Segment, kind segment.Kind, layout uint64, name string) (*Map[K, V], error) {
 	k, v, err := pairOf[K, V]()
 	if err != nil {
-		return nil, fmt.Errorf("state: open map %q: %w", name, err)
+		return nil, fmt.Errorf("state: open %s %q: %w", kind, name, err)
 	}
-	o, err := seg.Engine().Lookup(name, segment.KindMap, mapLayout[K, V]())
-	return mapOf(seg, o, k, v, "open", name, err)
+	o, err := seg.Engine().Lookup(name, kind, layout)
+	return mapOf(seg, kind, o, k, v, "open", name, err)
 }
 
 // OpenOrNewMap opens the Map of that name, or makes it, whoever else does the same. For its errors see OpenMap and
@@ -90,12 +101,16 @@ func OpenOrNewMap[K comparable, V any](seg *shm.Segment, name string, opts ...sh
 
 // MapFrom returns the Map that ref names. It fails with shm.ErrStale if it is not in seg, and else as OpenMap does.
 func MapFrom[K comparable, V any](seg *shm.Segment, ref shm.Ref) (*Map[K, V], error) {
+	return mapFrom[K, V](seg, segment.KindMap, mapLayout[K, V](), ref)
+}
+
+func mapFrom[K comparable, V any](seg *shm.Segment, kind segment.Kind, layout uint64, ref shm.Ref) (*Map[K, V], error) {
 	k, v, err := pairOf[K, V]()
 	if err != nil {
-		return nil, fmt.Errorf("state: resolve map: %w", err)
+		return nil, fmt.Errorf("state: resolve %s: %w", kind, err)
 	}
-	o, err := seg.Engine().Resolve(ref, segment.KindMap, mapLayout[K, V]())
-	return mapOf(seg, o, k, v, "resolve", "", err)
+	o, err := seg.Engine().Resolve(ref, kind, layout)
+	return mapOf(seg, kind, o, k, v, "resolve", "", err)
 }
 
 // pairOf are the codecs of K and V.
@@ -124,7 +139,7 @@ func pairSizes[K comparable, V any](k *codec.Codec[K], v *codec.Codec[V]) (key, 
 func isWord[T any](c *codec.Codec[T]) bool { return c.Plain() && c.Size() <= wordSize }
 
 func mapOf[K comparable, V any](
-	seg *shm.Segment, o segment.Object, k *codec.Codec[K], v *codec.Codec[V], op, name string, err error,
+	seg *shm.Segment, kind segment.Kind, o segment.Object, k *codec.Codec[K], v *codec.Codec[V], op, name string, err error,
 ) (*Map[K, V], error) {
 	m := &Map[K, V]{keys: k, values: v}
 	if err == nil {
@@ -135,7 +150,7 @@ func mapOf[K comparable, V any](
 		err = fmt.Errorf("keys of %d bytes and values of %d: %w", s.keySize, s.valueSize, ErrCorrupt)
 	}
 	if err != nil {
-		return nil, refuse(op, segment.KindMap, name, seg, err)
+		return nil, refuse(op, kind, name, seg, err)
 	}
 	m.place = placeOf(o)
 	m.keyed = key == inBox
