@@ -24,6 +24,17 @@
 // What reads a value and stores what depends on it is one call, too: Add, AddAt, AddTo, CompareAndSwap, Update, Edit. A
 // Load followed by a Store is two.
 //
+// # Objects in objects
+//
+// What is stored is a copy, but for objects. A Map whose values are shm.Ref, a List of shm.Ref, and a Namespace in which a
+// handle or a shm.Ref was put, keep the object that is named: it is there as long as it is stored there, whoever dies.
+// Destroying it (shm.Segment.Destroy) takes its name at once, and its memory when nobody keeps it any more, as unlink does with
+// a file. So, to leave an object to those that store it: store it, and destroy it. An object that nobody destroys stays.
+//
+// A Ref in a struct, an Array, a Value or a key keeps nothing; it is checked when it is used (shm.ErrStale). So is one to an
+// object of another segment. Objects that keep each other in a ring, and were destroyed, stay until one of them is taken out
+// of another, or the segment goes.
+//
 // # Death
 //
 // Every change is committed by one store. A process that is killed in the middle leaves the old value or the

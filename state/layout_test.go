@@ -16,7 +16,7 @@ func TestTheDocumentHasTheLayout(t *testing.T) {
 		"arrayLayout(uint64)": layoutOf[arrayState, uint64](), "listLayout(uint64)": layoutOf[listState, uint64](),
 		"mapLayout(uint64, uint64)": mapLayout[uint64, uint64](),
 		"namespaceLayout":           namespaceLayout(), "attributeValue": attributeValue, "attributeRef": attributeRef,
-		"listHead": listHead, "leastSpare": leastSpare, "boxHead": boxHead,
+		"listHead": listHead, "leastSpare": leastSpare, "boxHead": boxHead, "keepHead": keepHead,
 		"extentsHead": extentsHead, "doubled": doubled, "reach": reach, "firstHomes": first, "inBox": inBox,
 	})
 }

@@ -31,7 +31,8 @@ import (
 //
 // It grows as it fills, a few buckets with every insert, and does not shrink. It takes about 25 bytes for a pair of 16
 // where there are many, and the pair's block, if it has one, of at least 64. With its first pair it has about 50 KiB, or 3 in
-// a segment of up to 4 MiB. Its memory goes with the segment; Clear frees the blocks of pairs.
+// a segment of up to 4 MiB. Clear frees the blocks of pairs, and destroying the Map all that it has. A Map whose V is shm.Ref keeps
+// the objects that are its values (see the package's documentation).
 type Map[K comparable, V any] struct {
 	_ noCopy
 	place
@@ -61,13 +62,20 @@ func newMap[K comparable, V any](
 		return nil, refuse("make", kind, "", seg, err)
 	}
 	extent, listed, lists := rowIn(seg.Engine())
+	contents := segment.HasRow
+	if _, value := pairSizes(k, v); value == inBox {
+		contents = segment.HasFullRow
+	}
 	spec, err := specOf(segment.Spec{
-		Kind: kind, Layout: layout, Size: mapSize + 8*lists, Align: segment.Line,
+		Kind: kind, Layout: layout, Size: mapSize + 8*lists, Align: segment.Line, Contents: contents,
 		Init: func(o segment.Object) {
 			s := mapIn(o)
 			s.seed = rand.Uint64()
 			s.keySize, s.valueSize = pairSizes(k, v)
 			s.extent, s.listed, s.lists = extent, listed, lists
+			if keeperOf[V]() != nil {
+				s.keeps = 1
+			}
 		},
 	}, opts)
 	if err != nil {
@@ -149,6 +157,10 @@ func mapOf[K comparable, V any](
 	if s := m.t.state; err == nil && (s.keySize != key || s.valueSize != value) {
 		err = fmt.Errorf("keys of %d bytes and values of %d: %w", s.keySize, s.valueSize, ErrCorrupt)
 	}
+	m.t.keeper = keeperOf[V]()
+	if err == nil && m.t.keeps != (m.t.keeper != nil) {
+		err = fmt.Errorf("boxes that keep something: %v: %w", m.t.keeps, ErrCorrupt)
+	}
 	if err != nil {
 		return nil, refuse(op, kind, name, seg, err)
 	}
@@ -182,7 +194,7 @@ func (t *table) open(o segment.Object) error {
 	}
 	s := mapIn(o)
 	extent, listed, lists := rowIn(o.Segment())
-	if s.extent != extent || s.listed != listed || s.lists != lists || o.Holds(mapSize+8*lists) != nil ||
+	if s.keeps > 1 || s.extent != extent || s.listed != listed || s.lists != lists || o.Holds(mapSize+8*lists) != nil ||
 		o.Offset()%segment.Line != 0 {
 		return fmt.Errorf("map of %d lists of %d extents of %d bytes in an object of %d: %w",
 			s.lists, s.listed, s.extent, o.Size(), ErrCorrupt)
@@ -199,7 +211,7 @@ func (t *table) open(o segment.Object) error {
 		seg: o.Segment(), self: o.Segment().SelfWord(), state: s, base: baseOf(o), seed: keySeed(s.seed),
 		claim: tagClaimed | uint64(tag), race: race.At(o.Segment().ID(), o.Offset()),
 		shift: shift, within: 1<<shift - 1, listed: listed, extents: listed * lists, sizes: sizesOf(),
-		boxed: s.valueSize == inBox, raw: s.seed,
+		boxed: s.valueSize == inBox, keeps: s.keeps != 0, raw: s.seed,
 	}
 	t.known.Store(new([]atomic.Uint64))
 	return t.check(t.loadRoot())
@@ -429,8 +441,10 @@ func (m *Map[K, V]) Len() (int, error) {
 	return n, m.wrap("count", err)
 }
 
-// Clear takes out all keys, one after the other: those that are there when it is called, and stay until it is their turn.
-// A key that comes meanwhile may stay. It gives no memory back. It fails as Delete does.
+// Clear takes out all keys, one after the other: each that is there when it is called is taken out at some moment of the call,
+// by whomever. So it is no one step: others may see some keys gone and others not; a process that dies in it leaves those out
+// that were; and a key that is set meanwhile may stay. Where all is to be gone at once, make another Map, and swap the Refs of the two
+// in a place that all look at. It frees the blocks of pairs, and keeps the table. It fails as Delete does.
 func (m *Map[K, V]) Clear() error {
 	err := m.seg.Writable()
 	if err == nil {

@@ -143,6 +143,7 @@ var rules = map[string]Rule{
 	"segment.blockHeader.layout":     Fixed,
 	"segment.blockHeader.kind":       Fixed,
 	"segment.blockHeader.bodyOffset": Word, // another place in the block
+	"segment.blockHeader.contents":   Nothing, // until it is destroyed
 	"segment.blockHeader.intent":     Nothing,
 	"segment.blockHeader.next":       Word, // an older entry than the next one
 	"segment.blockHeader.serial":     Word,
