@@ -3,6 +3,7 @@ package crashcases
 import (
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/kindred-ipc/kindred/internal/crashlab"
 	"github.com/kindred-ipc/kindred/shm"
@@ -148,7 +149,7 @@ func nestingCases() []crashlab.Case {
 		{"state.Put, in the place of the last handle", func(p *nests) error { return state.Put(p.ns, "x", p.spare) }},
 	} {
 		all = append(all, crashlab.Case{
-			Name: o.name, States: []string{"before", "after"},
+			Name: o.name, Covers: []string{strings.Split(o.name, ",")[0]}, States: []string{"before", "after"},
 			Play: func() crashlab.Play {
 				p := &nests{}
 				return crashlab.Play{
@@ -168,7 +169,7 @@ func nestingCases() []crashlab.Case {
 		})
 	}
 	all = append(all, crashlab.Case{
-		Name: "state.Namespace, destroyed with what it has", States: []string{"before", "after"},
+		Name: "shm.Segment.Destroy, of a state.Namespace with what it has", Covers: []string{"shm.Segment.Destroy"}, States: []string{"before", "after"},
 		Play: func() crashlab.Play {
 			p := &nests{}
 			var there uint64 // blocks beside those of the namespace
