@@ -57,9 +57,10 @@ func (b Block) Take() error { return wrap("take a block of", b.b.Segment().Name(
 // ErrStale if it was freed before, and with ErrInUse if it is another participant's.
 func (b Block) Free() error { return wrap("free a block of", b.b.Segment().Name(), b.b.Free()) }
 
-// Destroy gives an object's memory back, and takes its name away if it has one. Handles of it, in whatever
-// process, must not be used any more: what they point at is somebody else's before long. A Ref is found out
-// (ErrStale). It takes the heap's lock. It fails with ErrStale if the object was destroyed before, and with
+// Destroy gives an object's memory back, with all that it has of the heap, and takes its name away if it has one. Handles of
+// it, in whatever process, must not be used any more: what they point at is somebody else's before long. A Ref is found out
+// (ErrStale). An object that others keep (a Map, List or Namespace of package state in which it is stored) loses its name alone,
+// and goes when the last of them lets it go; until then it is used as before. It takes the heap's lock. It fails with ErrStale if the object was destroyed before, and with
 // ErrInUse if another process has made it and not passed on.
 func (s *Segment) Destroy(ref Ref) error {
 	return wrap("destroy an object of", s.engine.Name(), s.engine.Destroy(ref))

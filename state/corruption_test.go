@@ -2,6 +2,7 @@ package state_test
 
 import (
 	"context"
+	"fmt"
 	"testing"
 
 	"github.com/kindred-ipc/kindred/internal/corruption"
@@ -11,9 +12,11 @@ import (
 // Whatever a hostile peer writes, a value is read or an error says why not, at once.
 
 var shared = corruption.Register(corruption.Scene{
-	Name:    "state",
-	Moments: 3,
-	Changes: []string{corruption.Count, corruption.Pair, corruption.Numbers, corruption.Pairs, corruption.Chain},
+	Name:     "state",
+	Attaches: true, // what is stored in a Map takes blocks
+	Moments:  3,
+	Changes: []string{corruption.Count, corruption.Pair, corruption.Numbers, corruption.Pairs, corruption.Chain,
+		corruption.Table, corruption.Words, corruption.Notes},
 	Script: func(t *corruption.Trial) {
 		t.Moment()
 		var count *state.Value[uint64]
@@ -21,6 +24,9 @@ var shared = corruption.Register(corruption.Scene{
 		var numbers *state.Array[uint16]
 		var pairs *state.Array[[2]uint64]
 		var chain *state.List[[2]uint64]
+		var table *state.Map[uint64, uint64]
+		var words *state.Map[string, string]
+		var notes *state.Namespace
 		open := func(name string, open func() error) bool {
 			return t.Do("open "+name, func() (any, error) { return nil, open() })
 		}
@@ -44,7 +50,28 @@ var shared = corruption.Register(corruption.Scene{
 			chain, err = state.OpenList[[2]uint64](t.Seg, corruption.Chain)
 			return err
 		})
+		haveTable := open(corruption.Table, func() (err error) {
+			table, err = state.OpenMap[uint64, uint64](t.Seg, corruption.Table)
+			return err
+		})
+		haveWords := open(corruption.Words, func() (err error) {
+			words, err = state.OpenMap[string, string](t.Seg, corruption.Words)
+			return err
+		})
+		haveNotes := open(corruption.Notes, func() (err error) {
+			notes, err = state.OpenNamespace(t.Seg, corruption.Notes)
+			return err
+		})
 		t.Moment()
+		if haveTable {
+			t.Do("get from the table", func() (any, error) { return both(table.Get(2)) })
+		}
+		if haveWords {
+			t.Do("get from words", func() (any, error) { return both(words.Get("two")) })
+		}
+		if haveNotes {
+			t.Do("get a number", func() (any, error) { return both(state.Get[int](notes, "n")) })
+		}
 		if haveChain {
 			t.Do("load of the chain", func() (any, error) { return chain.Load(1) })
 			t.Do("length of the chain", func() (any, error) { return chain.Len() })
@@ -88,6 +115,29 @@ var shared = corruption.Register(corruption.Scene{
 			})
 			t.Do("copy the chain again", func() (any, error) { return chain.Snapshot() })
 		}
+		if haveTable {
+			t.Do("length of the table", func() (any, error) { return table.Len() })
+			t.Do("set in the table", func() (any, error) { return nil, table.Set(2, 21) })
+			t.Do("insert in the table", func() (any, error) { return nil, table.Set(4, 40) })
+			t.Do("delete from the table", func() (any, error) { return table.Delete(1) })
+			t.Do("copy the table", func() (any, error) { return table.Snapshot() })
+		}
+		if haveWords {
+			t.Do("set in words", func() (any, error) { return nil, words.Set("two", "another") })
+			t.Do("insert in words", func() (any, error) { return nil, words.Set("three", "third") })
+			t.Do("delete from words", func() (any, error) { return words.Delete("one") })
+			t.Do("copy words", func() (any, error) { return words.Snapshot() })
+			t.Do("clear words", func() (any, error) { return nil, words.Clear() })
+		}
+		if haveNotes {
+			t.Do("names of notes", func() (any, error) { return notes.Names() })
+			t.Do("get a handle", func() (any, error) {
+				_, ok, err := state.Get[*state.List[[2]uint64]](notes, "chain")
+				return ok, err
+			})
+			t.Do("put another", func() (any, error) { return nil, state.Put(notes, "chain", "a text") })
+			t.Do("delete a number", func() (any, error) { return notes.Delete("n") })
+		}
 		if havePairs {
 			t.Do("load of pairs", func() (any, error) { return pairs.Load(1) })
 			t.Pass("update of pairs", func(ctx context.Context) (any, error) {
@@ -98,6 +148,9 @@ var shared = corruption.Register(corruption.Scene{
 		}
 	},
 })
+
+// both is what a look for a key found.
+func both[T any](v T, ok bool, err error) (any, error) { return fmt.Sprint(v, ok), err }
 
 func TestStateOfWhichAnyByteIsOverwritten(t *testing.T) { shared.Run(t, 3000) }
 

@@ -13,7 +13,7 @@
 //
 // Value is one value, Array a fixed number of them. Both are of plain types: no pointers, strings, slices or maps, which is
 // checked once, when they are made or opened. List has as many elements as there are at the moment, and Map as many as there
-// are keys, of any type that can be encoded. Set is a Map without values.
+// are keys, of any type that can be encoded. Set is a Map without values. Namespace has named attributes, each of its own type.
 //
 // # What is atomic
 //
@@ -23,6 +23,17 @@
 //
 // What reads a value and stores what depends on it is one call, too: Add, AddAt, AddTo, CompareAndSwap, Update, Edit. A
 // Load followed by a Store is two.
+//
+// # Objects in objects
+//
+// What is stored is a copy, but for objects. A Map whose values are shm.Ref, a List of shm.Ref, and a Namespace in which a
+// handle or a shm.Ref was put, keep the object that is named: it is there as long as it is stored there, whoever dies.
+// Destroying it (shm.Segment.Destroy) takes its name at once, and its memory when nobody keeps it any more, as unlink does with
+// a file. So, to leave an object to those that store it: store it, and destroy it. An object that nobody destroys stays.
+//
+// A Ref in a struct, an Array, a Value or a key keeps nothing; it is checked when it is used (shm.ErrStale). So is one to an
+// object of another segment. Objects that keep each other in a ring, and were destroyed, stay until one of them is taken out
+// of another, or the segment goes.
 //
 // # Death
 //

@@ -18,6 +18,8 @@ var (
 	ErrRange = errors.New("out of range")
 	// ErrEmpty: the List has no elements.
 	ErrEmpty = errors.New("empty")
+	// ErrType: an attribute of a Namespace is of another type.
+	ErrType = errors.New("of another type")
 	// ErrOption: an option that this kind of object does not have.
 	ErrOption = errors.New("no such option for it")
 )

@@ -93,7 +93,7 @@ func Inspect(o segment.Object) (fmt.Stringer, error) {
 			return nil, err
 		}
 		return ArrayInfo{Length: x.length, Size: x.size, Holder: holderOf(o)}, nil
-	case segment.KindMap:
+	case segment.KindMap, segment.KindNamespace:
 		return inspectMap(o)
 	case segment.KindList:
 		l, err := listOf(o)
@@ -156,7 +156,7 @@ func Check(o segment.Object) error {
 	if _, err := Inspect(o); err != nil {
 		return err
 	}
-	if o.Kind() == segment.KindMap {
+	if o.Kind() == segment.KindMap || o.Kind() == segment.KindNamespace {
 		var t table
 		if err := t.open(o); err != nil {
 			return err

@@ -46,7 +46,8 @@ type mapState struct {
 	extent    uint64 // bytes of an extent: buckets of bucketSize
 	listed    uint64 // extents of a list
 	lists     uint64 // words that follow, each the place of a list, or 0
-	_         [segment.Line - 40]byte
+	keeps     uint64 // 1 if boxes begin with what they keep; else 0
+	_         [segment.Line - 48]byte
 
 	root word.Uint64 // level, and how many buckets of the table before are to be moved yet; see table
 	_    [segment.Line - 8]byte
@@ -93,6 +94,20 @@ var (
 	_ = [1]struct{}{}[arraySize-2*segment.Line]
 	_ = [1]struct{}{}[mapSize-2*segment.Line]
 	_ = [1]struct{}{}[bucketSize-512]
+)
+
+// Where others find what names blocks; see segment.Contents.
+var (
+	_ = [1]struct{}{}[mapSize-segment.RowFirst]
+	_ = [1]struct{}{}[extentsHead-segment.ExtentsFirst]
+	_ = [1]struct{}{}[bucketSize-segment.BucketBytes]
+	_ = [1]struct{}{}[unsafe.Offsetof(bucket{}.pairs)+unsafe.Offsetof(pair{}.value)-segment.BucketFirst]
+	_ = [1]struct{}{}[unsafe.Sizeof(pair{})-segment.BucketStep]
+	_ = [1]struct{}{}[unsafe.Offsetof(listState{}.even)+unsafe.Offsetof(listHeader{}.place)-segment.SlotsFirst]
+	_ = [1]struct{}{}[unsafe.Offsetof(listState{}.odd)+unsafe.Offsetof(listHeader{}.place)-segment.SlotsSecond]
+	_ = [1]struct{}{}[listSize-segment.SlotsSpare]
+	_ = [1]struct{}{}[listHead-segment.BoxesFirst]
+	_ = [1]struct{}{}[mostInBox-segment.MostKept]
 )
 
 // layoutOf is the hash that an object carries whose body begins with S and holds values of T.

@@ -15,7 +15,8 @@ func TestTheDocumentHasTheLayout(t *testing.T) {
 		"wordSize": wordSize, "valueLayout(uint64)": layoutOf[valueState, uint64](),
 		"arrayLayout(uint64)": layoutOf[arrayState, uint64](), "listLayout(uint64)": layoutOf[listState, uint64](),
 		"mapLayout(uint64, uint64)": mapLayout[uint64, uint64](),
-		"listHead":                  listHead, "leastSpare": leastSpare, "boxHead": boxHead,
+		"namespaceLayout":           namespaceLayout(), "attributeValue": attributeValue, "attributeRef": attributeRef,
+		"listHead": listHead, "leastSpare": leastSpare, "boxHead": boxHead, "keepHead": keepHead,
 		"extentsHead": extentsHead, "doubled": doubled, "reach": reach, "firstHomes": first, "inBox": inBox,
 	})
 }

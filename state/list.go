@@ -29,7 +29,7 @@ import (
 // Elements are alike if they are bit by bit (so a NaN is like itself, and 0 is not like -0); those that are no plain memory,
 // if reflect.DeepEqual says so of what arrives.
 //
-// Destroying the object does not free its elements: Clear does.
+// A List of shm.Refs keeps the objects that they name (see the package's documentation).
 type List[T any] struct {
 	_ noCopy
 	*list
@@ -45,8 +45,12 @@ func NewList[T any](seg *shm.Segment, opts ...shm.ObjectOption) (*List[T], error
 		return nil, fmt.Errorf("state: make list: %w", err)
 	}
 	size, stride := listElement(c)
+	contents := segment.HasSlots
+	if size == 0 && stride == wordSize {
+		contents = segment.HasBoxes
+	}
 	spec, err := specOf(segment.Spec{
-		Kind: segment.KindList, Layout: layoutOf[listState, T](), Size: listBody(size), Align: segment.Line,
+		Kind: segment.KindList, Layout: layoutOf[listState, T](), Size: listBody(size), Align: segment.Line, Contents: contents,
 		Init: func(o segment.Object) {
 			s := listIn(o)
 			s.size, s.stride = size, stride
@@ -98,12 +102,13 @@ func listFace[T any](seg *shm.Segment, o segment.Object, c *codec.Codec[T], op, 
 	if err != nil {
 		return nil, refuse(op, segment.KindList, name, seg, err)
 	}
-	return &List[T]{list: l, codec: c, bare: c.Bare()}, nil
+	l.keeper = keeperOf[T]()
+	return &List[T]{list: l, codec: c, bare: c.Bare() && !l.boxed}, nil
 }
 
 // listElement is the size of an element and its distance to the next; of one in a box 0, and that of places.
 func listElement[T any](c *codec.Codec[T]) (size, stride uint64) {
-	if !c.Plain() {
+	if !c.Plain() || keeperOf[T]() != nil {
 		return 0, wordSize
 	}
 	size = sizeOf[T]()

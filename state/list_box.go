@@ -1,6 +1,7 @@
 package state
 
 import (
+	"errors"
 	"fmt"
 
 	"github.com/kindred-ipc/kindred/internal/segment"
@@ -20,19 +21,44 @@ import (
 // A box that nobody frees on these grounds has a process that does: it is a draft, or tied to the word that it is about to
 // be named by.
 
-// boxHead is how many bytes a box has before the element's.
-const boxHead = 16
+// boxHead is how many bytes a box has before the element's; in one that may keep an object there are keepHead more behind
+// the intent, which say which.
+const (
+	boxHead  = 16
+	keepHead = 16
+)
 
 // box makes a box with those bytes, which is this process's until it is handed over.
 func (l *list) box(element []byte) (segment.Block, error) {
-	b, err := l.seg.Alloc(boxHead+uint64(len(element)), 0)
+	var places []uint64
+	if l.keeper != nil {
+		place, err := l.seg.Keepable(l.keeper(element))
+		if err != nil {
+			return segment.Block{}, err
+		}
+		if place != 0 {
+			places = append(places, place)
+		}
+	}
+	b, err := l.seg.Alloc(l.boxHead()+uint64(len(element)), 0)
 	if err != nil {
 		return b, err
 	}
 	memory := b.Bytes()
-	*wordAt(memory, 8) = uint64(len(element))
-	copy(memory[boxHead:], element)
+	*wordAt(memory, l.boxHead()-8) = uint64(len(element))
+	copy(memory[l.boxHead():], element)
+	if err := b.Keep(places); err != nil {
+		return b, errors.Join(err, b.Free())
+	}
 	return b, nil
+}
+
+// boxHead is how many bytes a box has before the element's.
+func (l *list) boxHead() uint64 {
+	if l.keeper != nil {
+		return boxHead + keepHead
+	}
+	return boxHead
 }
 
 // unbox is what is in the box that a word names. The memory may become somebody else's at any time.
@@ -42,11 +68,12 @@ func (l *list) unbox(place uint64) ([]byte, error) {
 		return nil, fmt.Errorf("no element at %#x: %w", place, ErrCorrupt)
 	}
 	memory := b.Bytes()
-	n := peek(wordAt(memory, 8))
-	if n > b.Size()-boxHead {
+	head := l.boxHead()
+	n := peek(wordAt(memory, head-8))
+	if n > b.Size()-head {
 		return nil, fmt.Errorf("element of %d bytes in a block of %d: %w", n, b.Size(), ErrCorrupt)
 	}
-	src := memory[boxHead:][:n]
+	src := memory[head:][:n]
 	if !plainWords {
 		private := make([]byte, n) // by loads that come before the next look at the sequence
 		copyOut(private, src)

@@ -10,6 +10,7 @@ import (
 	"github.com/kindred-ipc/kindred/internal/futex"
 	"github.com/kindred-ipc/kindred/internal/race"
 	"github.com/kindred-ipc/kindred/internal/segment"
+	"github.com/kindred-ipc/kindred/shm"
 )
 
 // list is a List whatever its elements are: blocks, headers, sequence and lock.
@@ -20,7 +21,8 @@ type list struct {
 	spare   *byte
 	size    uint64
 	stride  uint64
-	boxed   bool // slots have the places of boxes
+	boxed   bool                 // slots have the places of boxes
+	keeper  func([]byte) shm.Ref // what an element is to keep
 	race    race.Word
 	lock    segment.Lock
 	last    atomic.Pointer[slots] // that were looked at last

@@ -31,7 +31,8 @@ import (
 //
 // It grows as it fills, a few buckets with every insert, and does not shrink. It takes about 25 bytes for a pair of 16
 // where there are many, and the pair's block, if it has one, of at least 64. With its first pair it has about 50 KiB, or 3 in
-// a segment of up to 4 MiB. Its memory goes with the segment; Clear frees the blocks of pairs.
+// a segment of up to 4 MiB. Clear frees the blocks of pairs, and destroying the Map all that it has. A Map whose V is shm.Ref keeps
+// the objects that are its values (see the package's documentation).
 type Map[K comparable, V any] struct {
 	_ noCopy
 	place
@@ -46,39 +47,57 @@ type Map[K comparable, V any] struct {
 // with an error that names the part of K or V that cannot be encoded, or be in a key, with shm.ErrExist if the name is taken,
 // and with shm.ErrNoSpace.
 func NewMap[K comparable, V any](seg *shm.Segment, opts ...shm.ObjectOption) (*Map[K, V], error) {
+	return newMap[K, V](seg, segment.KindMap, mapLayout[K, V](), opts)
+}
+
+// newMap is NewMap of an object of that kind and layout, which is a Map in its bytes.
+func newMap[K comparable, V any](
+	seg *shm.Segment, kind segment.Kind, layout uint64, opts []shm.ObjectOption,
+) (*Map[K, V], error) {
 	k, v, err := pairOf[K, V]()
 	if err != nil {
-		return nil, fmt.Errorf("state: make map: %w", err)
+		return nil, fmt.Errorf("state: make %s: %w", kind, err)
 	}
 	if _, err := tagIn(seg.Engine()); err != nil {
-		return nil, refuse("make", segment.KindMap, "", seg, err)
+		return nil, refuse("make", kind, "", seg, err)
 	}
 	extent, listed, lists := rowIn(seg.Engine())
+	contents := segment.HasRow
+	if _, value := pairSizes(k, v); value == inBox {
+		contents = segment.HasFullRow
+	}
 	spec, err := specOf(segment.Spec{
-		Kind: segment.KindMap, Layout: mapLayout[K, V](), Size: mapSize + 8*lists, Align: segment.Line,
+		Kind: kind, Layout: layout, Size: mapSize + 8*lists, Align: segment.Line, Contents: contents,
 		Init: func(o segment.Object) {
 			s := mapIn(o)
 			s.seed = rand.Uint64()
 			s.keySize, s.valueSize = pairSizes(k, v)
 			s.extent, s.listed, s.lists = extent, listed, lists
+			if keeperOf[V]() != nil {
+				s.keeps = 1
+			}
 		},
 	}, opts)
 	if err != nil {
-		return nil, refuse("make", segment.KindMap, spec.Name, seg, err)
+		return nil, refuse("make", kind, spec.Name, seg, err)
 	}
 	o, err := seg.Engine().New(spec)
-	return mapOf(seg, o, k, v, "make", spec.Name, err)
+	return mapOf(seg, kind, o, k, v, "make", spec.Name, err)
 }
 
 // OpenMap finds the Map of that name. It fails with shm.ErrNotExist, with shm.ErrKind if it is no Map, and with
 // shm.ErrLayout if it is one of another K or V.
 func OpenMap[K comparable, V any](seg *shm.Segment, name string) (*Map[K, V], error) {
+	return openMap[K, V](seg, segment.KindMap, mapLayout[K, V](), name)
+}
+
+func openMap[K comparable, V any](seg *shm.Segment, kind segment.Kind, layout uint64, name string) (*Map[K, V], error) {
 	k, v, err := pairOf[K, V]()
 	if err != nil {
-		return nil, fmt.Errorf("state: open map %q: %w", name, err)
+		return nil, fmt.Errorf("state: open %s %q: %w", kind, name, err)
 	}
-	o, err := seg.Engine().Lookup(name, segment.KindMap, mapLayout[K, V]())
-	return mapOf(seg, o, k, v, "open", name, err)
+	o, err := seg.Engine().Lookup(name, kind, layout)
+	return mapOf(seg, kind, o, k, v, "open", name, err)
 }
 
 // OpenOrNewMap opens the Map of that name, or makes it, whoever else does the same. For its errors see OpenMap and
@@ -90,12 +109,16 @@ func OpenOrNewMap[K comparable, V any](seg *shm.Segment, name string, opts ...sh
 
 // MapFrom returns the Map that ref names. It fails with shm.ErrStale if it is not in seg, and else as OpenMap does.
 func MapFrom[K comparable, V any](seg *shm.Segment, ref shm.Ref) (*Map[K, V], error) {
+	return mapFrom[K, V](seg, segment.KindMap, mapLayout[K, V](), ref)
+}
+
+func mapFrom[K comparable, V any](seg *shm.Segment, kind segment.Kind, layout uint64, ref shm.Ref) (*Map[K, V], error) {
 	k, v, err := pairOf[K, V]()
 	if err != nil {
-		return nil, fmt.Errorf("state: resolve map: %w", err)
+		return nil, fmt.Errorf("state: resolve %s: %w", kind, err)
 	}
-	o, err := seg.Engine().Resolve(ref, segment.KindMap, mapLayout[K, V]())
-	return mapOf(seg, o, k, v, "resolve", "", err)
+	o, err := seg.Engine().Resolve(ref, kind, layout)
+	return mapOf(seg, kind, o, k, v, "resolve", "", err)
 }
 
 // pairOf are the codecs of K and V.
@@ -124,7 +147,7 @@ func pairSizes[K comparable, V any](k *codec.Codec[K], v *codec.Codec[V]) (key, 
 func isWord[T any](c *codec.Codec[T]) bool { return c.Plain() && c.Size() <= wordSize }
 
 func mapOf[K comparable, V any](
-	seg *shm.Segment, o segment.Object, k *codec.Codec[K], v *codec.Codec[V], op, name string, err error,
+	seg *shm.Segment, kind segment.Kind, o segment.Object, k *codec.Codec[K], v *codec.Codec[V], op, name string, err error,
 ) (*Map[K, V], error) {
 	m := &Map[K, V]{keys: k, values: v}
 	if err == nil {
@@ -134,8 +157,12 @@ func mapOf[K comparable, V any](
 	if s := m.t.state; err == nil && (s.keySize != key || s.valueSize != value) {
 		err = fmt.Errorf("keys of %d bytes and values of %d: %w", s.keySize, s.valueSize, ErrCorrupt)
 	}
+	m.t.keeper = keeperOf[V]()
+	if err == nil && m.t.keeps != (m.t.keeper != nil) {
+		err = fmt.Errorf("boxes that keep something: %v: %w", m.t.keeps, ErrCorrupt)
+	}
 	if err != nil {
-		return nil, refuse(op, segment.KindMap, name, seg, err)
+		return nil, refuse(op, kind, name, seg, err)
 	}
 	m.place = placeOf(o)
 	m.keyed = key == inBox
@@ -167,7 +194,7 @@ func (t *table) open(o segment.Object) error {
 	}
 	s := mapIn(o)
 	extent, listed, lists := rowIn(o.Segment())
-	if s.extent != extent || s.listed != listed || s.lists != lists || o.Holds(mapSize+8*lists) != nil ||
+	if s.keeps > 1 || s.extent != extent || s.listed != listed || s.lists != lists || o.Holds(mapSize+8*lists) != nil ||
 		o.Offset()%segment.Line != 0 {
 		return fmt.Errorf("map of %d lists of %d extents of %d bytes in an object of %d: %w",
 			s.lists, s.listed, s.extent, o.Size(), ErrCorrupt)
@@ -184,7 +211,7 @@ func (t *table) open(o segment.Object) error {
 		seg: o.Segment(), self: o.Segment().SelfWord(), state: s, base: baseOf(o), seed: keySeed(s.seed),
 		claim: tagClaimed | uint64(tag), race: race.At(o.Segment().ID(), o.Offset()),
 		shift: shift, within: 1<<shift - 1, listed: listed, extents: listed * lists, sizes: sizesOf(),
-		boxed: s.valueSize == inBox, raw: s.seed,
+		boxed: s.valueSize == inBox, keeps: s.keeps != 0, raw: s.seed,
 	}
 	t.known.Store(new([]atomic.Uint64))
 	return t.check(t.loadRoot())
@@ -414,8 +441,10 @@ func (m *Map[K, V]) Len() (int, error) {
 	return n, m.wrap("count", err)
 }
 
-// Clear takes out all keys, one after the other: those that are there when it is called, and stay until it is their turn.
-// A key that comes meanwhile may stay. It gives no memory back. It fails as Delete does.
+// Clear takes out all keys, one after the other: each that is there when it is called is taken out at some moment of the call,
+// by whomever. So it is no one step: others may see some keys gone and others not; a process that dies in it leaves those out
+// that were; and a key that is set meanwhile may stay. Where all is to be gone at once, make another Map, and swap the Refs of the two
+// in a place that all look at. It frees the blocks of pairs, and keeps the table. It fails as Delete does.
 func (m *Map[K, V]) Clear() error {
 	err := m.seg.Writable()
 	if err == nil {

@@ -66,7 +66,30 @@ func (t *table) unpack(place uint64) (segment.Block, []byte, bool) {
 		copyOut(private, memory)
 		memory = private
 	}
+	if t.keeps {
+		head := segment.KeepHead(int(min(peek(wordAt(memory, 8)), mostInBox)))
+		memory = memory[min(head, uint64(len(memory))):]
+	}
 	return b, memory, true
+}
+
+// keptIn is what n pairs keep.
+func (t *table) keptIn(memory []byte, n int) (places []uint64, err error) {
+	for range n {
+		_, value, rest, err := cutPair(memory)
+		if err != nil {
+			return nil, err
+		}
+		place, err := t.seg.Keepable(t.keeper(value))
+		if err != nil {
+			return nil, err
+		}
+		if place != 0 {
+			places = append(places, place)
+		}
+		memory = rest
+	}
+	return places, nil
 }
 
 // pairsIn is how many pairs there are in the box that a word names.
@@ -228,12 +251,33 @@ func (p *packing) pack(key, value []byte, mine bool, rest []byte, left int) (uin
 			return 0, leave, err
 		}
 	}
+	if p.t.keeps {
+		size += segment.KeepHead(left)
+	}
 	b, err := p.t.seg.Alloc(size, 0)
 	if err != nil {
 		return 0, leave, err
 	}
 	p.box, p.made, p.alone, p.now = b, true, alone, value
 	memory := b.Bytes()
+	if !p.t.keeps {
+		fillBox(memory, key, value, mine, rest)
+		return b.Place() | uint64(left-1), assign, nil
+	}
+	// How much the head takes is known when the pairs are there.
+	fillBox(memory[segment.KeepHead(left):], key, value, mine, rest)
+	places, err := p.t.keptIn(memory[segment.KeepHead(left):], left)
+	if err != nil {
+		return 0, leave, err
+	}
+	if head := segment.KeepHead(len(places)); len(places) < left {
+		copy(memory[head:], memory[segment.KeepHead(left):size])
+	}
+	return b.Place() | uint64(left-1), assign, b.Keep(places)
+}
+
+// fillBox writes the pairs of a box.
+func fillBox(memory, key, value []byte, mine bool, rest []byte) {
 	if mine {
 		*wordAt(memory, 0) = uint64(len(value))<<32 | uint64(len(key))
 		n := copy(memory[pairHead:], key)
@@ -241,7 +285,6 @@ func (p *packing) pack(key, value []byte, mine bool, rest []byte, left int) (uin
 		memory = memory[pairHead+alignUp(uint64(n)):]
 	}
 	copy(memory, rest)
-	return b.Place() | uint64(left-1), assign, nil
 }
 
 // commitBox is commit for a pair in a box, which is this participant's draft, or, when a bucket is moved, live.

@@ -8,6 +8,7 @@ import (
 
 	"github.com/kindred-ipc/kindred/internal/race"
 	"github.com/kindred-ipc/kindred/internal/segment"
+	"github.com/kindred-ipc/kindred/shm"
 )
 
 // table is the buckets of a Map: those of its level, and, while it grows, those of the level before that were not
@@ -39,8 +40,10 @@ type table struct {
 	extents uint64 // that the lists have room for
 	sizes   *[levels]uint64
 
-	boxed bool   // pairs lie in boxes
-	raw   uint64 // the seed, as it is there
+	boxed  bool                 // pairs lie in boxes
+	keeps  bool                 // which begin with what they keep
+	keeper func([]byte) shm.Ref // what a value is to keep
+	raw    uint64               // the seed, as it is there
 
 	// known has the offsets of extents that were seen, by their number; 0: not yet. It is replaced by a longer one.
 	known atomic.Pointer[[]atomic.Uint64]

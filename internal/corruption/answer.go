@@ -35,6 +35,7 @@ var classes = []struct {
 	{shm.ErrOwnerDied, "owner died"}, {sync.ErrNotRecoverable, "not recoverable"}, {sync.ErrNotHeld, "not held"},
 	{sync.ErrCount, "count"}, {ring.ErrPeerDied, "peer died"}, {ring.ErrBusy, "busy"}, {ring.ErrTooLarge, "too large"},
 	{sync.ErrBroken, "broken"}, {state.ErrRange, "range"}, {state.ErrEmpty, "empty"},
+	{state.ErrType, "type"},
 	{ring.ErrLapped, "lapped"}, {ring.ErrSequence, "no such record"}, {ring.ErrTooMany, "too many"},
 }
 

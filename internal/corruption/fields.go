@@ -3,8 +3,10 @@ package corruption
 import (
 	"encoding/binary"
 	"fmt"
+	"maps"
 	"slices"
 	"sort"
+	"strings"
 
 	"github.com/kindred-ipc/kindred/internal/layouttest"
 	"github.com/kindred-ipc/kindred/internal/segment"
@@ -179,6 +181,9 @@ func (m *survey) names() map[uint64]string {
 		if place := m.elementsOf(off); place != 0 {
 			names[place] = rowsOf + name
 		}
+		for place := range m.partsOf(off) {
+			names[place] = rowsOf + name
+		}
 		place = m.uint64(m.at(off, block, "next"))
 	}
 	return names
@@ -214,10 +219,111 @@ func (m *survey) elementsOf(off uint64) (place uint64) {
 	return m.uint64(m.at(m.at(body, list, header), "state.listHeader", "place"))
 }
 
+// part is what a Map has beside its body.
+type part int
+
+const (
+	partList part = iota + 1
+	partExtent
+	partBox
+)
+
+// partsOf are the parts of a Map, by their places, if the object at off is one.
+func (m *survey) partsOf(off uint64) map[uint64]part {
+	kind := segment.Kind(m.uint32(m.at(off, block, "kind")))
+	if kind != segment.KindMap && kind != segment.KindNamespace {
+		return nil
+	}
+	parts := make(map[uint64]part)
+	body := off + m.uint32(m.at(off, block, "bodyOffset"))
+	boxed := m.uint32(m.at(body, mapState, "valueSize")) == 1<<32-1
+	end := body + m.end(mapState) + 8*m.uint64(m.at(body, mapState, "lists"))
+	for at := body + m.end(mapState); at < end; at += 8 {
+		list := m.uint64(at)
+		if list == 0 {
+			continue
+		}
+		parts[list] = partList
+		for k := range m.uint64(m.at(body, mapState, "listed")) {
+			extent := m.uint64(list&(1<<40-1)*8 + listHead + 8*k)
+			if extent == 0 {
+				continue
+			}
+			parts[extent] = partExtent
+			begin := extent & (1<<40 - 1) * 8
+			for b := begin; boxed && b < begin+m.uint64(m.at(body, mapState, "extent")); b += m.end(bucket) {
+				for slot := range m.pairs() {
+					if place := m.uint64(m.pair(b, slot) + 8); place != 0 {
+						parts[place&^7] = partBox
+					}
+				}
+			}
+		}
+	}
+	return parts
+}
+
+const (
+	mapState = "state.mapState"
+	bucket   = "state.bucket"
+	listHead = 64 // bytes of a list before its words
+)
+
+// pairs is how many pairs a bucket has, and pair where one is.
+func (m *survey) pairs() uint64 {
+	return (m.end(bucket) - m.at(0, bucket, "pairs")) / m.end("state.pair")
+}
+
+func (m *survey) pair(bucketAt, slot uint64) uint64 {
+	return m.at(bucketAt, bucket, "pairs") + slot*m.end("state.pair")
+}
+
+// part takes a part of a Map down.
+func (m *survey) part(p part, off, size uint64, object string) {
+	switch p {
+	case partList:
+		m.gap(off, off+listHead, object)
+		m.add(off+listHead, 8, object, rowPlace) // all others are like it
+		m.add(off+listHead+8, 8, object, rowPlace)
+	case partExtent:
+		for b, bare := off, false; b < off+size; b += m.end(bucket) {
+			if m.uint64(m.at(b, bucket, "header"))>>10 == 0 {
+				if bare {
+					continue // of several buckets that were never used, the first will do
+				}
+				bare = true
+			}
+			m.bucket(b, object)
+		}
+	case partBox:
+		m.add(off, size, object, boxBytes)
+	}
+}
+
+// bucket takes a bucket down, and of its pairs those that are live, and the first that is not.
+func (m *survey) bucket(off uint64, object string) {
+	m.add(m.at(off, bucket, "header"), 8, object, bucket+".header")
+	m.add(m.at(off, bucket, "tags"), m.at(0, bucket, "pairs")-m.at(0, bucket, "tags"), object, bucket+".tags")
+	live, before := m.uint64(m.at(off, bucket, "header"))>>10, true
+	for slot := range m.pairs() {
+		if is := live>>slot&1 == 1; is || before {
+			m.add(m.pair(off, slot), 8, object, "state.pair.key")
+			m.add(m.pair(off, slot)+8, 8, object, "state.pair.value")
+			before = before && is
+		}
+	}
+}
+
 // heap takes the tables of the heap down, and the objects.
 func (m *survey) heap() {
 	const header = "segment.header"
 	names := m.names()
+	parts := make(map[uint64]part)
+	for place, name := range names {
+		if !strings.HasPrefix(name, rowsOf) {
+			maps.Copy(parts, m.partsOf(place&(1<<40-1)*8))
+		}
+	}
 	runs, heap := m.uint64(m.at(0, header, "runsOffset")), m.uint64(m.at(0, header, "heapOffset"))
 	controls, shift := m.uint64(m.at(0, header, "controlsOffset")), m.uint32(m.at(0, header, "runShift"))
 	top := m.uint64(m.at(0, header, "top"))
@@ -232,12 +338,16 @@ func (m *survey) heap() {
 		m.structure(entry, run, "")
 		word := m.uint64(m.at(entry, run, "word"))
 		step := uint64(1) << shift
+		begin := heap + i<<shift
 		if state := word >> 36 & 7; state == 2 {
 			step = segment.ClassBytes(word >> 40 & 0x1f)
+		} else if state == 0 {
+			m.add(controls+i<<shift/64*8, 8, "", freeControl)
+			m.add(begin, maxGap, "", idle)
+			continue
 		} else if state != 4 {
 			continue
 		}
-		begin := heap + i<<shift
 		before := true // whether the block before is used: of several free ones, the first will do
 		for off := begin; off+step <= begin+1<<shift && m.err == nil; off += step {
 			word := controls + (off-heap)/64*8
@@ -254,6 +364,10 @@ func (m *survey) heap() {
 			object := names[c>>40<<40|off/8]
 			if c>>39&1 == 0 { // no object: the elements of one
 				m.add(word, 8, object, usedControl)
+				if p := parts[c>>40<<40|off/8]; p != 0 {
+					m.part(p, off, step, object)
+					continue
+				}
 				m.gap(off, off+8, object)
 				m.add(off+8, step-8, object, elementBytes)
 				continue
@@ -302,6 +416,14 @@ func (m *survey) block(off uint64, object string) {
 		const list = "state.listState"
 		m.structure(body, list, object)
 		body += m.end(list)
+	case segment.KindMap, segment.KindNamespace:
+		m.structure(body, mapState, object)
+		lists := m.uint64(m.at(body, mapState, "lists"))
+		body += m.end(mapState)
+		for range lists {
+			m.add(body, 8, object, rowPlace)
+			body += 8
+		}
 	case segment.KindBroadcast:
 		body = m.broadcast(body, object)
 	case segment.KindMPMC:

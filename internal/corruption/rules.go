@@ -39,6 +39,8 @@ const (
 	copyBytes    = "bytes of a copy"
 	copySequence = "sequence of copies"
 	elementBytes = "bytes of an element"
+	rowPlace     = "place of a part of a map"
+	boxBytes     = "bytes of a box"
 )
 
 // event is what is waited on.
@@ -84,6 +86,7 @@ var arrays = map[string]string{
 	"sync.packedRows.rows":  "sync.row",
 	"sync.linedRows.rows":   "sync.line",
 	"sync.readingRows.rows": "sync.readingRow",
+	"state.bucket.pairs":    "state.pair", // see (*survey).buckets
 }
 
 // rules are those of the fields by name.
@@ -97,6 +100,8 @@ var rules = map[string]Rule{
 	copyBytes:    Value,
 	copySequence: Word, // the other copy
 	elementBytes: Value,
+	rowPlace:     Word, // another part, or none
+	boxBytes:     Word, // another pair, another type, or what it keeps
 
 	// The first line is read by an attach, and never after it.
 	"segment.header.magic":          Fixed,
@@ -144,7 +149,8 @@ var rules = map[string]Rule{
 	"segment.blockHeader.size":       Word, // the end of another block
 	"segment.blockHeader.layout":     Fixed,
 	"segment.blockHeader.kind":       Fixed,
-	"segment.blockHeader.bodyOffset": Word, // another place in the block
+	"segment.blockHeader.bodyOffset": Word,    // another place in the block
+	"segment.blockHeader.contents":   Nothing, // until it is destroyed
 	"segment.blockHeader.intent":     Nothing,
 	"segment.blockHeader.next":       Word, // an older entry than the next one
 	"segment.blockHeader.serial":     Word,
@@ -191,6 +197,18 @@ var rules = map[string]Rule{
 	"state.arrayState.size":          Fixed,
 	"state.arrayState.stride":        Fixed,
 	"state.arrayState.data":          Fixed,
+	"state.mapState.seed":            Word, // keys are looked for where they are not
+	"state.mapState.keySize":         Fixed,
+	"state.mapState.valueSize":       Fixed,
+	"state.mapState.extent":          Fixed,
+	"state.mapState.listed":          Fixed,
+	"state.mapState.lists":           Fixed,
+	"state.mapState.keeps":           Fixed,
+	"state.mapState.root":            Word, // another table
+	"state.bucket.header":            Word,
+	"state.bucket.tags":              Word,
+	"state.pair.key":                 Word,
+	"state.pair.value":               Word, // or another box
 	"state.listState.size":           Fixed,
 	"state.listState.stride":         Fixed,
 	"state.listState.sequence":       Word, // the other header

@@ -136,12 +136,13 @@ func (t *Trial) Between(what string, low, n, high int) {
 }
 
 // misled reports whether the change is where the next object goes: what is made then may lie anywhere. So may the rows
-// of an object that does not find those that it has, or that says that it has some, and the elements of a list.
+// of an object that does not find those that it has, or that says that it has some, the elements of a list, and the
+// parts and boxes of a map.
 func (t *Trial) misled() bool {
 	for _, f := range t.change.Fields {
 		if f.Name == "sync.SemaphoreState.made" || t.op.scene.changes(f.Object) &&
 			(f.Name == block+".bodyOffset" || strings.HasSuffix(f.Name, ".rows") ||
-				f.Name == "state.listState.sequence" || strings.HasPrefix(f.Name, "state.listHeader.")) {
+				f.Name == "state.listState.sequence" || strings.HasPrefix(f.Name, "state.listHeader.") || leads(f.Name)) {
 			return true
 		}
 		if !t.op.scene.Attaches {
@@ -153,6 +154,12 @@ func (t *Trial) misled() bool {
 		}
 	}
 	return false
+}
+
+// leads reports whether a field of a Map may lead it to other blocks: other parts of its row, or other boxes.
+func leads(name string) bool {
+	return name == rowPlace || name == boxBytes || strings.HasPrefix(name, "state.mapState.") ||
+		strings.HasPrefix(name, "state.bucket.") || strings.HasPrefix(name, "state.pair.")
 }
 
 // compare demands that bytes which are not the script's to change are as expected.

@@ -47,6 +47,9 @@ import (
 //	Numbers        array   of three words: 1, 2, 3
 //	Pairs          array   of two elements of 16 bytes, of which one was stored: 6, 7
 //	Chain          list    of two elements of 16 bytes: 1, 2 and 6, 7; there is room for one more
+//	Table          map     of words: 1 to 10, 2 to 20, 3 to 30
+//	Words          map     of texts: "one" to "first", "two" to "second"
+//	Notes          namespace  with a number, "n", and Chain, "chain"
 //	News           broadcast  seven records; its writer and one who holds writers up are dead
 //	Jobs           mpmc    2 and 3; the dead pushed them, and popped what came before
 const (
@@ -81,6 +84,9 @@ const (
 	Numbers = "numbers"
 	Pairs   = "pairs"
 	Chain   = "chain"
+	Table   = "table"
+	Words   = "words"
+	Notes   = "notes"
 
 	// Slots is the capacity of the rings of values.
 	Slots = 4
@@ -165,6 +171,27 @@ func keep(ctx context.Context, seg *shm.Segment) error {
 	chain, err := state.NewList[[2]uint64](seg, shm.Named(Chain))
 	if err == nil {
 		err = chain.Append([2]uint64{1, 2}, [2]uint64{6, 7})
+	}
+	if err != nil {
+		return err
+	}
+	table, err := state.NewMap[uint64, uint64](seg, shm.Named(Table))
+	for k := uint64(1); k < 4 && err == nil; k++ {
+		err = table.Set(k, 10*k)
+	}
+	if err != nil {
+		return err
+	}
+	words, err := state.NewMap[string, string](seg, shm.Named(Words))
+	if err == nil {
+		err = errors.Join(words.Set("one", "first"), words.Set("two", "second"))
+	}
+	if err != nil {
+		return err
+	}
+	notes, err := state.NewNamespace(seg, shm.Named(Notes))
+	if err == nil {
+		err = errors.Join(state.Put(notes, "n", 5), state.Put(notes, "chain", chain))
 	}
 	if err != nil {
 		return err

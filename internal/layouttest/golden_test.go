@@ -14,6 +14,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/kindred-ipc/kindred/internal/segment"
 	"github.com/kindred-ipc/kindred/ring"
 	"github.com/kindred-ipc/kindred/shm"
 	"github.com/kindred-ipc/kindred/state"
@@ -23,7 +24,8 @@ import (
 var update = flag.Bool("update", false, "write the golden segment anew: the layout was changed, and the version with it")
 
 // golden is a segment of version 1: a mutex that a dead process held, a semaphore, a ring of each kind with
-// something in it, and values and arrays of words and of what is larger.
+// something in it, values and arrays of words and of what is larger, and a list, a map, a set and a namespace, which keep
+// a list that was destroyed.
 var golden = filepath.Join("..", "..", "testdata", "layout", "v1.hex")
 
 // TestTheBytesAreThoseOfTheGoldenSegment makes the segment again, on whatever architecture this is.
@@ -126,6 +128,51 @@ func TestTheGoldenSegmentCanBeUsed(t *testing.T) {
 	require.True(t, ok)
 	require.EqualValues(t, 8, v)
 	require.Zero(t, jobs.Lost())
+
+	words, err := state.OpenList[string](seg, "words")
+	require.NoError(t, err)
+	said, err := words.Snapshot()
+	require.NoError(t, err)
+	require.Equal(t, []string{"a", "list"}, said)
+	table, err := state.OpenMap[uint32, uint16](seg, "table")
+	require.NoError(t, err)
+	pairs, err := table.Snapshot()
+	require.NoError(t, err)
+	require.Equal(t, map[uint32]uint16{1: 10, 2: 20, 3: 30}, pairs)
+	tags, err := state.OpenSet[string](seg, "tags")
+	require.NoError(t, err)
+	tagged, err := tags.Snapshot()
+	require.NoError(t, err)
+	require.Equal(t, map[string]struct{}{"red": {}, "green": {}}, tagged)
+	notes, err := state.OpenNamespace(seg, "notes")
+	require.NoError(t, err)
+	limit, _, err := state.Get[int32](notes, "limit")
+	require.NoError(t, err)
+	require.EqualValues(t, 12, limit)
+	kept, ok, err := state.Get[*state.List[uint64]](notes, "kept")
+	require.NoError(t, err)
+	require.True(t, ok)
+	x, err := kept.Load(0)
+	require.NoError(t, err)
+	require.EqualValues(t, 5, x)
+	_, err = notes.Delete("kept")
+	require.NoError(t, err)
+	_, err = state.ListFrom[uint64](seg, kept.Ref())
+	require.ErrorIs(t, err, shm.ErrStale)
+	require.NoError(t, seg.Check())
+}
+
+// seeded gives a new Map, or what is one, a seed that is the same each time.
+func seeded(t *testing.T, seg *shm.Segment, name string) {
+	t.Helper()
+	found := false
+	require.NoError(t, seg.Engine().Objects(func(o segment.Object, its string) bool {
+		if found = its == name; found {
+			binary.LittleEndian.PutUint64(o.Bytes(), 0x0123456789abcdef)
+		}
+		return !found
+	}))
+	require.True(t, found)
 }
 
 // construct is the bytes of a segment that is made in the same way each time, with what differs from
@@ -133,7 +180,7 @@ func TestTheGoldenSegmentCanBeUsed(t *testing.T) {
 func construct(t *testing.T) []byte {
 	t.Helper()
 	dir, ctx := t.TempDir(), context.Background()
-	seg, err := shm.Create("golden", 128<<10, shm.Dir(dir), shm.Participants(4), shm.As("maker"))
+	seg, err := shm.Create("golden", 256<<10, shm.Dir(dir), shm.Participants(4), shm.As("maker"))
 	require.NoError(t, err)
 	defer seg.Close()
 	victim, err := shm.Open("golden", shm.Dir(dir), shm.As("victim"))
@@ -205,6 +252,38 @@ func construct(t *testing.T) []byte {
 	_, err = jobs.Pop(ctx)
 	require.NoError(t, err)
 
+	words, err := state.NewList[string](seg, shm.Named("words"))
+	require.NoError(t, err)
+	require.NoError(t, words.Append("a", "list"))
+	_, err = state.NewMap[uint32, uint16](seg, shm.Named("table"))
+	require.NoError(t, err)
+	seeded(t, seg, "table")
+	table, err := state.OpenMap[uint32, uint16](seg, "table")
+	require.NoError(t, err)
+	for k := range uint32(3) {
+		require.NoError(t, table.Set(k+1, uint16(10*k+10)))
+	}
+	_, err = state.NewSet[string](seg, shm.Named("tags"))
+	require.NoError(t, err)
+	seeded(t, seg, "tags")
+	tags, err := state.OpenSet[string](seg, "tags")
+	require.NoError(t, err)
+	for _, tag := range []string{"red", "green"} {
+		_, err := tags.Add(tag)
+		require.NoError(t, err)
+	}
+	_, err = state.NewNamespace(seg, shm.Named("notes"))
+	require.NoError(t, err)
+	seeded(t, seg, "notes")
+	notes, err := state.OpenNamespace(seg, "notes")
+	require.NoError(t, err)
+	require.NoError(t, state.Put[int32](notes, "limit", 12))
+	kept, err := state.NewList[uint64](seg)
+	require.NoError(t, err)
+	require.NoError(t, kept.Append(5))
+	require.NoError(t, state.Put(notes, "kept", kept))
+	require.NoError(t, seg.Destroy(kept.Ref()))
+
 	bytes, err := os.ReadFile(filepath.Join(dir, "kindred.golden"))
 	require.NoError(t, err)
 	le := binary.LittleEndian
@@ -217,6 +296,10 @@ func construct(t *testing.T) []byte {
 		le.PutUint64(p[16:], 1)                // .start
 		le.PutUint64(p[24:], 2)                // .namespace
 		le.PutUint64(p[32:], 2_000_000_000)    // .attached
+	}
+	id := le.AppendUint64(nil, seg.ID())
+	for at := strings.Index(string(bytes), string(id)); at >= 0; at = strings.Index(string(bytes), string(id)) {
+		le.PutUint64(bytes[at:], 0x1122334455667788) // in a Ref
 	}
 	return bytes
 }

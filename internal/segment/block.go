@@ -173,7 +173,7 @@ func (b Block) notOurs(c control) error {
 func (b Block) Settle() error {
 	return b.move(func(c control, self uint64) (control, bool) {
 		switch {
-		case c.state() == blockSettled:
+		case c.state() == blockSettled, c.state() == blockGone, c.state() == blockEnding:
 			return c, true
 		case c.owner() == self && c.state() != blockDoomed, c.state() == blockTied:
 			return c.with(blockSettled, 0), true
@@ -269,6 +269,16 @@ func (b Block) Free() error { return b.free(0) }
 
 // free frees an object if flag is objectFlag, and else what is none.
 func (b Block) free(flag control) error {
+	var ends []Object
+	err := b.freeAs(flag, false, &ends)
+	if e := b.seg.demolish(ends); err == nil {
+		err = e
+	}
+	return err
+}
+
+// freeAs is free, which appends to ends what is to be freed then. A block that kept something has let that go, or does so.
+func (b Block) freeAs(flag control, empty bool, ends *[]Object) error {
 	s := b.seg
 	h := &s.heap
 	self := h.self.Load()
@@ -290,6 +300,15 @@ func (b Block) free(flag control) error {
 		}
 		if c&objectFlag != flag {
 			return fmt.Errorf("%v is an object, or none: %w", b.Ref(), ErrKind)
+		}
+		if c&keepsFlag != 0 && !empty {
+			if c.state() == blockBound {
+				return s.unlessClosed(fmt.Errorf("%v is being freed: %w", b.Ref(), ErrStale))
+			}
+			if err := b.letGo(c, ends); err != errMoved {
+				return err
+			}
+			continue
 		}
 		if w.state() == runLarge {
 			if h.doom(i, size, w, c) {
@@ -321,7 +340,7 @@ func (h *heap) doom(i, size uint64, w runWord, c control) bool {
 	self := h.self.Load()
 	h.note()
 	h.run(i).visit(self)
-	doomed := c.with(blockDoomed, self) &^ objectFlag
+	doomed := c.with(blockDoomed, self) &^ (objectFlag | keepsFlag)
 	if !h.control(h.runOffset(i)).CompareAndSwap(uint64(c), uint64(doomed)) {
 		return false
 	}

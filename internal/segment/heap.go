@@ -41,7 +41,9 @@ import (
 // what is free are hints, is that of reference-counted heaps on CXL memory and of index sets; see
 // docs/HEAP.md.)
 //
-// The owner in a control word is the slot and 20 bits of its generation. A participant's blocks are swept
+// Blocks that keep objects, and objects that are kept, have more states; see keep.go.
+//
+// The owner in a control word is the slot and 19 bits of its generation. A participant's blocks are swept
 // before its slot can be used again.
 //
 // # Runs
@@ -113,6 +115,7 @@ type heap struct {
 	limit uint64        // runs from here on are not for this attach
 	self  atomic.Uint64 // its owner, as control words have it; 0: none
 
+	ending  sync.Mutex // held while an object is ending that is this attach's; see keep.go
 	growing sync.Mutex // held while memory is asked for or given back; Close waits for it
 	gone    bool       // after Close; under growing
 
@@ -138,7 +141,8 @@ type class struct {
 type control uint64
 
 const (
-	controlOwner    = 1<<36 - 1
+	controlOwner    = 1<<35 - 1
+	keepsFlag       = 1 << 35 // see keep.go
 	stateShift      = 36
 	stateMask       = 7
 	objectFlag      = 1 << 39
@@ -153,6 +157,8 @@ const (
 	blockBound
 	blockSettled
 	blockDoomed
+	blockGone   // destroyed, and kept; see keep.go
+	blockEnding // destroyed, and somebody is about to see whether it is kept
 )
 
 func makeControl(state, owner uint64, generation uint32) control {
@@ -176,9 +182,9 @@ func (c control) freed() control { return makeControl(blockFree, 0, c.generation
 func (c control) used() bool { return c.state() != blockFree }
 
 // brief is o as control words and the entries of runs have it: the slot, and its generation modulo
-// something less than 1<<20, plus 1, so that nobody has 0.
+// something less than 1<<19, plus 1, so that nobody has 0.
 func (o Owner) brief() uint64 {
-	return uint64(o.generation()%(1<<20-1)+1)<<ownerSlotBits | uint64(o.slot())
+	return uint64(o.generation()%(1<<19-1)+1)<<ownerSlotBits | uint64(o.slot())
 }
 
 // guest is the bit of run.guests for a brief owner.
@@ -323,7 +329,7 @@ func (h *heap) note() {
 		return
 	}
 	if self := h.self.Load(); self != 0 {
-		h.m.participant(uint32(self & (1<<ownerSlotBits - 1))).allocated.Store(1)
+		h.m.participant(uint32(self & (1<<ownerSlotBits - 1))).allocated.Store(allocatedSince)
 		h.noted.Store(true)
 	}
 }

@@ -122,18 +122,20 @@ func (s *Segment) checkControls(i, step uint64) error {
 		begins := step != 0 && within%step == 0 && within+step <= h.runBytes()
 		var err error
 		switch state := c.state(); {
-		case state > blockDoomed || c.generation() < firstGeneration:
+		case c.generation() < firstGeneration:
 			err = fmt.Errorf("no such state: %w", ErrCorrupt)
 		case state == blockFree:
-			if c.owner() != 0 || c.object() {
+			if c.owner() != 0 || c.object() || c&keepsFlag != 0 {
 				err = fmt.Errorf("free, and somebody's: %w", ErrCorrupt)
 			}
-		case state == blockSettled && c.owner() != 0:
+		case c.object() && c&keepsFlag != 0, !c.object() && (state == blockGone || state == blockEnding):
+			err = fmt.Errorf("no such state: %w", ErrCorrupt)
+		case (state == blockSettled || state == blockGone) && c.owner() != 0:
 			err = fmt.Errorf("handed over, and somebody's: %w", ErrCorrupt)
 		case !begins && (state != blockDraft || c.object()):
 			// A draft may be one that its claimer is about to take back.
 			err = fmt.Errorf("no block begins here: %w", ErrCorrupt)
-		case state != blockSettled:
+		case state != blockSettled && state != blockGone:
 			if err = s.checkBrief(c.owner(), false); err == nil && r.guests.Load()&guest(c.owner()) == 0 {
 				err = fmt.Errorf("no sweep would find it: %w", ErrCorrupt)
 			}
@@ -184,7 +186,11 @@ func (s *Segment) checkBrief(brief uint64, nobody bool) error {
 		return fmt.Errorf("owned by slot %d of %d: %w", slot, s.slots, ErrCorrupt)
 	}
 	state := s.slot(slot).state.Load()
-	if o := makeOwner(slot, uint32(state>>8)); state&0xff != slotLive || o.brief() != brief {
+	o, next := makeOwner(slot, uint32(state>>8)), makeOwner(slot, uint32(state>>8)+1)
+	if next.brief() == brief {
+		return nil // one who attaches goes on with what a dead one had begun, or died in it; the next in the slot does
+	}
+	if state&0xff != slotLive || o.brief() != brief {
 		return fmt.Errorf("owned by %#x, who is not there any more: %w", brief, ErrCorrupt)
 	}
 	return nil

@@ -4,16 +4,16 @@ package segment
 // free, runs in which it allocated are nobody's, and what it had begun with runs is undone, or ended. It
 // may be stopped anywhere, and begun again, also by several at a time: each step is a swap from a word that
 // never comes back.
-func (h *heap) sweep(dead Owner) {
-	p := h.m.participant(dead.slot())
-	if p.allocated.Load() == 0 {
+func (s *Segment) sweepHeap(dead Owner) {
+	h := &s.heap
+	if h.m.participant(dead.slot()).allocated.Load() == 0 {
 		return
 	}
 	brief := dead.brief()
 	for i := range h.top() {
 		r := h.run(i)
 		if w := r.load(); w&runTabled != 0 && r.guests.Load()&guest(brief) != 0 {
-			h.sweepBlocks(i, brief)
+			s.sweepBlocks(i, brief)
 		}
 		h.sweepRun(i, brief)
 	}
@@ -22,7 +22,8 @@ func (h *heap) sweep(dead Owner) {
 // sweepBlocks settles the blocks of a run that a dead participant owned. It looks at all control words,
 // also where no block of the run's class begins: the dead may have claimed one when the run was given up
 // already, and have had no time to take it back.
-func (h *heap) sweepBlocks(i, dead uint64) {
+func (s *Segment) sweepBlocks(i, dead uint64) {
+	h := &s.heap
 	for k := range h.granules() {
 		off := h.runOffset(i) + k*granule
 		word := h.control(off)
@@ -31,11 +32,16 @@ func (h *heap) sweepBlocks(i, dead uint64) {
 			continue
 		}
 		w := h.run(i).load()
-		switch keep := c.state() == blockBound || c.state() == blockTied && h.named(off, c); {
+		kept := c&keepsFlag != 0
+		switch keep := c.state() == blockBound && !kept || c.state() == blockTied && h.named(off, c); {
 		case keep:
 			word.CompareAndSwap(uint64(c), uint64(c.with(blockSettled, 0)))
+		case (c.object() || kept) && c.state() != blockDoomed:
+			if _, size, _, err := h.extentOf(off); err == nil {
+				s.adopt(off, size, c)
+			}
 		case k == 0 && w.state() == runLarge && w.owner() == uint64(c.generation()):
-			doomed := c.with(blockDoomed, dead) &^ objectFlag
+			doomed := c.with(blockDoomed, dead) &^ (objectFlag | keepsFlag)
 			if c == doomed || word.CompareAndSwap(uint64(c), uint64(doomed)) {
 				h.unbind(i, w, doomed)
 			}

@@ -94,7 +94,7 @@ type participant struct {
 
 	state     word.Uint64 // generation<<8 | slotFree, slotLive or slotRetired
 	pid       uint32
-	allocated word.Uint32 // 1 before the participant first has something of the heap
+	allocated word.Uint32 // allocatedSince before the participant first has something of the heap; see allocatedBefore
 	start     uint64      // see liveness.Identity
 	namespace uint64
 	attached  int64       // nanoseconds since 1970
@@ -107,6 +107,14 @@ const (
 	blockHeaderSize = 64
 	participantSize = Line
 	participantName = participantSize - 56
+)
+
+// Values of participant.allocated.
+const (
+	allocatedSince = 1
+	// allocatedBefore says that one who was about to take the slot had something of the heap, as its next participant: he
+	// went on with what the last one had begun.
+	allocatedBefore = 2
 )
 
 // States of a slot, in the low byte of participant.state.
@@ -143,7 +151,7 @@ type blockHeader struct {
 	kind       uint32
 	bodyOffset uint32 // from the block's start
 	nameLength uint32 // the name's bytes follow this header
-	_          uint32
+	contents   uint32 // where it names other blocks, which go with it: a Contents
 	_          uint64
 }
 

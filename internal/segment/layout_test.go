@@ -28,6 +28,7 @@ func TestTheDocumentHasTheLayout(t *testing.T) {
 		"KindWaitGroup": uint64(KindWaitGroup), "KindBarrier": uint64(KindBarrier), "KindRows": uint64(KindRows),
 		"KindValue": uint64(KindValue), "KindArray": uint64(KindArray), "KindMap": uint64(KindMap), "KindList": uint64(KindList),
 		"KindBroadcast": uint64(KindBroadcast), "KindMPMC": uint64(KindMPMC), "KindQueue": uint64(KindQueue),
+		"KindNamespace": uint64(KindNamespace),
 	})
-	require.Len(t, kindNames, int(KindQueue)+1, "a kind is missing in the document, or in its test")
+	require.Len(t, kindNames, int(KindNamespace)+1, "a kind is missing in the document, or in its test")
 }

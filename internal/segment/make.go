@@ -8,12 +8,13 @@ import (
 
 // Spec is what an object is to be.
 type Spec struct {
-	Kind    Kind
-	Variant uint32 // flags of the kind's own package
-	Bound   uint64 // a limit of the kind's own package, 0: none
-	Layout  uint64 // hash of what the body is
-	Size    uint64 // of the body, in bytes
-	Name    string // "": none
+	Kind     Kind
+	Variant  uint32   // flags of the kind's own package
+	Bound    uint64   // a limit of the kind's own package, 0: none
+	Layout   uint64   // hash of what the body is
+	Size     uint64   // of the body, in bytes
+	Contents Contents // where the body names other blocks
+	Name     string   // "": none
 
 	// Align is the alignment of the byte at AlignAt of the body, a power of two; 0: 8.
 	Align, AlignAt uint64
@@ -96,6 +97,7 @@ func (s *Segment) draft(spec Spec) (Object, error) {
 	h.size = size
 	h.layout = spec.Layout
 	h.kind = uint32(spec.Kind)
+	h.contents = uint32(spec.Contents)
 	h.bodyOffset = uint32(body)
 	h.nameLength = uint32(len(spec.Name))
 	copy(s.m.bytes(b.off+blockHeaderSize, uint64(len(spec.Name))), spec.Name)
@@ -129,9 +131,9 @@ func (o Object) Free() error { return o.Block().free(objectFlag) }
 // here on. It fails with ErrStale if it was destroyed.
 func (o Object) Settle() error { return o.Block().Settle() }
 
-// Destroy frees an object, and takes its name away. Whoever still uses it, uses memory that is somebody
-// else's before long; a Ref to it is stale. It fails with ErrStale if it was destroyed, and with ErrInUse if
-// it is another participant's.
+// Destroy frees an object, with all that it has of the heap, and takes its name away. Whoever still uses it, uses memory
+// that is somebody else's before long; a Ref to it is stale. If blocks keep it (Keep), it loses its name, and the last of them
+// frees it. It fails with ErrStale if it was destroyed, and with ErrInUse if it is another participant's.
 func (s *Segment) Destroy(ref Ref) error {
 	if err := s.Writable(); err != nil {
 		return err
@@ -146,6 +148,9 @@ func (s *Segment) Destroy(ref Ref) error {
 	}
 	defer l.Unlock()
 	b := o.Block()
+	if c, err := b.look(); err != nil || c.state() == blockGone || c.state() == blockEnding {
+		return s.unlessClosed(fmt.Errorf("%v was destroyed: %w", ref, ErrStale))
+	}
 	at, next, err := s.before(b.Place())
 	if err != nil {
 		return s.unlessClosed(err)
@@ -160,7 +165,7 @@ func (s *Segment) Destroy(ref Ref) error {
 		}
 		s.m.word(at).Store(next)
 	}
-	return s.unlessClosed(b.free(objectFlag))
+	return s.finish(o)
 }
 
 // Unname takes a name away from its object, which stays, and is found by its Ref alone.

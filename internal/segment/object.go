@@ -41,10 +41,15 @@ const (
 	KindQueue Kind = 22
 )
 
+// More kinds of package state.
+const (
+	KindNamespace Kind = 23
+)
+
 var kindNames = [...]string{"", "", "raw", "mutex", "semaphore", "spsc ring", "bytes ring",
 	"event", "once", "recursive mutex", "condition", "read-write mutex", "wait group", "barrier", "rows",
 	KindMPMC: "mpmc ring", KindBroadcast: "broadcast ring", KindValue: "value", KindArray: "array", KindMap: "map", KindList: "list",
-	KindQueue: "queue"}
+	KindQueue: "queue", KindNamespace: "namespace"}
 
 // String names the kind in words.
 func (k Kind) String() string {

@@ -158,12 +158,18 @@ func (s *Segment) occupy(i uint32, as string) bool {
 	p := s.slot(i)
 	state := p.state.Load()
 	generation := uint32(state >> 8)
+	self := makeOwner(i, generation+1)
+	s.heap.self.Store(self.brief()) // who sweeps may have to go on with what the dead one had begun
+	if p.allocated.Load() == allocatedBefore {
+		s.sweepHeap(self) // as one had to who died here
+	}
 	if state&0xff == slotLive {
-		s.heap.sweep(makeOwner(i, generation))
+		s.sweepHeap(makeOwner(i, generation))
 	}
 	sweepSlot(s.m.header(), p, generation)
 	if generation >= maxSlotGeneration {
 		p.state.Store(slotState(generation, slotRetired))
+		s.heap.self.Store(0)
 		return false
 	}
 	p.pid = s.ident.Pid
@@ -171,12 +177,11 @@ func (s *Segment) occupy(i uint32, as string) bool {
 	p.namespace = s.ident.Namespace
 	p.attached = time.Now().UnixNano()
 	p.allocated.Store(0)
+	s.heap.noted.Store(false)
 	p.name = [participantName]byte{}
 	copy(p.name[:], as)
 	p.state.Store(slotState(generation+1, slotLive))
 	s.mine = i
-	self := makeOwner(i, generation+1)
-	s.heap.self.Store(self.brief())
 	s.self.Store(uint64(self))
 	s.heapLock = s.LockAt(Line)
 	return true
@@ -329,8 +334,10 @@ func (s *Segment) leave(self Owner) {
 	if err != nil {
 		return
 	}
-	h := heap{geometry: s.heap.geometry, m: m}
-	h.sweep(self)
+	left := &Segment{id: s.id, m: m, slots: s.slots, heap: heap{geometry: s.heap.geometry, m: m, file: s.file, limit: s.heap.limit}}
+	left.closed = make(chan struct{})
+	left.heap.self.Store(self.brief())
+	left.sweepHeap(self)
 	sweepSlot(m.header(), m.participant(self.slot()), self.generation())
 	for _, off := range points {
 		if e := m.event(off); e.Broadcast() {

@@ -87,7 +87,7 @@ func (s *Segment) sweep(o Owner) {
 	}
 	// Also if the byte cannot be had: whoever goes on, because the owner of what it wants is dead, finds
 	// no block half stored.
-	s.heap.sweep(o)
+	s.sweepHeap(o)
 	off := lockBase + int64(o.slot())
 	ok, err := liveness.TryLock(s.locks, off, 1)
 	if err != nil || !ok {

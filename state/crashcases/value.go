@@ -14,7 +14,7 @@ import (
 
 // Cases are all of them.
 func Cases() []crashlab.Case {
-	return slices.Concat(valueCases(), arrayCases(), listCases(), mapCases(), setCases())
+	return slices.Concat(valueCases(), arrayCases(), listCases(), mapCases(), setCases(), namespaceCases(), nestingCases())
 }
 
 // sum is larger than a word, and its parts say whether it is whole.

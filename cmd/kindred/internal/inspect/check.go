@@ -51,7 +51,7 @@ func checkObject(o segment.Object) error {
 		return ring.Check(o)
 	case segment.KindQueue:
 		return queue.Check(o)
-	case segment.KindValue, segment.KindArray, segment.KindList, segment.KindMap:
+	case segment.KindValue, segment.KindArray, segment.KindList, segment.KindMap, segment.KindNamespace:
 		return state.Check(o)
 	}
 	return sync.Check(o)

@@ -100,7 +100,7 @@ func stateOf(o segment.Object) (fmt.Stringer, error) {
 		return ring.Inspect(o)
 	case segment.KindQueue:
 		return queue.Inspect(o)
-	case segment.KindValue, segment.KindArray, segment.KindList, segment.KindMap:
+	case segment.KindValue, segment.KindArray, segment.KindList, segment.KindMap, segment.KindNamespace:
 		return state.Inspect(o)
 	case segment.KindBroadcast:
 		return ring.InspectBroadcast(o)
