@@ -140,14 +140,14 @@ func (q *Queue[T]) open(c *catch, v *T) error {
 	if c.err != nil {
 		return c.err
 	}
-	err := q.codec.Decode(c.bytes(), v)
+	err := q.codec.DecodeIn(q.seg, c.bytes(), v)
 	if c.boxed {
 		if e := c.box.Free(); e != nil && err == nil {
 			err = e
 		}
 	}
 	if err != nil && q.seg.Self() != 0 {
-		err = fmt.Errorf("%w: %w", ErrCorrupt, err)
+		err = segment.Misread(err)
 	}
 	return err
 }
