@@ -35,6 +35,9 @@ type queue struct {
 	bound    uint64
 	flags    uint32
 	boxed    bool // slots are parcels
+	bays     uint64
+	grave    *queue // where messages go that were handed out most times, if there is one
+	most     uint32
 
 	puts, gets        segment.Lock
 	items, room, idle *segment.Point
@@ -52,7 +55,7 @@ func queueOf(o segment.Object) (*queue, error) {
 	return &queue{
 		seg: s, first: off + p.data(), ref: o.Ref(), state: stateIn(o), table: rowsIn(o, p.rows), slots: slotsIn(o, p.rows),
 		mask: p.size - 1, stride: p.stride, lazy: min(max(p.size/64, 1), 1024) - 1,
-		capacity: p.capacity, bound: p.bound, flags: p.flags,
+		capacity: p.capacity, bound: p.bound, flags: p.flags, bays: p.bays(), most: p.most,
 		puts: s.PlainLockAt(off + putsOffset), gets: s.PlainLockAt(off + getsOffset),
 		items: s.Point(off+itemsOffset, segment.Shared),
 		room:  s.Point(off+roomOffset, segment.Shared),
@@ -157,7 +160,7 @@ func (q *queue) mendGets() {
 }
 
 // logged reports whether to take messages is more than a store to head.
-func (q *queue) logged() bool { return q.boxed || q.flags&joinable != 0 }
+func (q *queue) logged() bool { return q.boxed || q.flags&(joinable|leased) != 0 }
 
 // taking is from where to where messages are being taken, by one who has gets and is behind the point of no return; nowhere,
 // if nobody is.
@@ -196,6 +199,31 @@ const glances = 64
 
 // length is how many messages there are at one moment.
 func (q *queue) length() uint64 {
+	if q.flags&leased != 0 {
+		return q.lengthWithBays()
+	}
+	return q.inRing()
+}
+
+// lengthWithBays is length of a queue with leases. While who measures has gets, messages are put, and come back, and none goes.
+func (q *queue) lengthWithBays() uint64 {
+	q.reclaim(q.seg.Gone)
+	if q.seg.Writable() != nil || q.enter(context.Background(), &q.gets) != nil {
+		return 0
+	}
+	defer func() { _ = q.leave(&q.gets) }()
+	for back := q.waiting(); ; {
+		n, _ := q.glance()
+		now := q.waiting()
+		if now == back {
+			return n + back
+		}
+		back = now
+	}
+}
+
+// inRing is length without what came back.
+func (q *queue) inRing() uint64 {
 	q.rescue(true)
 	for i := range glances {
 		if n, ok := q.glance(); ok {

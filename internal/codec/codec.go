@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"reflect"
 	"sync"
+
+	"github.com/zeebo/xxh3"
 )
 
 // A form is how values of a type travel.
@@ -16,6 +18,7 @@ const (
 	formString             // the bytes of a string
 	formBytes              // the bytes of a []byte
 	formCBOR
+	formOwn // whatever its user's functions make of it
 )
 
 // A Codec writes values of type T as bytes, and reads them back. Get one from For. It may be used by any number
@@ -27,6 +30,23 @@ type Codec[T any] struct {
 	bools   []spot // formPlain: what to check on the way in
 	shape   *shape // formCBOR
 	scratch sync.Pool
+
+	name   string // formOwn
+	append func([]byte, T) ([]byte, error)
+	decode func([]byte, *T) error
+}
+
+// Own is a codec of its user's own.
+func Own[T any](name string, append func([]byte, T) ([]byte, error), decode func([]byte, *T) error) *Codec[T] {
+	return &Codec[T]{form: formOwn, typ: reflect.TypeFor[T](), name: name, append: append, decode: decode}
+}
+
+// Layout is the hash of how values travel: see LayoutHash.
+func (c *Codec[T]) Layout() uint64 {
+	if c.form == formOwn {
+		return xxh3.HashString("own " + c.name)
+	}
+	return LayoutHash(c.typ)
 }
 
 // scratch is what one CBOR call works on. The value has its place here because the encoder wants a pointer to it.
@@ -97,6 +117,8 @@ func (c *Codec[T]) Append(dst []byte, v T) ([]byte, error) {
 		return append(dst, *asString(&v)...), nil
 	case formBytes:
 		return append(dst, *asBytes(&v)...), nil
+	case formOwn:
+		return c.appendOwn(dst, v)
 	}
 	return c.appendCBOR(dst, v)
 }
@@ -110,17 +132,20 @@ func (c *Codec[T]) Decode(src []byte, v *T) error { return c.DecodeIn(nil, src, 
 
 // DecodeIn is Decode of what came by way of home, which handles are told of (see Handle).
 func (c *Codec[T]) DecodeIn(home any, src []byte, v *T) error {
-	if c.form == formCBOR {
+	switch c.form {
+	case formCBOR:
 		return c.decodeCBOR(home, src, v)
+	case formOwn:
+		return c.decodeOwn(src, v)
 	}
 	return c.decodeFlat(src, v)
 }
 
 // Value is what DecodeIn reads. Of a type that does not travel as CBOR it allocates nothing but the value's own bytes.
 func (c *Codec[T]) Value(home any, src []byte) (v T, err error) {
-	if c.form == formCBOR {
+	if c.form == formCBOR || c.form == formOwn {
 		p := new(T)
-		err := c.decodeCBOR(home, src, p)
+		err := c.DecodeIn(home, src, p)
 		return *p, err
 	}
 	err = c.decodeFlat(src, &v)
@@ -223,6 +248,29 @@ func (c *Codec[T]) decodeCBOR(home any, src []byte, v *T) (err error) {
 	}
 	c.putScratch(s)
 	return nil
+}
+
+func (c *Codec[T]) appendOwn(dst []byte, v T) ([]byte, error) {
+	b, err := c.append(nil, v)
+	if err != nil {
+		return dst, unencodable(rootName(c.typ), c.typ, "", err)
+	}
+	return append(dst, b...), nil
+}
+
+// decodeOwn gives the user's function a copy, which nobody changes.
+func (c *Codec[T]) decodeOwn(src []byte, v *T) (err error) {
+	defer func() {
+		if r := recover(); r != nil {
+			err = fmt.Errorf("panic: %v", r)
+		}
+		if err != nil {
+			*v = *new(T)
+			err = &corruptError{c.typ, err}
+		}
+	}()
+	*v = *new(T)
+	return c.decode(bytes.Clone(src), v)
 }
 
 func (c *Codec[T]) takeScratch() *scratch[T] {
