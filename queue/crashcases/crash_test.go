@@ -17,6 +17,7 @@ func TestEveryOperationHasACase(t *testing.T) {
 	const option = "asks for something that New does"
 	crashtest.Covered(t, "..", Cases(), map[string]string{
 		"queue.Joinable": option, "queue.FailWhenFull": option, "queue.DropOldest": option, "queue.MaxBytes": option,
+		"queue.Leases": option, "queue.DeadTo": option, "queue.Through": option,
 		"queue.Inspect": reads, "queue.Check": reads, "queue.QueueInfo.String": reads,
 		"queue.Queue.Cap":            "a constant",
 		"queue.AbandonedError.Error": "text", "queue.AbandonedError.Unwrap": "a constant",
