@@ -95,7 +95,7 @@ func (q *Queue[T]) lease(ctx context.Context, l *Lease[T]) (bool, error) {
 			return false, err
 		}
 		if !q.due(q.seg.Swept) && !q.isShut() {
-			return false, nil
+			return false, q.sound()
 		}
 		if err := q.enter(ctx, &q.gets); err != nil {
 			return false, err
@@ -197,7 +197,9 @@ func (q *queue) awaitLease(ctx context.Context) error {
 		return nil
 	}
 	return q.items.Wait(ctx, segment.Wait{
-		Try:        func() bool { return q.due(q.seg.Swept) || q.isShut() && q.ended() || q.seg.Self() == 0 },
+		Try: func() bool {
+			return q.due(q.seg.Swept) || q.isShut() && q.ended() || q.seg.Self() == 0 || q.sound() != nil
+		},
 		Asymmetric: futex.Owing,
 	})
 }

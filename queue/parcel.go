@@ -1,6 +1,7 @@
 package queue
 
 import (
+	"errors"
 	"fmt"
 
 	"github.com/kindred-ipc/kindred/internal/bulk"
@@ -146,11 +147,19 @@ func (c *catch) bytes() []byte {
 	return c.short[:c.size]
 }
 
+// asBox is err of what is done with a box, which is no object but in a queue that lies.
+func asBox(err error) error {
+	if errors.Is(err, segment.ErrKind) {
+		err = fmt.Errorf("%w: %w", ErrCorrupt, err)
+	}
+	return err
+}
+
 // open decodes the message, and frees its box.
 func (q *Queue[T]) open(c *catch, v *T) error {
 	err := q.decode(c, v)
 	if c.boxed && c.err == nil {
-		if e := c.box.Free(); e != nil && err == nil {
+		if e := asBox(c.box.Free()); e != nil && err == nil {
 			err = e
 		}
 	}
