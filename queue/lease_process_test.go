@@ -2,8 +2,12 @@ package queue_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math/rand/v2"
+	"runtime"
+	"slices"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -346,4 +350,99 @@ func TestNoMessageIsLostWhoeverDies(t *testing.T) {
 		require.LessOrEqual(t, k, 7, "%d", n)
 	}
 	requireBlocks(t, seg, 2)
+}
+
+func TestAChannelHasTheMessages(t *testing.T) {
+	seg := anonymous(t)
+	for _, opts := range [][]shm.ObjectOption{nil, {queue.Leases()}} {
+		q, err := queue.New[int](seg, 8, opts...)
+		require.NoError(t, err)
+		ctx, cancel := context.WithCancel(bounded(t))
+		c := q.Chan(ctx)
+		for i := range 20 {
+			require.NoError(t, q.Put(ctx, i))
+			select {
+			case v := <-c:
+				require.Equal(t, i, v)
+			case <-ctx.Done():
+				require.NoError(t, ctx.Err())
+			}
+		}
+		cancel()
+		_, ok := <-c
+		require.False(t, ok)
+
+		c = q.Chan(bounded(t))
+		_, err = q.PutMany(bounded(t), []int{1, 2})
+		require.NoError(t, err)
+		require.NoError(t, q.Shutdown())
+		require.Equal(t, 1, <-c)
+		require.Equal(t, 2, <-c)
+		_, ok = <-c
+		require.False(t, ok)
+	}
+}
+
+func TestWhatAChannelHasAtItsEndComesBack(t *testing.T) {
+	q := leasing(t, anonymous(t), 1)
+	ctx, cancel := context.WithCancel(bounded(t))
+	c := q.Chan(ctx)
+	for q.Len() > 0 {
+		runtime.Gosched()
+	}
+	cancel()
+	for range c {
+		require.Fail(t, "received behind the end")
+	}
+	require.NoError(t, lease0(lease(t, q, 0, 2)).Ack())
+}
+
+// reversed is a codec of one's own, of what the other one refuses.
+type reversed struct{}
+
+type sealed struct{ text []byte }
+
+func (reversed) Append(b []byte, v *sealed) ([]byte, error) {
+	if v == nil {
+		return nil, errors.New("nothing in it")
+	}
+	text := slices.Clone(v.text)
+	slices.Reverse(text)
+	return append(b, text...), nil
+}
+
+func (reversed) Decode(b []byte, v **sealed) error {
+	if len(b) == 0 {
+		return errors.New("empty")
+	}
+	slices.Reverse(b)
+	*v = &sealed{b}
+	return nil
+}
+
+func TestACodecOfOnesOwn(t *testing.T) {
+	ctx, seg := bounded(t), anonymous(t)
+	_, err := queue.New[*sealed](seg, 2)
+	require.ErrorContains(t, err, "sealed cannot be encoded")
+	through := queue.Through("reversed", reversed{})
+	q, err := queue.New[*sealed](seg, 2, through, shm.Named("q"))
+	require.NoError(t, err)
+	for _, text := range []string{"short", strings.Repeat("long", 100)} {
+		require.NoError(t, q.Put(ctx, &sealed{[]byte(text)}))
+		require.Equal(t, text, string(must(q.Get(ctx)).text))
+	}
+	err = q.Put(ctx, nil)
+	require.ErrorContains(t, err, "nothing in it")
+	require.NoError(t, q.Put(ctx, &sealed{}))
+	_, err = q.Get(ctx)
+	require.ErrorIs(t, err, queue.ErrCorrupt)
+
+	_, err = queue.Open[*sealed](seg, "q", through)
+	require.NoError(t, err)
+	_, err = queue.Open[*sealed](seg, "q", queue.Through("other", reversed{}))
+	require.ErrorIs(t, err, shm.ErrLayout)
+	_, err = queue.Open[string](seg, "q")
+	require.ErrorIs(t, err, shm.ErrLayout)
+	_, err = queue.New[string](seg, 2, through)
+	require.ErrorIs(t, err, queue.ErrOption)
 }

@@ -266,12 +266,12 @@ func (q *Queue[T]) Full() bool {
 func (q *Queue[T]) All(ctx context.Context) iter.Seq2[T, error] {
 	return func(yield func(T, error) bool) {
 		for {
-			v, done, err := q.next(ctx)
+			v, l, err := q.next(ctx)
 			if errors.Is(err, ErrShutDown) {
 				return
 			}
 			more := yield(v, err) && err == nil
-			if err := done(); err != nil && more {
+			if err := done(l, (*Lease[T]).Ack); err != nil && more {
 				yield(*new(T), err)
 				return
 			}
@@ -282,15 +282,51 @@ func (q *Queue[T]) All(ctx context.Context) iter.Seq2[T, error] {
 	}
 }
 
-// next is the next message, and what is to be called when that is done.
-func (q *Queue[T]) next(ctx context.Context) (T, func() error, error) {
+// Chan is a channel of the messages, for code that selects among channels. It is closed when the queue is shut down and all is
+// taken, when ctx ends, and behind any other error, which Get tells. A goroutine serves it until then: end ctx to be rid of it.
+//
+// The message that it has when ctx ends, and that nobody received, is lost, unless the queue has leases: then it comes
+// back. A message of such a queue is done when it was received.
+func (q *Queue[T]) Chan(ctx context.Context) <-chan T {
+	c := make(chan T)
+	go func() {
+		defer close(c)
+		for {
+			v, l, err := q.next(ctx)
+			if err != nil {
+				return
+			}
+			select {
+			case c <- v:
+				err = done(l, (*Lease[T]).Ack)
+			case <-ctx.Done():
+				err = errors.Join(ctx.Err(), done(l, (*Lease[T]).Nack))
+			}
+			if err != nil {
+				return
+			}
+		}
+	}()
+	return c
+}
+
+// next is the next message, with its lease if the queue has leases.
+func (q *Queue[T]) next(ctx context.Context) (T, *Lease[T], error) {
 	if q.flags&leased == 0 {
 		v, err := q.Get(ctx)
-		return v, func() error { return nil }, err
+		return v, nil, err
 	}
 	l, err := q.Lease(ctx)
 	if err != nil {
-		return l.Message, func() error { return nil }, err
+		return l.Message, nil, err
 	}
-	return l.Message, l.Ack, nil
+	return l.Message, &l, nil
+}
+
+// done ends a lease, if there is one.
+func done[T any](l *Lease[T], end func(*Lease[T]) error) error {
+	if l == nil {
+		return nil
+	}
+	return end(l)
 }
