@@ -49,6 +49,9 @@ var underAttack = corruption.Register(corruption.Scene{
 				v, ok, err := tasks.TryGet()
 				return v*2 + map[bool]uint64{true: 1}[ok], err
 			})
+			for range 3 {
+				t.Do("done with all", func() (any, error) { return nil, tasks.Done() })
+			}
 			t.Pass("join tasks", func(ctx context.Context) (any, error) { return nil, tasks.Join(ctx) })
 			t.Do("shut down tasks", func() (any, error) { return nil, tasks.Shutdown() })
 			t.Pass("get behind the end", func(ctx context.Context) (any, error) { return tasks.Get(ctx) })
@@ -58,7 +61,7 @@ var underAttack = corruption.Register(corruption.Scene{
 			t.Pass("put an errand", func(ctx context.Context) (any, error) { return nil, errands.Put(ctx, "four") })
 			t.Do("errands", func() (any, error) {
 				texts := ""
-				for range 3 * corruption.Slots {
+				for range 8 * corruption.Slots {
 					l, ok, err := errands.TryLease()
 					if err != nil || !ok {
 						return texts, err

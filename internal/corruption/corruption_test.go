@@ -287,7 +287,7 @@ func TestTheWorldHasWhatItSays(t *testing.T) {
 	require.Equal(t, 4, count["segment.participant.state"])
 	require.Equal(t, 3*Slots+Slots+1+8*Slots, count["ring.slot.sequence"], "of three rings of values, a broadcast ring, and eight lanes")
 	require.Equal(t, 3+2+2+1, count[recordBytes], "one crosses the end")
-	require.Equal(t, 28, count[nameText])
+	require.Equal(t, 30, count[nameText])
 }
 
 func TestWhatTheEnvironmentAsksFor(t *testing.T) {
