@@ -23,16 +23,68 @@ func queueRows() []Row {
 	channel.About = "the same, against goroutines of one process"
 	channel.Goal = 1.0
 	channel.Reference = Reference{Name: "Go, a buffered channel in one process", Go: measureChannel}
-	return []Row{boost, channel}
+	python := boost
+	python.Name = "queue/stream/python"
+	python.About = "the same, against processes of Python"
+	python.N, python.Warm = 100_000, 10_000
+	python.Goal = 0.01
+	python.Reference = Reference{Name: "Python, multiprocessing.Queue", Source: "python_queue.py"}
+	orders := boost
+	orders.Name = "queue/stream/structs"
+	orders.About = "structs with strings through a queue, by the codec, one producer and one consumer as fast as they can"
+	orders.N, orders.Warm = 500_000, 50_000
+	orders.Goal = 1
+	orders.Payload = "a struct of three strings and three numbers, of which one is checked"
+	orders.Ours = measureOrders
+	orders.Reference = limit(1000, "a million a second")
+	return []Row{boost, channel, python, orders}
+}
+
+// order is a message that is no plain memory.
+type order struct {
+	Number   uint64
+	Customer string
+	Item     string
+	Count    int
+	Price    float64
+	Note     string
+}
+
+func orderOf(v uint64) order {
+	return order{Number: v, Customer: "Kelmscott Press", Item: "Golden type, a fount", Count: 3, Price: 17.5}
 }
 
 // measureQueue measures values that go one way.
 func measureQueue(ctx context.Context, j Job) (float64, error) {
-	p, err := newPair(j, int64(j.Capacity)*16*2+1<<20)
+	return produceFor(ctx, j, queueConsumer, func(there *queue.Queue[uint64], first, n uint64) error {
+		for v := first; v != first+n; v++ {
+			if err := there.Put(ctx, v); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+// measureOrders is measureQueue for structs with strings.
+func measureOrders(ctx context.Context, j Job) (float64, error) {
+	return produceFor(ctx, j, orderConsumer, func(there *queue.Queue[order], first, n uint64) error {
+		for v := first; v != first+n; v++ {
+			if err := there.Put(ctx, orderOf(v)); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+// produceFor measures the messages that send sends to a consumer.
+func produceFor[T any](ctx context.Context, j Job, consumer *proc.Function[Job], send func(there *queue.Queue[T], first, n uint64) error) (float64, error) {
+	p, err := newPair(j, int64(j.Capacity)*128*2+1<<20)
 	if err != nil {
 		return 0, err
 	}
-	there, err := queue.New[uint64](p.seg, int(j.Capacity), shm.Named("there"))
+	there, err := queue.New[T](p.seg, int(j.Capacity), shm.Named("there"))
 	if err != nil {
 		return 0, err
 	}
@@ -42,14 +94,12 @@ func measureQueue(ctx context.Context, j Job) (float64, error) {
 	}
 	there.SetPolicy(queue.Spin)
 	back.SetPolicy(queue.Spin)
-	if err := p.start(ctx, queueConsumer); err != nil {
+	if err := p.start(ctx, consumer); err != nil {
 		return 0, err
 	}
 	part := func(first, n uint64) error {
-		for v := first; v != first+n; v++ {
-			if err := there.Put(ctx, v); err != nil {
-				return err
-			}
+		if err := send(there, first, n); err != nil {
+			return err
 		}
 		last, err := back.Get(ctx)
 		if err == nil {
@@ -69,11 +119,38 @@ func measureQueue(ctx context.Context, j Job) (float64, error) {
 }
 
 var queueConsumer = proc.Func("bench/queue/consumer", func(ctx context.Context, j Job) error {
+	return consumeFor(ctx, j, func(there *queue.Queue[uint64], first, n uint64) error {
+		for want := first; want != first+n; want++ {
+			got, err := there.Get(ctx)
+			if err != nil {
+				return err
+			}
+			expect(got, want, "consumer")
+		}
+		return nil
+	})
+})
+
+var orderConsumer = proc.Func("bench/queue/orderConsumer", func(ctx context.Context, j Job) error {
+	return consumeFor(ctx, j, func(there *queue.Queue[order], first, n uint64) error {
+		for want := first; want != first+n; want++ {
+			got, err := there.Get(ctx)
+			if err != nil {
+				return err
+			}
+			expect(got.Number, want, "consumer")
+		}
+		return nil
+	})
+})
+
+// consumeFor has receive receive what a producer sends.
+func consumeFor[T any](ctx context.Context, j Job, receive func(there *queue.Queue[T], first, n uint64) error) error {
 	seg, err := attached(ctx)
 	if err != nil {
 		return err
 	}
-	there, err := queue.Open[uint64](seg, "there")
+	there, err := queue.Open[T](seg, "there")
 	if err != nil {
 		return err
 	}
@@ -83,23 +160,20 @@ var queueConsumer = proc.Func("bench/queue/consumer", func(ctx context.Context, 
 	}
 	there.SetPolicy(queue.Spin)
 	_, err = pinned(j.B, func() (struct{}, error) {
-		want := j.PeerSalt
+		first := j.PeerSalt
 		for _, n := range []uint64{j.Warm, j.N} {
-			for end := want + n; want != end; want++ {
-				got, err := there.Get(ctx)
-				if err != nil {
-					return struct{}{}, err
-				}
-				expect(got, want, "consumer")
+			if err := receive(there, first, n); err != nil {
+				return struct{}{}, err
 			}
-			if err := back.Put(ctx, want); err != nil {
+			first += n
+			if err := back.Put(ctx, first); err != nil {
 				return struct{}{}, err
 			}
 		}
 		return struct{}{}, nil
 	})
 	return err
-})
+}
 
 // measureChannel is measureQueue for goroutines of one process.
 func measureChannel(_ context.Context, j Job) (float64, error) {

@@ -37,6 +37,7 @@ var referenceJobs = []struct {
 	{"Boost's queue", "boost_queue.cc", "", Job{N: 5000, Warm: 500, Capacity: 64}},
 	{"Boost's large queue", "boost_queue.cc", "", Job{N: 5000, Warm: 500, Capacity: 1 << 17}},
 	{"Boost's message queue", "boost_message_queue.cc", "", Job{N: 500, Warm: 50, Capacity: 16}},
+	{"Python's queue", "python_queue.py", "", Job{N: 500, Warm: 50, Capacity: 16}},
 	{"Boost's allocator alone", "boost_allocate.cc", "alone", Job{N: 500, Warm: 50}},
 	{"Boost's allocator, two processes", "boost_allocate.cc", "both", Job{N: 500, Warm: 50}},
 	{"Boost's map", "boost_map.cc", "", Job{N: 500}},

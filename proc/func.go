@@ -27,8 +27,9 @@ type Function[A any] struct {
 // exits with status 2.
 //
 // The arguments are a value of any type that can be encoded, of any size: numbers, strings, structs
-// by their exported fields (plain memory: by all), slices, maps, pointers, shm.Ref, and what
-// marshals itself; no channels, no functions. Func itself does not look at the type: Start reports
+// by their exported fields (plain memory: by all), slices, maps, pointers, shm.Ref, what
+// marshals itself, and handles of objects (a *sync.Mutex, a *queue.Queue[T]) in segments that the child has (Share), which arrive as
+// working ones; what an any holds arrives with its type, if that is known there (shm.Register); no channels, no functions. Func itself does not look at the type: Start reports
 // what is wrong with it.
 //
 // Func panics if the name is empty or longer than 255 bytes, if run is nil, or if the name is

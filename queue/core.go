@@ -35,6 +35,9 @@ type queue struct {
 	bound    uint64
 	flags    uint32
 	boxed    bool // slots are parcels
+	bays     uint64
+	grave    *queue // where messages go that were handed out most times, if there is one
+	most     uint32
 
 	puts, gets        segment.Lock
 	items, room, idle *segment.Point
@@ -52,7 +55,7 @@ func queueOf(o segment.Object) (*queue, error) {
 	return &queue{
 		seg: s, first: off + p.data(), ref: o.Ref(), state: stateIn(o), table: rowsIn(o, p.rows), slots: slotsIn(o, p.rows),
 		mask: p.size - 1, stride: p.stride, lazy: min(max(p.size/64, 1), 1024) - 1,
-		capacity: p.capacity, bound: p.bound, flags: p.flags,
+		capacity: p.capacity, bound: p.bound, flags: p.flags, bays: p.bays(), most: p.most,
 		puts: s.PlainLockAt(off + putsOffset), gets: s.PlainLockAt(off + getsOffset),
 		items: s.Point(off+itemsOffset, segment.Shared),
 		room:  s.Point(off+roomOffset, segment.Shared),
@@ -78,8 +81,9 @@ func (q *queue) wrap(op string, err error) error {
 	return fmt.Errorf("queue: %s queue in segment %s: %w", op, q.seg, err)
 }
 
-// patience is how long a call that never blocks waits for one who is in the middle of what takes some ten nanoseconds.
-const patience = 100 * time.Millisecond
+// patience is how long a call that does not block polls for one who is in the middle of what takes some ten nanoseconds, or, when
+// the scheduler took his CPU away, a slice of it.
+const patience = 2 * time.Millisecond
 
 // atOnce is the context of a call that never blocks.
 var atOnce context.Context = atOnceContext{context.Background()}
@@ -94,13 +98,20 @@ func (q *queue) enter(ctx context.Context, l *segment.Lock) error {
 	if ctx != atOnce {
 		return q.inherit(l, l.LockSlow(ctx))
 	}
-	late, cancel := context.WithTimeout(context.Background(), patience)
-	defer cancel()
-	err := q.inherit(l, l.LockSlow(late))
-	if err != nil && errors.Is(err, context.DeadlineExceeded) {
-		err = ErrBusy
+	for begun := time.Now(); ; runtime.Gosched() {
+		for range 32 {
+			if l.TryLock() {
+				return nil
+			}
+		}
+		// That asks the kernel whether the holder lives.
+		if ok, err := l.TrySlow(); ok || err != nil {
+			return q.inherit(l, err)
+		}
+		if time.Since(begun) > patience {
+			return ErrBusy
+		}
 	}
-	return err
 }
 
 // inherit mends what a lock guards if err says that its holder died, which is all that a death leaves to do.
@@ -157,7 +168,7 @@ func (q *queue) mendGets() {
 }
 
 // logged reports whether to take messages is more than a store to head.
-func (q *queue) logged() bool { return q.boxed || q.flags&joinable != 0 }
+func (q *queue) logged() bool { return q.boxed || q.flags&(joinable|leased) != 0 }
 
 // taking is from where to where messages are being taken, by one who has gets and is behind the point of no return; nowhere,
 // if nobody is.
@@ -196,6 +207,31 @@ const glances = 64
 
 // length is how many messages there are at one moment.
 func (q *queue) length() uint64 {
+	if q.flags&leased != 0 {
+		return q.lengthWithBays()
+	}
+	return q.inRing()
+}
+
+// lengthWithBays is length of a queue with leases. While who measures has gets, messages are put, and come back, and none goes.
+func (q *queue) lengthWithBays() uint64 {
+	if q.seg.Writable() != nil || q.enter(context.Background(), &q.gets) != nil {
+		return 0
+	}
+	q.reclaim(q.seg.Gone) // who died with gets is one of them
+	defer func() { _ = q.leave(&q.gets) }()
+	for back := q.waiting(); ; {
+		n, _ := q.glance()
+		now := q.waiting()
+		if now == back {
+			return n + back
+		}
+		back = now
+	}
+}
+
+// inRing is length without what came back.
+func (q *queue) inRing() uint64 {
 	q.rescue(true)
 	for i := range glances {
 		if n, ok := q.glance(); ok {
@@ -217,6 +253,18 @@ func (q *queue) glance() (n uint64, ok bool) {
 	at := q.state.head.Load()
 	end := q.end()
 	return min(end-at, q.capacity), q.state.head.Load() == at
+}
+
+// sound is nil unless the head, the tail and the slot at the head contradict each other.
+func (q *queue) sound() error {
+	at := q.state.head.Load()
+	tail := q.state.tail.Load()
+	there := q.sequence(at).Load() == at+1
+	end := q.end()
+	if bad := end-at > q.capacity || int64(tail-at) > 0 && !there; bad && q.state.head.Load() == at {
+		return q.seg.Sound(fmt.Errorf("messages from %d to %d, of %d, and the first there is %v: %w", at, end, q.capacity, there, ErrCorrupt))
+	}
+	return nil
 }
 
 // seen reports whether a message is there to be taken, or may be.

@@ -21,6 +21,20 @@
 //
 // In a queue that was made Joinable, who got a message says when it is done, and Join waits until all are.
 //
+// In a queue that was made with Leases, each message is delivered at least once: who gets one has a lease, until it says Ack, or Nack, or
+// dies, and behind the latter two the message is handed out again. What comes back too often goes to a queue for the dead (DeadTo).
+//
+//	l, err := q.Lease(ctx)
+//	if work(l.Message) != nil {
+//		err = l.Nack()
+//	} else {
+//		err = l.Ack()
+//	}
+//
+// Handles of all objects of this module may be in a message, as pointers, and arrive as handles that work: of the same attach, if the object is
+// in the segment of the queue, and else of another one of the process. What an any holds arrives with its type, which must be registered if it is
+// one of the program's own (shm.Register). Through has messages go through a codec of one's own.
+//
 // # Guarantees
 //
 // A message is in the segment when Put returns, and one consumer gets it. What one goroutine puts is got in its order. Len,

@@ -38,3 +38,11 @@ var (
 	// ErrAbandoned: processes died that had taken messages and not said Done; see AbandonedError.
 	ErrAbandoned = errors.New("abandoned by processes that died")
 )
+
+// Leases.
+var (
+	// ErrNoLeases: the queue was made without Leases.
+	ErrNoLeases = errors.New("made without Leases")
+	// ErrLease: the lease has ended.
+	ErrLease = errors.New("lease has ended")
+)

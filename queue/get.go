@@ -3,7 +3,6 @@ package queue
 import (
 	"context"
 	"errors"
-	"fmt"
 	"runtime"
 
 	"github.com/kindred-ipc/kindred/internal/futex"
@@ -19,7 +18,7 @@ import (
 //	any, h          h+n, h       who has gets: the messages from h on are taken, by whom taker says
 //	h+n, h          h+n, h+n     the same, or who has gets behind his death, when taker has its credit, and no slot a box
 
-// Get takes the next message. It waits while there is none. Errors: ErrShutDown, when the queue was shut down and all is
+// Get takes the next message. It waits while there is none. Of a queue with leases it ends the lease at once. Errors: ErrShutDown, when the queue was shut down and all is
 // taken; ErrClosed, ErrCorrupt, and the context's. A message that does not decode is taken, too.
 func (q *Queue[T]) Get(ctx context.Context) (T, error) {
 	if q.swift && q.gets.TryLock() {
@@ -59,9 +58,13 @@ func (q *queue) got(released bool, at uint64) error {
 }
 
 // TryGet takes the next message if there is one, and reports whether it did. It fails with ErrBusy when another process is
-// stopped in the middle of a get, and else as Get does. It waits for nobody who goes on.
+// stopped in the middle of a get, and else as Get does: of that it is sure when it has polled for 2 ms, which is more than a
+// get takes whose CPU is not taken away. It never sleeps.
 func (q *Queue[T]) TryGet() (v T, ok bool, err error) {
 	var vs [1]T
+	if q.flags&leased != 0 {
+		q.reclaim(q.seg.Gone)
+	}
 	n, err := q.take(atOnce, vs[:])
 	return vs[0], n == 1, q.wrap("get from", err)
 }
@@ -81,7 +84,11 @@ func (q *Queue[T]) getSlow(ctx context.Context, vs []T) (int, error) {
 		if n > 0 || err != nil {
 			return n, q.wrap("get from", err)
 		}
-		if err := q.awaitItems(ctx); err != nil {
+		await := q.awaitItems
+		if q.flags&leased != 0 {
+			await = q.awaitLease
+		}
+		if err := await(ctx); err != nil {
 			return 0, q.wrap("get from", err)
 		}
 	}
@@ -89,11 +96,14 @@ func (q *Queue[T]) getSlow(ctx context.Context, vs []T) (int, error) {
 
 // take takes as many messages as there are, up to len(vs), if there are any.
 func (q *Queue[T]) take(ctx context.Context, vs []T) (n int, err error) {
+	if q.flags&leased != 0 {
+		return q.getLeased(ctx, vs)
+	}
 	if err := q.seg.Writable(); err != nil {
 		return 0, err
 	}
 	if !q.seen() && !q.isShut() {
-		return 0, nil
+		return 0, q.sound()
 	}
 	if err := q.enter(ctx, &q.gets); err != nil {
 		return 0, err
@@ -148,7 +158,7 @@ func (q *Queue[T]) unwrap(vs []T, caught []catch) (n int, err error) {
 	if !q.boxed && !q.bare {
 		for i := range vs {
 			if !q.codec.Sound(&vs[i]) && err == nil {
-				n, err = i, fmt.Errorf("a bool that is neither 0 nor 1: %w", ErrCorrupt)
+				n, err = i, errNoBool
 			}
 		}
 	}
@@ -192,7 +202,9 @@ func (q *queue) intend(at, n, taker uint64) {
 // finish does what is to be done for the messages from at to reach, which are taken, and moves the head. All of it can be
 // done again. Boxes are taken by who has caught them, and else are freed.
 func (q *queue) finish(at, reach uint64, caught []catch) {
-	if c := q.count(q.state.taker.Load()); c != nil {
+	if q.flags&leased != 0 {
+		q.moor(at)
+	} else if c := q.count(q.state.taker.Load()); c != nil {
 		c.Store(q.state.credit.Load())
 	}
 	if q.boxed {
@@ -204,7 +216,7 @@ func (q *queue) finish(at, reach uint64, caught []catch) {
 			if i := p - at; i >= uint64(len(caught)) {
 				q.release(s.box)
 			} else if c := &caught[i]; c.err == nil {
-				c.err = c.box.Take()
+				c.err = asBox(c.box.Take())
 			}
 			s.box = 0
 		}
@@ -232,5 +244,7 @@ func (q *queue) drop(ctx context.Context, n uint64) error {
 // awaitItems waits until there may be a message, or none can come.
 func (q *queue) awaitItems(ctx context.Context) error {
 	look := func() bool { return q.seen() || q.isShut() || q.seg.Self() == 0 }
-	return q.items.Wait(ctx, segment.Wait{Try: look, Asymmetric: futex.Owing})
+	return q.items.Wait(ctx, segment.Wait{
+		Try: func() bool { return look() || q.sound() != nil }, Poll: look, Asymmetric: futex.Owing,
+	})
 }

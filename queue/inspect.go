@@ -77,6 +77,11 @@ func Check(o segment.Object) error {
 			return fmt.Errorf("row %d: %w", i, err)
 		}
 	}
+	for i := range q.high() {
+		if err := q.seg.CheckOwner(segment.OwnerOf(q.bay(i).owner.Load())); err != nil {
+			return fmt.Errorf("bay %d: %w", i, err)
+		}
+	}
 	for _, l := range []*segment.Lock{&q.puts, &q.gets} {
 		if err := l.Check(); err != nil {
 			return err

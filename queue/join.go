@@ -31,9 +31,9 @@ func (e *AbandonedError) Unwrap() error { return ErrAbandoned }
 // known without a lock.
 
 // Done says that one message that this process took is done. It fails with ErrDone if all that it took are, with
-// ErrNotJoinable, and with ErrClosed.
+// ErrNotJoinable, as it does if the queue has leases, whose Ack says so; and with ErrClosed.
 func (q *Queue[T]) Done() error {
-	if q.flags&joinable == 0 {
+	if q.flags&leased != 0 || q.flags&joinable == 0 {
 		return q.wrap("say done of", ErrNotJoinable)
 	}
 	if err := q.seg.Writable(); err != nil {
@@ -60,9 +60,10 @@ func (q *Queue[T]) Done() error {
 
 // Join waits until each message that was put is done: until Done was said of it, or it was dropped. What a process had
 // taken and not done when it died counts as done; the first Join that ends behind that fails with an *AbandonedError that says how
-// many messages these were. Other errors: ErrNotJoinable, ErrClosed, and the context's.
+// many messages these were. With leases, a message is done when its lease was ended by Ack, when it is in the queue for the dead,
+// or dropped; what a dead process had is handed out again. Other errors: ErrNotJoinable, ErrClosed, and the context's.
 func (q *Queue[T]) Join(ctx context.Context) error {
-	if q.flags&joinable == 0 {
+	if q.flags&(joinable|leased) == 0 {
 		return q.wrap("join", ErrNotJoinable)
 	}
 	if err := q.seg.Writable(); err != nil {
@@ -140,6 +141,9 @@ func (q *queue) forsake(r *row) { r.abandoned.Store(r.taken.Load() - r.done.Load
 // allDone reports whether everything that was put is done, at one moment of the call.
 func (q *queue) allDone() bool {
 	put := q.end()
+	if q.flags&leased != 0 {
+		return q.state.head.Load() == put && q.allIn() && q.end() == put
+	}
 	done := q.state.dropped.Load()
 	for i := range q.table {
 		r := &q.table[i]
@@ -160,6 +164,14 @@ func (q *queue) bereaved(gone func(segment.Owner) bool) bool {
 			return true
 		}
 	}
+	for i := range q.high() {
+		b := q.bay(i)
+		if w := b.word.Load() & status; w == leasedOut || w == buried {
+			if o := segment.OwnerOf(b.owner.Load()); o != q.seg.Self() && gone(o) {
+				return true
+			}
+		}
+	}
 	return false
 }
 
@@ -175,6 +187,9 @@ func (q *queue) bury(ctx context.Context) error {
 	}
 	if err := q.enter(ctx, &q.gets); err != nil {
 		return err
+	}
+	if q.reclaim(q.seg.Gone) {
+		defer q.tellItems()
 	}
 	for i := range q.table {
 		if r := &q.table[i]; q.leftBehind(r, q.seg.Gone) {

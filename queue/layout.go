@@ -11,7 +11,8 @@ import (
 	"github.com/kindred-ipc/kindred/internal/word"
 )
 
-// queueState is how the body of a Queue begins. Its rows follow, if it is joinable, and then its slots. See
+// queueState is how the body of a Queue begins. Its rows follow, if it is joinable, then its slots, and then
+// its bays, if it has leases. See
 // docs/QUEUE.md.
 type queueState struct {
 	_ structs.HostLayout
@@ -22,12 +23,14 @@ type queueState struct {
 	stride   uint64 // bytes from one slot to the next
 	data     uint64 // offset of the first slot, from the segment's start
 	bound    uint64 // bytes that all messages may have together, 0: any number
-	flags    uint32 // joinable, failing, dropping
+	flags    uint32 // joinable, failing, dropping, leased
 	rows     uint32 // one for each participant of the segment, or none
 
 	shut  word.Uint32 // 1: nothing can be put any more; stored by who has puts
 	eager word.Uint32 // 1: somebody sleeps until there is any room at all
-	_     [segment.Line - 56]byte
+	heir  uint64      // place of the queue for the dead, 0: none
+	most  uint32      // deliveries, behind which a message goes there
+	_     [segment.Line - 68]byte
 
 	// Written by who has puts.
 	tail  word.Uint64 // position of the next message, or of one that is there
@@ -38,12 +41,14 @@ type queueState struct {
 	// Written by who has gets.
 	head    word.Uint64 // position of the next message to be taken
 	reach   word.Uint64 // up to where messages are being taken, if that is behind head
-	taker   word.Uint64 // 1 + the row of who takes them, 0: they are dropped
-	credit  word.Uint64 // what the taker's count becomes
+	taker   word.Uint64 // 1 + the row of who takes them, or the bay that they go to; 0: they are dropped
+	credit  word.Uint64 // what the taker's count becomes, or the bay's word
 	drained word.Uint64 // bytes of all messages before head, if there is a bound
 	dropped word.Uint64 // messages that nobody got, of a joinable queue
 	gets    segment.LockState
-	_       [segment.Line - 80]byte
+	issued  word.Uint64 // tickets of deliveries
+	high    word.Uint64 // bays from there on are free
+	_       [segment.Line - 96]byte
 
 	items futex.Event // who gets sleeps here, until there is a message
 	_     [segment.Line - 16]byte
@@ -68,6 +73,16 @@ type row struct {
 	_         [segment.Line/2 - 32]byte
 }
 
+// bay is what a message lies in that is handed out, of a queue with leases. Behind it is what a slot is, in which the sequence
+// means nothing. See bays.go for who makes which move.
+type bay struct {
+	_ structs.HostLayout
+
+	word  word.Uint64 // status, deliveries, ticket
+	owner word.Uint64 // segment.Owner of who has it
+	at    uint64      // position that the message had
+}
+
 // parcel is a slot of messages that are no plain memory. Other slots are the sequence, and the message.
 type parcel struct {
 	_ structs.HostLayout
@@ -83,6 +98,7 @@ const (
 	stateSize  = uint64(unsafe.Sizeof(queueState{}))
 	rowSize    = uint64(unsafe.Sizeof(row{}))
 	parcelSize = uint64(unsafe.Sizeof(parcel{}))
+	baySize    = uint64(unsafe.Sizeof(bay{}))
 	boxAt      = uint64(unsafe.Offsetof(parcel{}.box))
 
 	putsOffset  = uint64(unsafe.Offsetof(queueState{}.puts))
@@ -104,8 +120,15 @@ const (
 	joinable = 1 << iota
 	failing
 	dropping
+	leased
 
-	variants = joinable | failing | dropping
+	variants = joinable | failing | dropping | leased
+)
+
+// What shut says.
+const (
+	shutDown = 1 + iota
+	dropped  // what comes back is dropped, too
 )
 
 // The sizes that the docs state.
@@ -113,17 +136,18 @@ var (
 	_ = [1]struct{}{}[stateSize-6*segment.Line]
 	_ = [1]struct{}{}[rowSize-segment.Line/2]
 	_ = [1]struct{}{}[parcelSize-segment.Line]
+	_ = [1]struct{}{}[baySize-24]
 	_ = [1]struct{}{}[unsafe.Offsetof(queueState{}.tail)-segment.Line]
 	_ = [1]struct{}{}[unsafe.Offsetof(queueState{}.head)-2*segment.Line]
 	_ = [1]struct{}{}[itemsOffset-3*segment.Line]
 	_ = [1]struct{}{}[idleOffset-5*segment.Line]
 )
 
-// layoutOf is the hash that a queue of T carries.
-func layoutOf[T any]() uint64 {
+// layoutOf is the hash that a queue carries whose messages have that codec.
+func layoutOf[T any](c *codec.Codec[T]) uint64 {
 	const spread = 0x9e3779b97f4a7c15
 	h := codec.LayoutHash(reflect.TypeFor[queueState]())*spread + codec.LayoutHash(reflect.TypeFor[row]())
-	return h*spread + codec.LayoutHash(reflect.TypeFor[T]())
+	return h*spread + c.Layout()
 }
 
 // strideOf is the distance of slots with a T of that size in them.

@@ -4,13 +4,19 @@ import (
 	"reflect"
 	"testing"
 
+	"github.com/stretchr/testify/require"
+
+	"github.com/kindred-ipc/kindred/internal/codec"
 	"github.com/kindred-ipc/kindred/internal/layouttest"
 )
 
 func TestTheDocumentHasTheLayout(t *testing.T) {
-	layouttest.Structs(t, "queue", reflect.TypeFor[queueState](), reflect.TypeFor[row](), reflect.TypeFor[parcel]())
+	layouttest.Structs(t, "queue", reflect.TypeFor[queueState](), reflect.TypeFor[row](), reflect.TypeFor[parcel](), reflect.TypeFor[bay]())
+	c, err := codec.For[uint64]()
+	require.NoError(t, err)
 	layouttest.Constants(t, "queue", map[string]uint64{
-		"joinable": joinable, "failing": failing, "dropping": dropping,
-		"inline": inline, "slotHead": slotHead, "boxHead": boxHead, "queueLayout(uint64)": layoutOf[uint64](),
+		"joinable": joinable, "failing": failing, "dropping": dropping, "leased": leased,
+		"dropped": dropped, "free": free, "leasedOut": leasedOut, "returned": returned, "buried": buried,
+		"inline": inline, "slotHead": slotHead, "boxHead": boxHead, "queueLayout(uint64)": layoutOf(c),
 	})
 }

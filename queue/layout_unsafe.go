@@ -31,6 +31,19 @@ func (q *queue) parcel(at uint64) *parcel {
 	return (*parcel)(unsafe.Add(q.slots, (at&q.mask)*q.stride))
 }
 
+// bay is one of those that lie behind the slots.
+func (q *queue) bay(i uint64) *bay {
+	return (*bay)(unsafe.Add(q.slots, (q.mask+1)*q.stride+i*(baySize+q.stride)))
+}
+
+// berth is what lies in a bay, as in a slot: the word that is a slot's sequence. berthed is that in a queue of messages that are
+// no plain memory.
+func (q *queue) berth(i uint64) *word.Uint64 {
+	return (*word.Uint64)(unsafe.Add(unsafe.Pointer(q.bay(i)), baySize))
+}
+
+func (q *queue) berthed(i uint64) *parcel { return (*parcel)(unsafe.Pointer(q.berth(i))) }
+
 // message is the T in the slot whose sequence that is.
 func message[T any](slot *word.Uint64) *T { return (*T)(unsafe.Add(unsafe.Pointer(slot), slotHead)) }
 

@@ -1,6 +1,7 @@
 package queue
 
 import (
+	"github.com/kindred-ipc/kindred/internal/codec"
 	"github.com/kindred-ipc/kindred/internal/futex"
 	"github.com/kindred-ipc/kindred/internal/segment"
 	"github.com/kindred-ipc/kindred/shm"
@@ -18,6 +19,34 @@ func DropOldest() shm.ObjectOption { return func(s *segment.Spec) { s.Variant |=
 // MaxBytes bounds how many bytes all messages of a queue have together, beside how many there may be. A message of
 // plain memory has as many as the type; another one as many as it takes when it is encoded.
 func MaxBytes(n int) shm.ObjectOption { return func(s *segment.Spec) { s.Bound = uint64(n) } }
+
+// Leases makes a queue that hands messages out (Lease) until they are done (Ack): each is delivered at least once. What a process
+// had that died, or closed the segment, is handed out again.
+func Leases() shm.ObjectOption { return func(s *segment.Spec) { s.Variant |= leased } }
+
+// DeadTo is Leases with a queue for the dead, of the same messages and codec, in the same segment: a message that was handed out
+// so often, 1 to 65,535 times, and came back, goes there. While that has no room, it waits; once that is shut down, it is handed
+// out again. Who is killed in the middle of that may leave it in both.
+func DeadTo[T any](dead *Queue[T], deliveries int) shm.ObjectOption {
+	return func(s *segment.Spec) {
+		s.Variant |= leased
+		s.Heir, s.Limit = dead.Ref(), uint32(max(min(deliveries, maxDelivery+1), 0))
+	}
+}
+
+// Codec is how messages are written, and read: with Through, in place of the one that comes with this module.
+type Codec[T any] interface {
+	// Append appends v, in a form that Decode reads.
+	Append(b []byte, v T) ([]byte, error)
+	// Decode reads what Append wrote into *v, which is zero. It must not keep b. The bytes may be a hostile process's.
+	Decode(b []byte, v *T) error
+}
+
+// Through makes, or opens, a queue whose messages go through a codec of one's own. All who open it name the same.
+func Through[T any](name string, c Codec[T]) shm.ObjectOption {
+	own := codec.Own(name, c.Append, c.Decode)
+	return func(s *segment.Spec) { s.Codec = own }
+}
 
 // Policy says how a call that cannot go on waits.
 type Policy = futex.Policy

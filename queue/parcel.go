@@ -1,6 +1,7 @@
 package queue
 
 import (
+	"errors"
 	"fmt"
 
 	"github.com/kindred-ipc/kindred/internal/bulk"
@@ -30,8 +31,17 @@ func (q *Queue[T]) pack(v *T) (p pack, err error) {
 	if !q.boxed {
 		return p, nil
 	}
-	if p.bytes, err = q.codec.Append(nil, *v); err != nil || len(p.bytes) <= inline {
+	b, err := q.codec.Append(nil, *v)
+	if err != nil {
 		return p, err
+	}
+	return q.packBytes(b)
+}
+
+// packBytes is pack of what is encoded.
+func (q *queue) packBytes(b []byte) (p pack, err error) {
+	if p.bytes = b; len(b) <= inline {
+		return p, nil
 	}
 	n := uint64(len(p.bytes))
 	if q.bound > 0 && n > q.bound {
@@ -108,13 +118,15 @@ type catch struct {
 }
 
 // read copies what is in the slot at a position. A box is taken later: see finish.
-func (q *queue) read(at uint64, c *catch) {
-	s := q.parcel(at)
+func (q *queue) read(at uint64, c *catch) { q.look(q.parcel(at), c) }
+
+// look is read of a parcel, in a slot or in a bay.
+func (q *queue) look(s *parcel, c *catch) {
 	place := s.box
 	*c = catch{size: s.size}
 	if place == 0 {
 		if c.size > inline {
-			c.err = fmt.Errorf("%d bytes in a slot at %d: %w", c.size, at, ErrCorrupt)
+			c.err = fmt.Errorf("%d bytes in a slot: %w", c.size, ErrCorrupt)
 		}
 		c.short = s.text
 		return
@@ -135,19 +147,33 @@ func (c *catch) bytes() []byte {
 	return c.short[:c.size]
 }
 
+// asBox is err of what is done with a box, which is no object but in a queue that lies.
+func asBox(err error) error {
+	if errors.Is(err, segment.ErrKind) {
+		err = fmt.Errorf("%w: %w", ErrCorrupt, err)
+	}
+	return err
+}
+
 // open decodes the message, and frees its box.
 func (q *Queue[T]) open(c *catch, v *T) error {
-	if c.err != nil {
-		return c.err
-	}
-	err := q.codec.Decode(c.bytes(), v)
-	if c.boxed {
-		if e := c.box.Free(); e != nil && err == nil {
+	err := q.decode(c, v)
+	if c.boxed && c.err == nil {
+		if e := asBox(c.box.Free()); e != nil && err == nil {
 			err = e
 		}
 	}
+	return err
+}
+
+// decode decodes the message.
+func (q *Queue[T]) decode(c *catch, v *T) error {
+	if c.err != nil {
+		return c.err
+	}
+	err := q.codec.DecodeIn(q.seg, c.bytes(), v)
 	if err != nil && q.seg.Self() != 0 {
-		err = fmt.Errorf("%w: %w", ErrCorrupt, err)
+		err = segment.Misread(err)
 	}
 	return err
 }

@@ -30,21 +30,18 @@ type Queue[T any] struct {
 	_ noCopy
 	*queue
 	codec *codec.Codec[T]
-	bare  bool // T is plain memory, any bytes are a T, and any T is its bytes
-	fast  bool // a put is one swap and some stores
-	swift bool // a get is
+	heir  *Queue[T] // grave, or nil
+	bare  bool      // T is plain memory, any bytes are a T, and any T is its bytes
+	fast  bool      // a put is one swap and some stores
+	swift bool      // a get is
 }
 
 // New makes a queue for capacity messages, at least 1, in seg. It fails with ErrCapacity, with ErrOption, with an error
 // that names the field if T cannot be encoded, with shm.ErrExist if the name is taken, and with shm.ErrNoSpace.
 func New[T any](seg *shm.Segment, capacity int, opts ...shm.ObjectOption) (*Queue[T], error) {
-	c, err := codec.For[T]()
+	c, spec, err := specOf[T](opts)
 	if err != nil {
 		return nil, fmt.Errorf("queue: make queue: %w", err)
-	}
-	spec := segment.Spec{Kind: segment.KindQueue, Layout: layoutOf[T](), Align: segment.Line}
-	for _, opt := range opts {
-		opt(&spec)
 	}
 	s := seg.Engine()
 	stride, size := slotOf(c)
@@ -63,35 +60,55 @@ func New[T any](seg *shm.Segment, capacity int, opts ...shm.ObjectOption) (*Queu
 		q.capacity, q.size, q.stride, q.bound = p.capacity, p.size, p.stride, p.bound
 		q.data = o.Offset() + p.data()
 		q.flags, q.rows = p.flags, p.rows
+		q.heir, q.most = p.heir, p.most
 	}
 	o, err := s.New(spec)
 	return faceOf(seg, o, c, "make", spec.Name, err)
 }
 
+// specOf is the codec of messages, and what options ask for.
+func specOf[T any](opts []shm.ObjectOption) (*codec.Codec[T], segment.Spec, error) {
+	spec := segment.Spec{Kind: segment.KindQueue, Align: segment.Line}
+	for _, opt := range opts {
+		opt(&spec)
+	}
+	c, ok := spec.Codec.(*codec.Codec[T])
+	var err error
+	if spec.Codec == nil {
+		c, err = codec.For[T]()
+	} else if !ok {
+		err = fmt.Errorf("a codec of another type: %w", ErrOption)
+	}
+	if err == nil {
+		spec.Layout = layoutOf(c)
+	}
+	return c, spec, err
+}
+
 // Open finds the queue of that name. It fails with shm.ErrNotExist, with shm.ErrKind if it is no queue, and with
-// shm.ErrLayout if it is one of another T.
-func Open[T any](seg *shm.Segment, name string) (*Queue[T], error) {
-	c, err := codec.For[T]()
+// shm.ErrLayout if it is one of another T, or of another codec. Of the options it looks at Through.
+func Open[T any](seg *shm.Segment, name string, opts ...shm.ObjectOption) (*Queue[T], error) {
+	c, spec, err := specOf[T](opts)
 	if err != nil {
 		return nil, fmt.Errorf("queue: open queue %q: %w", name, err)
 	}
-	o, err := seg.Engine().Lookup(name, segment.KindQueue, layoutOf[T]())
+	o, err := seg.Engine().Lookup(name, segment.KindQueue, spec.Layout)
 	return faceOf(seg, o, c, "open", name, err)
 }
 
 // OpenOrNew opens the queue of that name, or makes it, whoever else does the same. For its errors see Open and New.
 func OpenOrNew[T any](seg *shm.Segment, name string, capacity int, opts ...shm.ObjectOption) (*Queue[T], error) {
-	return segment.OrNew(func() (*Queue[T], error) { return Open[T](seg, name) },
+	return segment.OrNew(func() (*Queue[T], error) { return Open[T](seg, name, opts...) },
 		func() (*Queue[T], error) { return New[T](seg, capacity, append(slices.Clip(opts), shm.Named(name))...) })
 }
 
 // From returns the queue that ref names. It fails with shm.ErrStale if it is not in seg, and else as Open does.
-func From[T any](seg *shm.Segment, ref shm.Ref) (*Queue[T], error) {
-	c, err := codec.For[T]()
+func From[T any](seg *shm.Segment, ref shm.Ref, opts ...shm.ObjectOption) (*Queue[T], error) {
+	c, spec, err := specOf[T](opts)
 	if err != nil {
 		return nil, fmt.Errorf("queue: resolve queue: %w", err)
 	}
-	o, err := seg.Engine().Resolve(ref, segment.KindQueue, layoutOf[T]())
+	o, err := seg.Engine().Resolve(ref, segment.KindQueue, spec.Layout)
 	return faceOf(seg, o, c, "resolve", "", err)
 }
 
@@ -110,11 +127,20 @@ func slotOf[T any](c *codec.Codec[T]) (stride, size uint64) {
 // plan is how large a queue is, and what it can.
 type plan struct {
 	capacity, size, stride, bound uint64
-	flags, rows                   uint32
+	heir                          uint64
+	flags, rows, most             uint32
 }
 
 func (p plan) data() uint64 { return stateSize + uint64(p.rows)*rowSize }
-func (p plan) body() uint64 { return p.data() + p.size*p.stride }
+func (p plan) body() uint64 { return p.data() + p.size*p.stride + p.bays()*(baySize+p.stride) }
+
+// bays is how many messages may be handed out at the same time.
+func (p plan) bays() uint64 {
+	if p.flags&leased == 0 {
+		return 0
+	}
+	return p.size
+}
 
 // sizeFor is how many slots there are for a capacity. There are two at least, so that a message that is being put leaves
 // the one before alone.
@@ -126,7 +152,13 @@ func planOf(s *segment.Segment, capacity int, stride, size uint64, spec segment.
 		return plan{}, fmt.Errorf("%d messages in slots of %d bytes, at most %d bytes, in a segment of %d: %w",
 			capacity, stride, int(spec.Bound), s.Size(), ErrCapacity)
 	}
-	p := plan{capacity: uint64(capacity), stride: stride, bound: spec.Bound, flags: spec.Variant}
+	p := plan{
+		capacity: uint64(capacity), stride: stride, bound: spec.Bound, flags: spec.Variant,
+		heir: spec.Heir.Place(), most: spec.Limit,
+	}
+	if p.heir != 0 && (spec.Heir.Segment() != s.ID() || p.most < 1 || p.most > maxDelivery) {
+		return plan{}, fmt.Errorf("%d deliveries, and then to %v: %w", int32(p.most), spec.Heir, ErrOption)
+	}
 	if p.bound > 0 && size > 0 {
 		p.capacity, p.bound = min(p.capacity, p.bound/size), 0
 		if p.capacity == 0 {
@@ -134,7 +166,7 @@ func planOf(s *segment.Segment, capacity int, stride, size uint64, spec segment.
 		}
 	}
 	p.size = sizeFor(p.capacity)
-	if p.flags&joinable != 0 {
+	if p.flags&(joinable|leased) == joinable {
 		p.rows = s.Slots()
 	}
 	return p, nil
@@ -146,10 +178,10 @@ func planIn(o segment.Object) (plan, error) {
 		return plan{}, err
 	}
 	q := stateIn(o)
-	p := plan{q.capacity, q.size, q.stride, q.bound, q.flags, q.rows}
+	p := plan{q.capacity, q.size, q.stride, q.bound, q.heir, q.flags, q.rows, q.most}
 	room, data := o.Size(), q.data
 	rows := uint32(0)
-	if p.flags&joinable != 0 {
+	if p.flags&(joinable|leased) == joinable {
 		rows = o.Segment().Slots()
 	}
 	if p.stride < slotHead || p.stride%8 != 0 || p.capacity < 1 || p.capacity > min(room/p.stride, 1<<32-1) ||
@@ -174,9 +206,28 @@ func faceOf[T any](seg *shm.Segment, o segment.Object, c *codec.Codec[T], op, na
 	}
 	q.boxed = !c.Plain()
 	return &Queue[T]{
-		queue: q, codec: c, bare: c.Bare(),
-		fast: c.Bare(), swift: c.Bare() && q.flags&joinable == 0,
+		queue: q, codec: c, heir: heirOf(q, c), bare: c.Bare(),
+		fast: c.Bare(), swift: c.Bare() && q.flags&(joinable|leased) == 0,
 	}, nil
+}
+
+// heirOf finds the queue for the dead. One that was destroyed is missed: then messages are handed out however often.
+func heirOf[T any](q *queue, c *codec.Codec[T]) *Queue[T] {
+	place := q.state.heir
+	if place == 0 {
+		return nil
+	}
+	o, err := q.seg.Resolve(segment.RefAt(q.seg, place), segment.KindQueue, layoutOf(c))
+	if err != nil {
+		return nil
+	}
+	g, err := queueOf(o)
+	if stride, _ := slotOf(c); err != nil || g.stride != stride {
+		return nil
+	}
+	g.boxed = q.boxed
+	q.grave = g
+	return &Queue[T]{queue: g, codec: c, bare: c.Bare()}
 }
 
 // Ref names the queue.
@@ -191,8 +242,8 @@ func (q *Queue[T]) SetPolicy(p Policy) {
 	q.room.SetPolicy(p)
 }
 
-// Len is how many messages were in the queue at one moment of the call: those that were put, and not taken. It is 0 when
-// the segment is closed.
+// Len is how many messages were in the queue at one moment of the call: those that were put, and not taken; of those that were
+// leased, the ones that came back. It is 0 when the segment is closed.
 func (q *Queue[T]) Len() int {
 	n := q.length()
 	runtime.KeepAlive(q)
@@ -203,20 +254,79 @@ func (q *Queue[T]) Len() int {
 func (q *Queue[T]) Empty() bool { return q.Len() == 0 }
 
 // Full reports whether the queue held as many messages as it can at one moment of the call. (A bound of bytes is not looked at.)
-func (q *Queue[T]) Full() bool { return uint64(q.Len()) == q.capacity }
+func (q *Queue[T]) Full() bool {
+	n := q.inRing()
+	runtime.KeepAlive(q)
+	return n == q.capacity
+}
 
 // All yields messages as they come, until the queue is shut down and all is taken. Any other error (see Get) is yielded, and is
-// the last thing yielded; that this process's segment was closed is one.
+// the last thing yielded; that this process's segment was closed is one. Of a queue with leases, a message is done when the
+// body of the loop is through with it, and comes again if the process dies before.
 func (q *Queue[T]) All(ctx context.Context) iter.Seq2[T, error] {
 	return func(yield func(T, error) bool) {
 		for {
-			v, err := q.Get(ctx)
+			v, l, err := q.next(ctx)
 			if errors.Is(err, ErrShutDown) {
 				return
 			}
-			if !yield(v, err) || err != nil {
+			more := yield(v, err) && err == nil
+			if err := done(l, (*Lease[T]).Ack); err != nil && more {
+				yield(*new(T), err)
+				return
+			}
+			if !more {
 				return
 			}
 		}
 	}
+}
+
+// Chan is a channel of the messages, for code that selects among channels. It is closed when the queue is shut down and all is
+// taken, when ctx ends, and behind any other error, which Get tells. A goroutine serves it until then: end ctx to be rid of it.
+//
+// The message that it has when ctx ends, and that nobody received, is lost, unless the queue has leases: then it comes
+// back. A message of such a queue is done when it was received.
+func (q *Queue[T]) Chan(ctx context.Context) <-chan T {
+	c := make(chan T)
+	go func() {
+		defer close(c)
+		for {
+			v, l, err := q.next(ctx)
+			if err != nil {
+				return
+			}
+			select {
+			case c <- v:
+				err = done(l, (*Lease[T]).Ack)
+			case <-ctx.Done():
+				err = errors.Join(ctx.Err(), done(l, (*Lease[T]).Nack))
+			}
+			if err != nil {
+				return
+			}
+		}
+	}()
+	return c
+}
+
+// next is the next message, with its lease if the queue has leases.
+func (q *Queue[T]) next(ctx context.Context) (T, *Lease[T], error) {
+	if q.flags&leased == 0 {
+		v, err := q.Get(ctx)
+		return v, nil, err
+	}
+	l, err := q.Lease(ctx)
+	if err != nil {
+		return l.Message, nil, err
+	}
+	return l.Message, &l, nil
+}
+
+// done ends a lease, if there is one.
+func done[T any](l *Lease[T], end func(*Lease[T]) error) error {
+	if l == nil {
+		return nil
+	}
+	return end(l)
 }

@@ -7,6 +7,7 @@ import (
 	"reflect"
 
 	"github.com/kindred-ipc/kindred/internal/codec"
+	"github.com/kindred-ipc/kindred/internal/segment"
 	"github.com/kindred-ipc/kindred/shm"
 )
 
@@ -117,8 +118,8 @@ func unpack[T any](n *Namespace, b attribute) (v T, err error) {
 	if err != nil {
 		return v, err
 	}
-	if v, err = c.Value(a.data); err != nil {
-		err = fmt.Errorf("%w: %w", ErrCorrupt, err)
+	if v, err = c.Value(n.seg.Engine(), a.data); err != nil {
+		err = segment.Misread(err)
 	}
 	return v, err
 }

@@ -207,8 +207,8 @@ func (l *List[T]) open(v *version, i uint64) (x T, err error) {
 	if err != nil {
 		return x, err
 	}
-	if err := l.codec.Decode(b, &x); err != nil {
-		return x, fmt.Errorf("%w: %w", ErrCorrupt, err)
+	if err := l.codec.DecodeIn(l.seg, b, &x); err != nil {
+		return x, segment.Misread(err)
 	}
 	return x, nil
 }
@@ -316,7 +316,7 @@ func (l *List[T]) arrived(x T) (T, error) {
 	}
 	b, err := l.codec.Append(nil, x)
 	if err == nil {
-		err = l.codec.Decode(b, &x)
+		err = l.codec.DecodeIn(l.seg, b, &x)
 	}
 	return x, err
 }

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/kindred-ipc/kindred/internal/codec"
+	"github.com/kindred-ipc/kindred/internal/segment"
 )
 
 // What a Map does whose pairs lie in boxes.
@@ -28,8 +29,8 @@ func (m *Map[K, V]) encode(k K, buf []byte) (word uint64, key []byte, err error)
 
 // decode is a value that was copied, or whose box is still to be looked at.
 func (m *Map[K, V]) decode(value []byte) (v V, err error) {
-	if v, err = m.values.Value(value); err != nil {
-		err = fmt.Errorf("%w: %w", ErrCorrupt, err)
+	if v, err = m.values.Value(m.seg, value); err != nil {
+		err = segment.Misread(err)
 	}
 	return v, err
 }
@@ -198,8 +199,8 @@ func (m *Map[K, V]) eachIn(e entry, yield func(K, V) bool) (more bool, err error
 			var p pairOfBox[K, V]
 			if !m.keyed {
 				p.key, err = m.key(e.key)
-			} else if p.key, err = m.keys.Value(key); err != nil {
-				err = fmt.Errorf("%w: %w", ErrCorrupt, err)
+			} else if p.key, err = m.keys.Value(m.seg, key); err != nil {
+				err = segment.Misread(err)
 			}
 			if err == nil {
 				p.value, err = m.decode(value)

@@ -36,6 +36,27 @@ func (p *place) ref() shm.Ref {
 	return p.object.Ref()
 }
 
+// carried is what a handle travels as.
+func (p *place) carried() ([]byte, error) { return segment.Carry(p.ref()) }
+
+// arrived makes p that of a handle that can nothing but be resolved.
+func (p *place) arrived(b []byte) error {
+	var ref shm.Ref
+	err := ref.UnmarshalBinary(b)
+	p.object = segment.Unresolved(ref)
+	return err
+}
+
+// resolved is the handle that works of one that arrived.
+func resolved[H any](p *place, home any, from func(*shm.Segment, shm.Ref) (*H, error)) (*H, error) {
+	ref := p.object.Ref()
+	seg, err := shm.Reach(home, ref)
+	if err != nil {
+		return nil, err
+	}
+	return from(seg, ref)
+}
+
 // noCopy has vet find handles that are copied.
 type noCopy struct{}
 

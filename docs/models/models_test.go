@@ -42,6 +42,7 @@ const (
 	takers    = "-DPRODUCERS=1 -DEACH=2 -DMORTAL=6"
 	uneven    = "-DPUSHERS=3 -DUNEVEN"
 	once      = "-DDEATHS=1 -DEACH=1"
+	single    = "-DDEATHS=1"
 	pushers   = "-DCONSUMERS=1 -DEACH=1 -DMORTAL=3"
 )
 
@@ -117,6 +118,15 @@ var checks = []check{
 	{model: "mutex", flags: two, lost: "NO_PRUNEPOKE"},
 	{model: "mutex", flags: three, lost: "NO_WATCH"},
 	{model: "mutex", flags: cancelled, lost: "BREAK_PASSON"},
+
+	{model: "lease", flags: single, quick: true},
+	{model: "lease"},
+	{model: "lease", flags: "-DBAYS=1"},
+	{model: "lease", flags: single, lost: "NO_RECLAIM", quick: true},
+	{model: "lease", flags: single, lost: "NO_MEND"},
+	{model: "lease", flags: single, lost: "BREAK_OWNER"},
+	{model: "lease", flags: single, lost: "BREAK_BOX"},
+	{model: "lease", flags: single, lost: "BREAK_ACK"},
 
 	{model: "queue", flags: once, quick: true},
 	{model: "queue"},

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"reflect"
 	"sync"
+
+	"github.com/zeebo/xxh3"
 )
 
 // A form is how values of a type travel.
@@ -16,6 +18,7 @@ const (
 	formString             // the bytes of a string
 	formBytes              // the bytes of a []byte
 	formCBOR
+	formOwn // whatever its user's functions make of it
 )
 
 // A Codec writes values of type T as bytes, and reads them back. Get one from For. It may be used by any number
@@ -27,6 +30,23 @@ type Codec[T any] struct {
 	bools   []spot // formPlain: what to check on the way in
 	shape   *shape // formCBOR
 	scratch sync.Pool
+
+	name   string // formOwn
+	append func([]byte, T) ([]byte, error)
+	decode func([]byte, *T) error
+}
+
+// Own is a codec of its user's own.
+func Own[T any](name string, append func([]byte, T) ([]byte, error), decode func([]byte, *T) error) *Codec[T] {
+	return &Codec[T]{form: formOwn, typ: reflect.TypeFor[T](), name: name, append: append, decode: decode}
+}
+
+// Layout is the hash of how values travel: see LayoutHash.
+func (c *Codec[T]) Layout() uint64 {
+	if c.form == formOwn {
+		return xxh3.HashString("own " + c.name)
+	}
+	return LayoutHash(c.typ)
 }
 
 // scratch is what one CBOR call works on. The value has its place here because the encoder wants a pointer to it.
@@ -97,26 +117,35 @@ func (c *Codec[T]) Append(dst []byte, v T) ([]byte, error) {
 		return append(dst, *asString(&v)...), nil
 	case formBytes:
 		return append(dst, *asBytes(&v)...), nil
+	case formOwn:
+		return c.appendOwn(dst, v)
 	}
 	return c.appendCBOR(dst, v)
 }
 
 // Decode reads into *v what one Append wrote; src is exactly that. What *v held before is gone, and nothing of *v
-// refers to src afterwards. On error, which is always an ErrCorrupt, *v is the zero value.
+// refers to src afterwards. On error *v is the zero value. The error is an ErrCorrupt, or a *ResolveError if an object that
+// the message names cannot be reached.
 //
 // Src may lie in memory that another process writes to meanwhile: it is copied before it is looked at.
-func (c *Codec[T]) Decode(src []byte, v *T) error {
-	if c.form == formCBOR {
-		return c.decodeCBOR(src, v)
+func (c *Codec[T]) Decode(src []byte, v *T) error { return c.DecodeIn(nil, src, v) }
+
+// DecodeIn is Decode of what came by way of home, which handles are told of (see Handle).
+func (c *Codec[T]) DecodeIn(home any, src []byte, v *T) error {
+	switch c.form {
+	case formCBOR:
+		return c.decodeCBOR(home, src, v)
+	case formOwn:
+		return c.decodeOwn(src, v)
 	}
 	return c.decodeFlat(src, v)
 }
 
-// Value is what Decode reads. Of a type that does not travel as CBOR it allocates nothing but the value's own bytes.
-func (c *Codec[T]) Value(src []byte) (v T, err error) {
-	if c.form == formCBOR {
+// Value is what DecodeIn reads. Of a type that does not travel as CBOR it allocates nothing but the value's own bytes.
+func (c *Codec[T]) Value(home any, src []byte) (v T, err error) {
+	if c.form == formCBOR || c.form == formOwn {
 		p := new(T)
-		err := c.decodeCBOR(src, p)
+		err := c.DecodeIn(home, src, p)
 		return *p, err
 	}
 	err = c.decodeFlat(src, &v)
@@ -150,15 +179,24 @@ func (c *Codec[T]) decodeFlat(src []byte, v *T) error {
 func (c *Codec[T]) appendCBOR(dst []byte, v T) ([]byte, error) {
 	s := c.takeScratch()
 	s.value = v
-	if c.shape.check && !encodesPart(reflect.ValueOf(&s.value).Elem(), 0, 0) {
-		return dst, c.blame(&s.value, nil)
+	if c.shape.check {
+		var l look
+		value := reflect.ValueOf(&s.value).Elem()
+		if !l.part(value, depth{}) {
+			return dst, c.blame(&s.value, nil)
+		}
+		if l.typed {
+			if err := dress(value); err != nil {
+				return dst, c.blame(&v, err)
+			}
+		}
 	}
 	err := encoder().MarshalToBuffer(&s.value, &s.buf)
 	if err == nil && c.shape.tags {
 		err = checkTags(s.buf.Bytes())
 	}
 	if err != nil {
-		return dst, c.blame(&s.value, err)
+		return dst, c.blame(&v, err)
 	}
 	dst = append(dst, s.buf.Bytes()...)
 	c.putScratch(s)
@@ -168,13 +206,13 @@ func (c *Codec[T]) appendCBOR(dst []byte, v T) ([]byte, error) {
 // blame is the error of an Append of *v that failed with the given cause, if any.
 func (c *Codec[T]) blame(v *T, cause error) error {
 	root := rootName(c.typ)
-	if err := locate(reflect.ValueOf(v).Elem(), &trail{root: root}, 0, 0); err != nil {
+	if err := locate(reflect.ValueOf(v).Elem(), &trail{root: root}, depth{}); err != nil {
 		return err
 	}
 	return unencodable(root, c.typ, whyTooDeep, cause)
 }
 
-func (c *Codec[T]) decodeCBOR(src []byte, v *T) (err error) {
+func (c *Codec[T]) decodeCBOR(home any, src []byte, v *T) (err error) {
 	defer func() {
 		// An UnmarshalBinary that trusts its input must not bring down the process.
 		if r := recover(); r != nil {
@@ -197,11 +235,42 @@ func (c *Codec[T]) decodeCBOR(src []byte, v *T) (err error) {
 	if err == nil {
 		err = mode().Unmarshal(s.buf.Bytes(), v)
 	}
+	if err == nil && (c.shape.open || c.shape.handles) {
+		u := undressing{home: home}
+		err = u.undress(reflect.ValueOf(v).Elem())
+	}
+	var unreached *ResolveError
+	if errors.As(err, &unreached) {
+		return unreached
+	}
 	if err != nil {
 		return &corruptError{c.typ, err}
 	}
 	c.putScratch(s)
 	return nil
+}
+
+func (c *Codec[T]) appendOwn(dst []byte, v T) ([]byte, error) {
+	b, err := c.append(nil, v)
+	if err != nil {
+		return dst, unencodable(rootName(c.typ), c.typ, "", err)
+	}
+	return append(dst, b...), nil
+}
+
+// decodeOwn gives the user's function a copy, which nobody changes.
+func (c *Codec[T]) decodeOwn(src []byte, v *T) (err error) {
+	defer func() {
+		if r := recover(); r != nil {
+			err = fmt.Errorf("panic: %v", r)
+		}
+		if err != nil {
+			*v = *new(T)
+			err = &corruptError{c.typ, err}
+		}
+	}()
+	*v = *new(T)
+	return c.decode(bytes.Clone(src), v)
 }
 
 func (c *Codec[T]) takeScratch() *scratch[T] {

@@ -202,32 +202,6 @@ func TestFloatsArriveToTheBit(t *testing.T) {
 	}
 }
 
-func TestWhatAnAnyHoldsArrivesByItsShape(t *testing.T) {
-	type pair struct{ A, B int }
-	c := codecFor[any](t)
-	at := time.Date(2024, 1, 2, 3, 4, 5, 6, time.UTC)
-	for _, x := range []struct{ in, out any }{
-		{nil, nil},
-		{true, true},
-		{int8(-3), int64(-3)},
-		{uint16(3), int64(3)},
-		{uint64(math.MaxUint64), new(big.Int).SetUint64(math.MaxUint64)},
-		{float32(1.5), 1.5},
-		{"a\xff", "a\xff"},
-		{[]byte{1}, []byte{1}},
-		{[2]byte{1, 2}, []byte{1, 2}},
-		{[]string{"a"}, []any{"a"}},
-		{map[string]int{"a": 1}, map[any]any{"a": int64(1)}},
-		{map[int]any{1: nil}, map[any]any{int64(1): nil}},
-		{pair{1, 2}, map[any]any{"A": int64(1), "B": int64(2)}},
-		{&pair{1, 2}, map[any]any{"A": int64(1), "B": int64(2)}},
-		{at, at},
-		{big.NewInt(-7), int64(-7)},
-	} {
-		require.Equal(t, x.out, roundTrip(t, c, x.in), "%T", x.in)
-	}
-}
-
 func TestLargeValues(t *testing.T) {
 	type args struct {
 		Data  []byte

@@ -16,21 +16,24 @@
 // by it, whole. A time.Time keeps its nanoseconds and its offset, but not the name of its zone.
 // Unexported fields beside exported ones stay behind.
 //
-// What an any holds arrives by the shape of its encoding: a signed or unsigned integer as int64 (*big.Int
-// beyond that), a float as float64, a byte slice or array as []byte, any other slice as []any, a map or a struct
-// as map[any]any, a time.Time as time.Time. Map keys in there must be numbers, strings or booleans.
+// What an any holds arrives with the type that it has. nil, bool, int, float64, string, time.Time, []byte, []any and
+// map[any]any are written bare; all others behind their type, which the receiver must know: basic types, those that are
+// registered ([Register]), and slices, maps, pointers and small arrays of these.
+//
+// A pointer to a [Handle] arrives as a handle of the receiver's own.
 //
 // # What is refused
 //
 // For refuses a type of which a part could never arrive, and names the path to that part: channels,
 // functions, unsafe pointers, uintptr, complex numbers (but in plain types), interfaces with methods, structs
-// whose every field is unexported, marshalers without their unmarshaler. Append refuses the same of the values
-// that an any holds, values that nest deeper than 10,000 levels, as one that contains itself does, a big.Int of
+// whose every field is unexported, marshalers without their unmarshaler, handles that are no pointers. Append refuses the same of the values
+// that an any holds, and types that are not registered, values that nest deeper than 10,000 levels, as one that contains itself does, a big.Int of
 // more than 64 KiB, and a time.Time beyond the year 9999 or whose offset has seconds.
 //
 // # Hostile bytes
 //
-// Decode answers bytes that no Append wrote with [ErrCorrupt], and never panics. The memory it takes is bounded by
+// Decode answers bytes that no Append wrote with [ErrCorrupt], and never panics. Of types it makes what texts of 4 KiB at most say, 4,096 of
+// them, out of those that the program has. The memory it takes is bounded by
 // the number of bytes times the size of the largest element type. It reads each byte once, so bytes that
 // another process changes meanwhile do no more harm than other bad bytes.
 package codec

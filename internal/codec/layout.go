@@ -10,7 +10,7 @@ import (
 // LayoutHash returns a hash of how values of type t lie in memory: kinds, sizes, offsets, array lengths and the
 // names of fields, but not the names of types. An int is hashed as the int32 or int64 that it is. Two processes, of
 // whatever architecture, get the same hash if the layouts are the same. Of a type that is not plain it hashes
-// kinds and field names alone, which is what its encoding depends on.
+// kinds and field names alone, which is what its encoding depends on; handles are all one kind.
 func LayoutHash(t reflect.Type) uint64 {
 	return xxh3.Hash(appendLayout(nil, t, nil))
 }
@@ -54,6 +54,9 @@ func appendLayout(b []byte, t reflect.Type, open []reflect.Type) []byte {
 		return appendLayout(append(b, ']'), t.Elem(), open)
 
 	case reflect.Struct:
+		if isHandle(t) {
+			return append(b, "handle"...)
+		}
 		plain := notPlain(t) == nil
 		if word, ok := atomicWord(t); ok && plain {
 			return appendLayout(b, word, open)

@@ -205,7 +205,7 @@ func TestAppendRefusesValuesThatContainThemselves(t *testing.T) {
 
 	dict := map[string]any{}
 	dict["d"] = dict
-	require.Contains(t, failure(t, dict), why)
+	require.Contains(t, failure(t, dict), whyTyped)
 
 	var itself any
 	itself = &itself

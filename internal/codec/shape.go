@@ -13,12 +13,14 @@ import (
 
 // A shape is what there is to know about a type before any of its values is written as CBOR.
 type shape struct {
-	fault  *fault // why no value can be written, or nil
-	opaque bool   // values write themselves: nothing inside is looked at
-	tags   bool   // the encoding may hold tags
-	levels int    // how deep the encoding nests, as far as the type says
-	check  bool   // encodes looks at values: of recursive types, interfaces and times
-	fields []int  // of a struct: the encoded fields whose values are looked at
+	fault   *fault // why no value can be written, or nil
+	opaque  bool   // values write themselves: nothing inside is looked at
+	tags    bool   // the encoding may hold tags
+	levels  int    // how deep the encoding nests, as far as the type says
+	check   bool   // encodes looks at values: of recursive types, interfaces and times
+	open    bool   // an any may be in it
+	handles bool   // handles may be in it
+	fields  []int  // of a struct: the encoded fields whose values are looked at
 }
 
 // A fault is a part of a type that cannot be encoded.
@@ -43,6 +45,10 @@ const (
 	whyTooDeep      = "it contains itself, or nests deeper than 10000 levels"
 	whyOffset       = "its offset has seconds, which do not travel: send it in UTC"
 	whyOnlyPointers = "it points to nothing but pointers"
+	whyHandle       = "a handle is not copied: send a pointer to it"
+	whyEmbedsHandle = "it embeds a handle, whose methods it has: give the field a name"
+	whyUnknown      = "the receiver cannot know the type of what an any holds, unless it is registered (shm.Register)"
+	whyTyped        = "it contains itself, or nests deeper than 64 values that travel with their types"
 )
 
 var (
@@ -70,9 +76,9 @@ func shapeOf(t reflect.Type) *shape {
 // A survey is one walk over the graph of types. It maps types to their shapes, or to nil while they are visited.
 type survey map[reflect.Type]*shape
 
-// again is the shape of a type met within itself. That it needs tags is a guess to the safe side, since its other
+// again is the shape of a type met within itself. That it needs tags, or holds an any, is a guess to the safe side, since its other
 // fields are not known yet.
-var again = &shape{check: true, tags: true}
+var again = &shape{check: true, tags: true, open: true, handles: true}
 
 func (sv survey) visit(t reflect.Type) *shape {
 	if t.Kind() == reflect.Pointer {
@@ -101,6 +107,9 @@ func (sv survey) visitPointer(t reflect.Type) *shape {
 		passed[base] = true
 		base = base.Elem()
 	}
+	if isHandle(base) {
+		return &shape{opaque: true, check: true, handles: true}
+	}
 	return sv.visit(base)
 }
 
@@ -122,7 +131,7 @@ func (sv survey) look(t reflect.Type) *shape {
 		if t.NumMethod() > 0 {
 			return &shape{fault: &fault{typ: t, why: whyMethods}}
 		}
-		return &shape{check: true, tags: true}
+		return &shape{check: true, tags: true, open: true, handles: true}
 
 	case reflect.Array, reflect.Slice:
 		s := &shape{}
@@ -148,6 +157,8 @@ func (c *shape) take(place string, s *shape) {
 	}
 	c.tags = c.tags || s.tags
 	c.check = c.check || s.check
+	c.open = c.open || s.open
+	c.handles = c.handles || s.handles
 	c.levels = max(c.levels, s.levels+1)
 }
 
@@ -219,6 +230,13 @@ func (sv survey) visitEmbedded(t reflect.Type) *shape {
 func marshals(t reflect.Type) *shape {
 	p := reflect.PointerTo(t)
 	s := &shape{opaque: true}
+	if r := resolves(t); r != nil {
+		s.fault = &fault{typ: t, why: whyHandle}
+		if r != p {
+			s.fault.why = whyEmbedsHandle
+		}
+		return s
+	}
 	back := true
 	switch {
 	case t == timeType || t == bigIntType:

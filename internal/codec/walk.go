@@ -11,22 +11,44 @@ import (
 // that points to itself has so many.
 const maxHops = 100
 
+// A depth is what is known on the way to a part of a value: how deep it stands, how many pointers and interfaces lead to
+// it since the last container, and how many values with types of their own it is in.
+type depth struct{ levels, hops, typed int }
+
+// A look is one walk over a value before it is encoded.
+type look struct {
+	typed bool // some any holds a value that travels with its type
+}
+
 // encodes reports whether the encoder can be let loose on v, whose shape asks for a check: that it comes to an end,
-// that no interface within holds a type with a fault, and that all times can be written. Levels is how deep v stands,
-// hops how many pointers and interfaces lead to it.
-func encodes(v reflect.Value, levels, hops int) bool {
+// that no interface within holds a type with a fault, or one that the receiver cannot know, and that all times can be written.
+func (l *look) encodes(v reflect.Value, d depth) bool {
 	switch v.Kind() {
-	case reflect.Pointer, reflect.Interface:
-		return v.IsNil() || hops < maxHops && encodesPart(v.Elem(), levels, hops+1)
+	case reflect.Interface:
+		if v.IsNil() {
+			return true
+		}
+		if e := v.Elem(); !bare(e) {
+			l.typed = true
+			if d.typed++; d.typed > maxTyped || !hasText(e.Type()) {
+				return false
+			}
+			d.levels += typedLevels
+		}
+		fallthrough
+	case reflect.Pointer:
+		d.hops++
+		return v.IsNil() || d.hops <= maxHops && l.part(v.Elem(), d)
 	}
-	if levels == maxLevels {
+	if d.levels >= maxLevels {
 		return false
 	}
-	levels++
+	d.levels++
+	d.hops = 0
 	switch v.Kind() {
 	case reflect.Slice, reflect.Array:
 		for i := range v.Len() {
-			if !encodesPart(v.Index(i), levels, 0) {
+			if !l.part(v.Index(i), d) {
 				return false
 			}
 		}
@@ -36,13 +58,13 @@ func encodes(v reflect.Value, levels, hops int) bool {
 		for i := v.MapRange(); i.Next(); {
 			key.SetIterKey(i)
 			value.SetIterValue(i)
-			if !encodesPart(key, levels, 0) || !encodesPart(value, levels, 0) {
+			if !l.part(key, d) || !l.part(value, d) {
 				return false
 			}
 		}
 	case reflect.Struct:
 		for _, i := range shapeOf(v.Type()).fields {
-			if !encodesPart(v.Field(i), levels, 0) {
+			if !l.part(v.Field(i), d) {
 				return false
 			}
 		}
@@ -50,25 +72,33 @@ func encodes(v reflect.Value, levels, hops int) bool {
 	return true
 }
 
-// encodesPart is encodes for a v of whatever type.
-func encodesPart(v reflect.Value, levels, hops int) bool {
+// part is encodes for a v of whatever type.
+func (l *look) part(v reflect.Value, d depth) bool {
 	switch v.Kind() {
 	case reflect.Bool, reflect.String,
 		reflect.Int, reflect.Int8, reflect.Int16, reflect.Int32, reflect.Int64,
 		reflect.Uint, reflect.Uint8, reflect.Uint16, reflect.Uint32, reflect.Uint64,
 		reflect.Float32, reflect.Float64:
-		return levels <= maxLevels
+		return d.levels <= maxLevels
 	}
 	s := shapeOf(v.Type())
 	switch {
 	case s.fault != nil:
 		return false
 	case v.Type() == timeType:
-		return levels < maxLevels && !hasOddOffset(v)
-	case s.check:
-		return encodes(v, levels, hops)
+		return d.levels < maxLevels && !hasOddOffset(v)
+	case s.check && !s.opaque:
+		return l.encodes(v, d)
 	}
-	return levels+s.levels <= maxLevels
+	return d.levels+s.levels <= maxLevels
+}
+
+// typedLevels is how many levels a type adds to its value.
+const typedLevels = 2
+
+func hasText(t reflect.Type) bool {
+	_, unknown := textOf(t)
+	return unknown == nil
 }
 
 // hasOddOffset reports whether the offset of a time.Time has seconds, as local mean times before the railways had.
@@ -139,7 +169,7 @@ func (t *trail) step() string {
 
 // locate finds the part of v that cannot be encoded, and returns the error that names it, or nil if it finds none.
 // It is for values that the encoder, or encodes, has refused.
-func locate(v reflect.Value, at *trail, levels, hops int) error {
+func locate(v reflect.Value, at *trail, d depth) error {
 	t := v.Type()
 	s := shapeOf(t)
 	own := 0 // levels that v itself adds
@@ -147,10 +177,10 @@ func locate(v reflect.Value, at *trail, levels, hops int) error {
 	case reflect.Slice, reflect.Array, reflect.Map, reflect.Struct:
 		own = min(s.levels, 1)
 	}
-	if levels+own > maxLevels || hops > maxHops {
+	if d.levels+own > maxLevels || d.hops > maxHops {
 		return unencodable(at.String(), t, whyTooDeep, nil)
 	}
-	if s.opaque && s.fault == nil && t.Kind() != reflect.Pointer {
+	if s.opaque && s.fault == nil && (t.Kind() != reflect.Pointer || s.handles && !v.IsNil()) {
 		if !v.CanInterface() {
 			return nil // within an embedded struct whose type is unexported
 		}
@@ -169,36 +199,54 @@ func locate(v reflect.Value, at *trail, levels, hops int) error {
 
 	switch t.Kind() {
 	case reflect.Pointer, reflect.Interface:
-		if !v.IsNil() {
-			if err := locate(v.Elem(), at, levels, hops+1); err != nil {
-				return err
+		if v.IsNil() {
+			break
+		}
+		d.hops++
+		typed := t.Kind() == reflect.Interface && !bare(v.Elem())
+		if typed {
+			d.typed++
+			d.levels += typedLevels
+		}
+		if d.typed > maxTyped {
+			return unencodable(at.String(), t, whyTyped, nil)
+		}
+		if err := locate(v.Elem(), at, d); err != nil {
+			return err
+		}
+		if typed {
+			if _, unknown := textOf(v.Elem().Type()); unknown != nil {
+				return unencodable(at.String(), unknown, whyUnknown, nil)
 			}
 		}
 	case reflect.Slice, reflect.Array:
 		if isBytes(t) {
 			return nil
 		}
+		d.levels, d.hops = d.levels+1, 0
 		for i := range v.Len() {
-			if err := locate(v.Index(i), &trail{up: at, index: i}, levels+1, 0); err != nil {
+			if err := locate(v.Index(i), &trail{up: at, index: i}, d); err != nil {
 				return err
 			}
 		}
 	case reflect.Map:
+		d.levels, d.hops = d.levels+1, 0
 		for i := v.MapRange(); i.Next(); {
-			if err := locate(i.Key(), &trail{up: at, key: i.Key(), isKey: true}, levels+1, 0); err != nil {
+			if err := locate(i.Key(), &trail{up: at, key: i.Key(), isKey: true}, d); err != nil {
 				return err
 			}
-			if err := locate(i.Value(), &trail{up: at, key: i.Key()}, levels+1, 0); err != nil {
+			if err := locate(i.Value(), &trail{up: at, key: i.Key()}, d); err != nil {
 				return err
 			}
 		}
 	case reflect.Struct:
+		d.levels, d.hops = d.levels+1, 0
 		for i := range t.NumField() {
 			f := t.Field(i)
 			if _, left := fieldTag(f); left || !f.IsExported() && !f.Anonymous {
 				continue
 			}
-			if err := locate(v.Field(i), &trail{up: at, field: f.Name}, levels+1, 0); err != nil {
+			if err := locate(v.Field(i), &trail{up: at, field: f.Name}, d); err != nil {
 				return err
 			}
 		}

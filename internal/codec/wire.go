@@ -2,6 +2,7 @@ package codec
 
 import (
 	"math"
+	"reflect"
 	"sync"
 
 	"github.com/fxamacker/cbor/v2"
@@ -36,7 +37,7 @@ var (
 )
 
 func newDecoder(tags cbor.TagsMode) cbor.DecMode {
-	mode, err := cbor.DecOptions{
+	opts := cbor.DecOptions{
 		TagsMd:          tags,
 		MaxNestedLevels: maxLevels,
 		// Each element takes a byte at least, and the decoder counts them all before it makes room for any: the
@@ -53,7 +54,18 @@ func newDecoder(tags cbor.TagsMode) cbor.DecMode {
 		IntDec:           cbor.IntDecConvertSignedOrBigInt,
 		BigIntDec:        cbor.BigIntDecodePointer,
 		MapKeyByteString: cbor.MapKeyByteStringAllowed,
-	}.DecMode()
+	}
+	if tags == cbor.TagsForbidden {
+		return must(opts.DecMode())
+	}
+	set := cbor.NewTagSet()
+	if err := set.Add(cbor.TagOptions{DecTag: cbor.DecTagOptional}, reflect.TypeFor[typed](), typedTag); err != nil {
+		panic(err)
+	}
+	return must(opts.DecModeWithTags(set))
+}
+
+func must[M any](mode M, err error) M {
 	if err != nil {
 		panic(err)
 	}

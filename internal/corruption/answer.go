@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 
+	"github.com/kindred-ipc/kindred/queue"
 	"github.com/kindred-ipc/kindred/ring"
 	"github.com/kindred-ipc/kindred/shm"
 	"github.com/kindred-ipc/kindred/state"
@@ -36,7 +37,9 @@ var classes = []struct {
 	{sync.ErrCount, "count"}, {ring.ErrPeerDied, "peer died"}, {ring.ErrBusy, "busy"}, {ring.ErrTooLarge, "too large"},
 	{sync.ErrBroken, "broken"}, {state.ErrRange, "range"}, {state.ErrEmpty, "empty"},
 	{state.ErrType, "type"},
-	{ring.ErrLapped, "lapped"}, {ring.ErrSequence, "no such record"}, {ring.ErrTooMany, "too many"},
+	{queue.ErrShutDown, "shut down"}, {queue.ErrFull, "full"}, {queue.ErrBusy, "busy"}, {queue.ErrDone, "done"}, {queue.ErrLease, "lease over"},
+	{queue.ErrAbandoned, "abandoned"}, {queue.ErrNotJoinable, "not joinable"}, {queue.ErrNoLeases, "no leases"}, {queue.ErrTooLarge, "too large"},
+	{shm.ErrInUse, "in use"}, {ring.ErrLapped, "lapped"}, {ring.ErrSequence, "no such record"}, {ring.ErrTooMany, "too many"},
 }
 
 func classOf(err error) Class {

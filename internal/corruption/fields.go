@@ -428,6 +428,8 @@ func (m *survey) block(off uint64, object string) {
 		body = m.broadcast(body, object)
 	case segment.KindMPMC:
 		body = m.mpmc(body, object)
+	case segment.KindQueue:
+		body = m.queue(body, next, object)
 	default:
 		name := bodies[kind]
 		if name == "" {
@@ -563,6 +565,40 @@ func (m *survey) mpmc(body uint64, object string) (end uint64) {
 		}
 		m.gap(end, next, object)
 		end = next
+	}
+	return end
+}
+
+// queue takes down a Queue: its state, rows, slots, and bays.
+func (m *survey) queue(body, next uint64, object string) (end uint64) {
+	const state, row, bay, leased = "queue.queueState", "queue.row", "queue.bay", 8
+	m.structure(body, state, object)
+	size, stride, data := m.uint64(m.at(body, state, "size")), m.uint64(m.at(body, state, "stride")), m.uint64(m.at(body, state, "data"))
+	if size*stride > next-body {
+		m.fail("%d slots of %d bytes", size, stride)
+		return next
+	}
+	for end = body + m.end(state); end < data; end += m.end(row) {
+		m.structure(end, row, object)
+	}
+	slot := func() {
+		if stride == m.end("queue.parcel") {
+			m.structure(end, "queue.parcel", object)
+		} else {
+			m.add(end, 8, object, "queue.parcel.sequence")
+			m.add(end+8, stride-8, object, "queue.parcel.text")
+		}
+		end += stride
+	}
+	for range size {
+		slot()
+	}
+	if m.uint32(m.at(body, state, "flags"))&leased != 0 {
+		for range size {
+			m.structure(end, bay, object)
+			end += m.end(bay)
+			slot()
+		}
 	}
 	return end
 }

@@ -79,6 +79,11 @@ var nested = map[string]string{
 	"state.listState.lock":         "segment.LockState",
 	"state.listState.even":         "state.listHeader",
 	"state.listState.odd":          "state.listHeader",
+	"queue.queueState.puts":        "segment.LockState",
+	"queue.queueState.gets":        "segment.LockState",
+	"queue.queueState.items":       event,
+	"queue.queueState.room":        event,
+	"queue.queueState.idle":        event,
 }
 
 // arrays are the fields that are rows of structs.
@@ -249,6 +254,41 @@ var rules = map[string]Rule{
 	"ring.seat.claims":   Word,
 	"ring.seat.lost":     Word,
 	"ring.seat.target":   Word,
+
+	"queue.queueState.capacity": Word, // one message less, which takes as many slots
+	"queue.queueState.size":     Fixed,
+	"queue.queueState.stride":   Fixed,
+	"queue.queueState.data":     Fixed,
+	"queue.queueState.bound":    Word, // another number of bytes
+	"queue.queueState.flags":    Word, // another policy
+	"queue.queueState.rows":     Fixed,
+	"queue.queueState.shut":     Word,
+	"queue.queueState.eager":    Nothing,
+	"queue.queueState.heir":     Word,
+	"queue.queueState.most":     Word,
+	"queue.queueState.tail":     Word,
+	"queue.queueState.limit":    Word,
+	"queue.queueState.head":     Word,
+	"queue.queueState.reach":    Word,
+	"queue.queueState.taker":    Word,
+	"queue.queueState.credit":   Word,
+	"queue.queueState.drained":  Word,
+	"queue.queueState.dropped":  Word,
+	"queue.queueState.issued":   Word,
+	"queue.queueState.high":     Word,
+	"queue.queueState.reported": Word,
+	"queue.row.owner":           Holder,
+	"queue.row.taken":           Word,
+	"queue.row.done":            Word,
+	"queue.row.abandoned":       Word,
+	"queue.bay.word":            Word,
+	"queue.bay.owner":           Holder,
+	"queue.bay.at":              Word, // another order
+	"queue.parcel.sequence":     Word,
+	"queue.parcel.box":          Word,
+	"queue.parcel.size":         Word,
+	"queue.parcel.through":      Word,
+	"queue.parcel.text":         Value,
 
 	"pool.workerState.claimed":   Word,
 	"pool.workerState.cancelled": Word,

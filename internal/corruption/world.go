@@ -14,6 +14,7 @@ import (
 	"github.com/kindred-ipc/kindred/internal/futex"
 	"github.com/kindred-ipc/kindred/internal/segment"
 	"github.com/kindred-ipc/kindred/proc"
+	"github.com/kindred-ipc/kindred/queue"
 	"github.com/kindred-ipc/kindred/ring"
 	"github.com/kindred-ipc/kindred/shm"
 	"github.com/kindred-ipc/kindred/state"
@@ -52,6 +53,8 @@ import (
 //	Notes          namespace  with a number, "n", and Chain, "chain"
 //	News           broadcast  seven records; its writer and one who holds writers up are dead
 //	Jobs           mpmc    2 and 3; the dead pushed them, and popped what came before
+//	Tasks          queue   joinable, of words: 2 and 3; the dead took what came before, and was not done with it
+//	Errands        queue   with leases, of texts: "two" and "three" are in it; the dead has "one", and "zero" came back
 const (
 	User   = "user"
 	Free   = "free"
@@ -78,6 +81,9 @@ const (
 	Mail   = "mail"
 	News   = "news"
 	Jobs   = "jobs"
+
+	Tasks   = "tasks"
+	Errands = "errands"
 
 	Count   = "count"
 	Pair    = "pair"
@@ -152,7 +158,7 @@ func build(ctx context.Context, seg *shm.Segment) error {
 		}
 	}
 	return errors.Join(buildLocks(ctx, seg), tick(ctx, seg), write(ctx, seg), fill(ctx, seg, Outbox, Mail),
-		keep(ctx, seg), announce(ctx, seg), employ(ctx, seg))
+		keep(ctx, seg), announce(ctx, seg), employ(ctx, seg), queueUp(ctx, seg))
 }
 
 // keep makes the objects of package state.
@@ -237,6 +243,36 @@ func employ(ctx context.Context, seg *shm.Segment) error {
 		if err = m.Push(ctx, i); i < 2 && err == nil {
 			_, err = m.Pop(ctx)
 		}
+	}
+	return err
+}
+
+// queueUp makes Tasks and Errands.
+func queueUp(ctx context.Context, seg *shm.Segment) error {
+	tasks, err := queue.New[uint64](seg, Slots, queue.Joinable(), shm.Named(Tasks))
+	for i := uint64(0); i < 4 && err == nil; i++ {
+		if err = tasks.Put(ctx, i); i < 2 && err == nil {
+			_, err = tasks.Get(ctx)
+		}
+	}
+	if err != nil {
+		return err
+	}
+	errands, err := queue.New[string](seg, Slots, queue.Leases(), shm.Named(Errands))
+	for _, text := range []string{"zero", "one", "two", "three"} {
+		if err == nil {
+			err = errands.Put(ctx, text)
+		}
+	}
+	if err != nil {
+		return err
+	}
+	zero, err := errands.Lease(ctx)
+	if err == nil {
+		_, err = errands.Lease(ctx)
+	}
+	if err == nil {
+		err = zero.Nack()
 	}
 	return err
 }

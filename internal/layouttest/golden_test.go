@@ -15,6 +15,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/kindred-ipc/kindred/internal/segment"
+	"github.com/kindred-ipc/kindred/queue"
 	"github.com/kindred-ipc/kindred/ring"
 	"github.com/kindred-ipc/kindred/shm"
 	"github.com/kindred-ipc/kindred/state"
@@ -24,8 +25,8 @@ import (
 var update = flag.Bool("update", false, "write the golden segment anew: the layout was changed, and the version with it")
 
 // golden is a segment of version 1: a mutex that a dead process held, a semaphore, a ring of each kind with
-// something in it, values and arrays of words and of what is larger, and a list, a map, a set and a namespace, which keep
-// a list that was destroyed.
+// something in it, values and arrays of words and of what is larger, a list, a map, a set and a namespace, which keep
+// a list that was destroyed, and queues of which one has a lease.
 var golden = filepath.Join("..", "..", "testdata", "layout", "v1.hex")
 
 // TestTheBytesAreThoseOfTheGoldenSegment makes the segment again, on whatever architecture this is.
@@ -159,6 +160,23 @@ func TestTheGoldenSegmentCanBeUsed(t *testing.T) {
 	require.NoError(t, err)
 	_, err = state.ListFrom[uint64](seg, kept.Ref())
 	require.ErrorIs(t, err, shm.ErrStale)
+
+	tasks, err := queue.Open[uint32](seg, "tasks")
+	require.NoError(t, err)
+	v, err = tasks.Get(ctx)
+	require.NoError(t, err)
+	require.EqualValues(t, 11, v)
+	require.NoError(t, tasks.Done())
+	require.ErrorIs(t, tasks.Join(ctx), queue.ErrAbandoned)
+	errands, err := queue.Open[string](seg, "errands")
+	require.NoError(t, err)
+	for i, deliveries := range []int{2, 1} {
+		l, err := errands.Lease(ctx)
+		require.NoError(t, err)
+		require.Equal(t, strings.Repeat("errand", 1+20*i), l.Message)
+		require.Equal(t, deliveries, l.Deliveries)
+		require.NoError(t, l.Ack())
+	}
 	require.NoError(t, seg.Check())
 }
 
@@ -283,6 +301,20 @@ func construct(t *testing.T) []byte {
 	require.NoError(t, kept.Append(5))
 	require.NoError(t, state.Put(notes, "kept", kept))
 	require.NoError(t, seg.Destroy(kept.Ref()))
+	tasks, err := queue.New[uint32](seg, 3, queue.Joinable(), shm.Named("tasks"))
+	require.NoError(t, err)
+	errands, err := queue.New[string](seg, 3, queue.Leases(), shm.Named("errands"))
+	require.NoError(t, err)
+	for i := range uint32(2) {
+		require.NoError(t, tasks.Put(ctx, 10+i))
+		require.NoError(t, errands.Put(ctx, strings.Repeat("errand", 1+20*int(i))))
+	}
+	_, err = tasks.Get(ctx)
+	require.NoError(t, err)
+	abroad, err := queue.Open[string](victim, "errands")
+	require.NoError(t, err)
+	_, err = abroad.Lease(ctx)
+	require.NoError(t, err)
 
 	bytes, err := os.ReadFile(filepath.Join(dir, "kindred.golden"))
 	require.NoError(t, err)

@@ -11,10 +11,13 @@ type Spec struct {
 	Kind     Kind
 	Variant  uint32   // flags of the kind's own package
 	Bound    uint64   // a limit of the kind's own package, 0: none
+	Limit    uint32   // another one
+	Heir     Ref      // an object that the kind's own package wants
+	Codec    any      // what the kind's own package encodes values with; nil: as ever
 	Layout   uint64   // hash of what the body is
 	Size     uint64   // of the body, in bytes
-	Contents Contents // where the body names other blocks
 	Name     string   // "": none
+	Contents Contents // where the body names other blocks
 
 	// Align is the alignment of the byte at AlignAt of the body, a power of two; 0: 8.
 	Align, AlignAt uint64

@@ -76,6 +76,9 @@ func (o Object) Segment() *Segment { return o.seg }
 // Ref names the object, and so passes it on: one without a name, that its maker asks for its Ref, belongs to
 // the segment from then on.
 func (o Object) Ref() Ref {
+	if o.seg == nil {
+		return makeRef(o.layout, o.off, o.generation) // see Unresolved
+	}
 	if c := control(o.seg.heap.control(o.off).Load()); c.object() && c.generation() == o.generation &&
 		c.state() == blockDraft && c.owner() == o.seg.heap.self.Load() {
 		_ = o.Settle() // nobody but this process can have destroyed it

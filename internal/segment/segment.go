@@ -94,7 +94,7 @@ func attach(f *os.File, m *mapping, p plan, name string, c *Config) (*Segment, e
 		_ = closeLocks(locks, f, s.id)
 		return nil, err
 	}
-	return s, nil
+	return s.enlist(), nil
 }
 
 // enter takes a slot. That all are taken may mean that somebody removes the segment, who holds all of
@@ -281,6 +281,7 @@ func (s *Segment) Close() error {
 }
 
 func (s *Segment) close() error {
+	s.delist()
 	self := s.Self()
 	if race.Enabled {
 		s.deaths().Release(0)

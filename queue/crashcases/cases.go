@@ -9,6 +9,7 @@ import (
 	"slices"
 
 	"github.com/kindred-ipc/kindred/internal/crashlab"
+	"github.com/kindred-ipc/kindred/internal/segment"
 	"github.com/kindred-ipc/kindred/queue"
 	"github.com/kindred-ipc/kindred/shm"
 )
@@ -16,7 +17,7 @@ import (
 // Cases are all of them.
 func Cases() []crashlab.Case {
 	return slices.Concat(makeCases(), casesOf("", crashlab.Words), casesOf(", of texts", inTexts), casesOf(", of texts, joinable", inTexts, queue.Joinable()),
-		joinCases())
+		casesOf(", of texts, leased", inTexts, queue.Leases()), joinCases(), leaseCases())
 }
 
 type content[T any] = crashlab.Content[T]
@@ -291,7 +292,7 @@ func casesOf[T any](which string, c content[T], opts ...shm.ObjectOption) []cras
 			x, ok, err := q.TryGet()
 			return c.Took(x, did(ok, err), 1)
 		}},
-		{"GetMany", "", [][]uint64{begun, {3}}, func(q *queue.Queue[T], a *crashlab.Actor) error {
+		{"GetMany", "", manyStates(begun, opts), func(q *queue.Queue[T], a *crashlab.Actor) error {
 			_, err := q.GetMany(a.Ctx, make([]T, 2))
 			return err
 		}},
@@ -314,6 +315,19 @@ func casesOf[T any](which string, c content[T], opts ...shm.ObjectOption) []cras
 		"Put", "that drops the oldest", [][]uint64{full, {2, 3, 4, 5, 6}, {2, 3, 4, 5, 6, 7}},
 		func(q *queue.Queue[T], a *crashlab.Actor) error { return q.Put(a.Ctx, c.Of(7)) },
 	}, which, c, full, append(slices.Clip(opts), queue.DropOldest(), queue.MaxBytes(6*int(sizeIn(c, full))))))
+}
+
+// manyStates are those that a get of two messages passes through.
+func manyStates(begun []uint64, opts []shm.ObjectOption) [][]uint64 {
+	var asked segment.Spec
+	for _, opt := range opts {
+		opt(&asked)
+	}
+	var leased segment.Spec
+	if queue.Leases()(&leased); asked.Variant&leased.Variant != 0 {
+		return [][]uint64{begun, {2, 3}, {3}} // one after the other
+	}
+	return [][]uint64{begun, {3}}
 }
 
 // sizeIn is how many bytes a message has in the mean, in a queue that is full with those.

@@ -17,8 +17,9 @@ func TestEveryOperationHasACase(t *testing.T) {
 	const option = "asks for something that New does"
 	crashtest.Covered(t, "..", Cases(), map[string]string{
 		"queue.Joinable": option, "queue.FailWhenFull": option, "queue.DropOldest": option, "queue.MaxBytes": option,
+		"queue.Leases": option, "queue.DeadTo": option, "queue.Through": option,
 		"queue.Inspect": reads, "queue.Check": reads, "queue.QueueInfo.String": reads,
-		"queue.Queue.Cap":            "a constant",
+		"queue.Queue.Cap": "a constant", "queue.Queue.Chan": "is Get, or Lease, by a goroutine of its own",
 		"queue.AbandonedError.Error": "text", "queue.AbandonedError.Unwrap": "a constant",
 	})
 }
