@@ -38,13 +38,14 @@ const (
 
 // Kinds of package queue.
 const (
-	KindQueue Kind = 22
+	KindQueue Kind = iota + 22
+	KindPipe
 )
 
 var kindNames = [...]string{"", "", "raw", "mutex", "semaphore", "spsc ring", "bytes ring",
 	"event", "once", "recursive mutex", "condition", "read-write mutex", "wait group", "barrier", "rows",
 	KindMPMC: "mpmc ring", KindBroadcast: "broadcast ring", KindValue: "value", KindArray: "array", KindMap: "map", KindList: "list",
-	KindQueue: "queue"}
+	KindQueue: "queue", KindPipe: "pipe"}
 
 // String names the kind in words.
 func (k Kind) String() string {

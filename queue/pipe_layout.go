@@ -1,0 +1,52 @@
+package queue
+
+import (
+	"reflect"
+	"structs"
+	"unsafe"
+
+	"github.com/kindred-ipc/kindred/internal/codec"
+	"github.com/kindred-ipc/kindred/internal/segment"
+	"github.com/kindred-ipc/kindred/internal/word"
+)
+
+// shares is how many handles there may be of one end of a pipe, in all processes, with those on their way.
+const shares = 128
+
+// pipeState is how the body of a Pipe begins. Its lanes follow: for each way that messages go, a queueState and its slots,
+// as in a Queue of messages that are no plain memory.
+type pipeState struct {
+	_ structs.HostLayout
+
+	// Written when the pipe is made.
+	capacity uint64 // messages that each lane holds
+	bound    uint64 // bytes that all messages of a lane may have together, 0: any number
+	flags    uint32 // oneWay
+	_        [4]byte
+
+	serial word.Uint64 // of the last End that was made
+	_      [segment.Line - 32]byte
+
+	ends [2][shares]word.Uint64 // who holds the end that lane 0 begins at, and the one where it ends
+}
+
+const (
+	pipeStateSize = uint64(unsafe.Sizeof(pipeState{}))
+
+	// oneWay is a flag of a pipe that has lane 0 alone.
+	oneWay = 1 << 0
+
+	// passing is set in a share that is on its way: below it is the serial of its End.
+	passing = 1 << 63
+)
+
+// The sizes that the docs state.
+var _ = [1]struct{}{}[pipeStateSize-17*segment.Line]
+
+// pipeLayoutOf is the hash that a pipe carries from whose first end values of type A go, and from the other of type B.
+func pipeLayoutOf[A, B any]() uint64 {
+	const spread = 0x9e3779b97f4a7c15
+	h := codec.LayoutHash(reflect.TypeFor[pipeState]())*spread + codec.LayoutHash(reflect.TypeFor[queueState]())
+	h = h*spread + codec.LayoutHash(reflect.TypeFor[A]())
+	return h*spread + codec.LayoutHash(reflect.TypeFor[B]())
+}
