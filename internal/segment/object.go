@@ -40,12 +40,13 @@ const (
 const (
 	KindQueue Kind = iota + 22
 	KindPipe
+	KindListener
 )
 
 var kindNames = [...]string{"", "", "raw", "mutex", "semaphore", "spsc ring", "bytes ring",
 	"event", "once", "recursive mutex", "condition", "read-write mutex", "wait group", "barrier", "rows",
 	KindMPMC: "mpmc ring", KindBroadcast: "broadcast ring", KindValue: "value", KindArray: "array", KindMap: "map", KindList: "list",
-	KindQueue: "queue", KindPipe: "pipe"}
+	KindQueue: "queue", KindPipe: "pipe", KindListener: "listener"}
 
 // String names the kind in words.
 func (k Kind) String() string {

@@ -17,6 +17,9 @@ func TestEveryOperationHasACase(t *testing.T) {
 	const option = "asks for something that New does"
 	crashtest.Covered(t, "..", Cases(), map[string]string{
 		"queue.Joinable": option, "queue.FailWhenFull": option, "queue.DropOldest": option, "queue.MaxBytes": option,
+		"queue.OneWay":      option,
+		"queue.InspectPipe": reads, "queue.CheckPipe": reads, "queue.PipeInfo.String": reads,
+		"queue.ShortBufferError.Error": "text", "queue.ShortBufferError.Unwrap": "a constant",
 		"queue.Inspect": reads, "queue.Check": reads, "queue.QueueInfo.String": reads,
 		"queue.Queue.Cap":            "a constant",
 		"queue.AbandonedError.Error": "text", "queue.AbandonedError.Unwrap": "a constant",
