@@ -3,6 +3,7 @@ package queue
 import (
 	"reflect"
 	"structs"
+	"sync"
 	"unsafe"
 
 	"github.com/kindred-ipc/kindred/internal/codec"
@@ -73,7 +74,6 @@ var (
 )
 
 // listenerLayout is the hash that a listener carries.
-func listenerLayout() uint64 {
-	const spread = 0x9e3779b97f4a7c15
+var listenerLayout = sync.OnceValue(func() uint64 {
 	return codec.LayoutHash(reflect.TypeFor[listenerState]())*spread + codec.LayoutHash(reflect.TypeFor[link]())
-}
+})

@@ -8,10 +8,14 @@ import (
 )
 
 func TestTheDocumentHasTheLayout(t *testing.T) {
-	layouttest.Structs(t, "queue", reflect.TypeFor[queueState](), reflect.TypeFor[row](), reflect.TypeFor[parcel](), reflect.TypeFor[pipeState]())
+	layouttest.Structs(t, "queue", reflect.TypeFor[queueState](), reflect.TypeFor[row](), reflect.TypeFor[parcel](), reflect.TypeFor[pipeState](),
+		reflect.TypeFor[listenerState](), reflect.TypeFor[link]())
 	layouttest.Constants(t, "queue", map[string]uint64{
 		"joinable": joinable, "failing": failing, "dropping": dropping,
 		"inline": inline, "slotHead": slotHead, "boxHead": boxHead, "queueLayout(uint64)": layoutOf[uint64](),
 		"oneWay": oneWay, "shares": shares, "passing": passing, "pipeLayout(uint64, string)": pipeLayoutOf[uint64, string](),
+		"linkMaking": linkMaking >> phaseShift, "linkAsking": linkAsking >> phaseShift, "linkAnswering": linkAnswering >> phaseShift,
+		"linkLinked": linkLinked >> phaseShift, "linkClearing": linkClearing >> phaseShift,
+		"phaseShift": phaseShift, "maxLinks": maxLinks, "listenerLayout": listenerLayout(),
 	})
 }

@@ -3,6 +3,7 @@ package queue
 import (
 	"reflect"
 	"structs"
+	"sync"
 	"unsafe"
 
 	"github.com/kindred-ipc/kindred/internal/codec"
@@ -43,10 +44,16 @@ const (
 // The sizes that the docs state.
 var _ = [1]struct{}{}[pipeStateSize-17*segment.Line]
 
+// spread is the multiplier of layouts that are made of several.
+const spread = 0x9e3779b97f4a7c15
+
+// pipeStates is the part of the layout that all pipes share.
+var pipeStates = sync.OnceValue(func() uint64 {
+	return codec.LayoutHash(reflect.TypeFor[pipeState]())*spread + codec.LayoutHash(reflect.TypeFor[queueState]())
+})
+
 // pipeLayoutOf is the hash that a pipe carries from whose first end values of type A go, and from the other of type B.
 func pipeLayoutOf[A, B any]() uint64 {
-	const spread = 0x9e3779b97f4a7c15
-	h := codec.LayoutHash(reflect.TypeFor[pipeState]())*spread + codec.LayoutHash(reflect.TypeFor[queueState]())
-	h = h*spread + codec.LayoutHash(reflect.TypeFor[A]())
+	h := pipeStates()*spread + codec.LayoutHash(reflect.TypeFor[A]())
 	return h*spread + codec.LayoutHash(reflect.TypeFor[B]())
 }

@@ -16,7 +16,7 @@ import (
 // Cases are all of them.
 func Cases() []crashlab.Case {
 	return slices.Concat(makeCases(), casesOf("", crashlab.Words), casesOf(", of texts", inTexts), casesOf(", of texts, joinable", inTexts, queue.Joinable()),
-		joinCases(), pipeCases())
+		joinCases(), pipeCases(), connCases())
 }
 
 type content[T any] = crashlab.Content[T]

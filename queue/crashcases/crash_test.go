@@ -17,6 +17,9 @@ func TestEveryOperationHasACase(t *testing.T) {
 	const option = "asks for something that New does"
 	crashtest.Covered(t, "..", Cases(), map[string]string{
 		"queue.Joinable": option, "queue.FailWhenFull": option, "queue.DropOldest": option, "queue.MaxBytes": option,
+		"queue.Listener.Accept": "what it waits for is in Go's heap", "queue.Listener.Addr": "a constant",
+		"queue.Conn.LocalAddr": "a constant", "queue.Conn.RemoteAddr": "a constant",
+		"queue.Addr.Network": "text", "queue.Addr.String": "text",
 		"queue.OneWay":      option,
 		"queue.InspectPipe": reads, "queue.CheckPipe": reads, "queue.PipeInfo.String": reads,
 		"queue.ShortBufferError.Error": "text", "queue.ShortBufferError.Unwrap": "a constant",
