@@ -181,7 +181,7 @@ func pipeOf(o segment.Object, number, share uint32) (*pipe, error) {
 		here: side{s, &st.ends[number]}, there: side{s, &st.ends[1-number]},
 	}
 	for i := range lanesOf(flags) {
-		l, err := laneIn(o, p, laneAt(p, i))
+		l, err := laneIn(o, p, i)
 		if err != nil {
 			return nil, err
 		}
@@ -308,7 +308,7 @@ func (p *pipe) awaitRoom(ctx context.Context, size uint64) error {
 		if sleeping {
 			p.out.rescue(false)
 		}
-		room, err := p.out.spare(size)
+		room, err := p.out.queue.spare(size)
 		return room > 0 || err != nil
 	})
 }

@@ -2,6 +2,7 @@ package queue
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"sync/atomic"
@@ -10,11 +11,16 @@ import (
 	"github.com/kindred-ipc/kindred/internal/futex"
 	"github.com/kindred-ipc/kindred/internal/race"
 	"github.com/kindred-ipc/kindred/internal/segment"
+	"github.com/kindred-ipc/kindred/internal/word"
 )
 
 // lane is one of the ways of a pipe: a queue of messages that are bytes, each in its slot or in a box. Puts and gets are
 // those of a Queue (see docs/QUEUE.md), but that a message which lies in its slot is taken by a store to the head alone.
-type lane struct{ *queue }
+type lane struct {
+	*queue
+	spares   *[spareBoxes]word.Uint64
+	sparesAt uint64 // their offset in the segment
+}
 
 // lanePlan is the plan of each lane of a pipe.
 func lanePlan(capacity, bound uint64) plan {
@@ -32,14 +38,16 @@ func beginLane(o segment.Object, p plan, at uint64) {
 }
 
 // laneIn is a lane of a pipe that was found and has room for it.
-func laneIn(o segment.Object, p plan, at uint64) (lane, error) {
+func laneIn(o segment.Object, p plan, number uint64) (lane, error) {
+	at := laneAt(p, number)
 	s, off, q := o.Segment(), o.Offset()+at, laneStateIn(o, at)
 	got := plan{q.capacity, q.size, q.stride, q.bound, q.flags, q.rows}
 	if data := q.data; got != p || data != off+p.data() {
 		return lane{}, fmt.Errorf("lane at %#x of %d messages in %d slots of %d bytes at %#x: %w",
 			off, got.capacity, got.size, got.stride, data, ErrCorrupt)
 	}
-	return lane{&queue{
+	l := lane{spares: &pipeIn(o).spares[number], sparesAt: o.Offset() + sparesOffset + number*spareBoxes*8}
+	l.queue = &queue{
 		seg: s, first: off + p.data(), ref: o.Ref(), state: q, slots: laneSlotsIn(o, at),
 		mask: p.size - 1, stride: p.stride, lazy: min(max(p.size/64, 1), 1024) - 1,
 		capacity: p.capacity, bound: p.bound, boxed: true,
@@ -49,7 +57,8 @@ func laneIn(o segment.Object, p plan, at uint64) (lane, error) {
 		idle:  s.Point(off+idleOffset, segment.Shared),
 		race:  race.At(s.ID(), off),
 		fence: new(atomic.Uint32),
-	}}, nil
+	}
+	return l, nil
 }
 
 // packed is a message of these bytes on its way into the lane.
@@ -62,12 +71,76 @@ func (l lane) packed(b []byte) (p pack, err error) {
 	if n <= inline {
 		return p, nil
 	}
-	if p.box, err = l.seg.Alloc(boxHead+n, 0); err != nil {
+	if p.box, err = l.box(boxHead + n); err != nil {
 		return p, err
 	}
 	p.boxed = true
 	bulk.Copy(p.box.Bytes()[boxHead:], b)
 	return p, nil
+}
+
+// box is a block of at least that size, which is this process's.
+func (l lane) box(size uint64) (b segment.Block, err error) {
+	if size > l.seg.Lockless() {
+		if b, ok := l.spare(size); ok {
+			return b, nil
+		}
+	}
+	if b, err = l.seg.Alloc(size, 0); errors.Is(err, segment.ErrNoSpace) && l.discard() {
+		b, err = l.seg.Alloc(size, 0)
+	}
+	return b, err
+}
+
+// spare is a box that was kept, if there is one of about that size. Who takes it may die before its place is taken away, which is then that
+// of nothing.
+func (l lane) spare(size uint64) (segment.Block, bool) {
+	for i := range l.spares {
+		place := l.spares[i].Load()
+		if place == 0 {
+			continue
+		}
+		b, err := l.seg.BlockAt(place)
+		if err == nil && (b.Size() < size || b.Size() > 2*size) {
+			continue
+		}
+		taken := err == nil && b.Take() == nil
+		if taken || err != nil {
+			l.spares[i].CompareAndSwap(place, 0)
+		}
+		if taken {
+			return b, true
+		}
+	}
+	return segment.Block{}, false
+}
+
+// keep keeps a box that was emptied, or frees it.
+func (l lane) keep(b segment.Block) error {
+	if size := b.Size(); size > l.seg.Lockless() && size <= uint64(l.seg.Size())/sparePart {
+		for i := range l.spares {
+			if l.spares[i].Load() == 0 {
+				_, err := b.Link(l.sparesAt+8*uint64(i), 0)
+				return err
+			}
+		}
+	}
+	return b.Free()
+}
+
+// discard frees the boxes that were kept, and reports whether there was one.
+func (l lane) discard() (some bool) {
+	for i := range l.spares {
+		place := l.spares[i].Load()
+		if place == 0 {
+			continue
+		}
+		if b, err := l.seg.BlockAt(place); err == nil && b.Take() == nil {
+			some = b.Free() == nil || some
+		}
+		l.spares[i].CompareAndSwap(place, 0)
+	}
+	return some
 }
 
 // put puts a message if there is room, and somebody to get it. It reports whether it did.
@@ -79,7 +152,7 @@ func (l lane) put(ctx context.Context, p *pack, deserted func() bool) (done bool
 	room := l.bound == 0 && at < l.state.limit.Load()
 	if !room {
 		var n uint64
-		n, err = l.spare(p.size())
+		n, err = l.queue.spare(p.size())
 		room = n > 0
 		l.state.limit.Store(l.state.head.Load() + l.capacity)
 	}

@@ -44,7 +44,7 @@ func (p *Pipe[S, R]) RecvBytes(ctx context.Context) ([]byte, error) {
 	if err != nil {
 		return nil, p.wrap(receiving, err)
 	}
-	b, err := c[0].copied()
+	b, err := p.in.copied(&c[0])
 	return b, p.wrap(receiving, err)
 }
 
@@ -57,9 +57,9 @@ func (p *Pipe[S, R]) RecvInto(ctx context.Context, b []byte) (int, error) {
 	}
 	if c[0].size <= uint64(len(b)) && c[0].err == nil {
 		n := bulk.Copy(b, c[0].bytes())
-		return n, p.wrap(receiving, c[0].drop())
+		return n, p.wrap(receiving, p.in.drop(&c[0]))
 	}
-	m, err := c[0].copied()
+	m, err := p.in.copied(&c[0])
 	if err == nil {
 		err = &ShortBufferError{Message: m, Room: len(b)}
 	}
@@ -134,18 +134,18 @@ func (p *pipe) ended() error {
 	return io.EOF
 }
 
-// open decodes a message, and frees its box.
+// open decodes a message, and gives its box back.
 func (p *Pipe[S, R]) open(c *catch, v *R) error {
 	if c.err != nil {
 		return c.err
 	}
 	if b := c.bytes(); p.bareR && len(b) == len(bytesOf(v)) {
 		copy(bytesOf(v), b)
-		return c.drop()
+		return p.in.drop(c)
 	}
 	got, err := p.received.Value(c.bytes())
 	*v = got
-	if e := c.drop(); e != nil && err == nil {
+	if e := p.in.drop(c); e != nil && err == nil {
 		err = e
 	}
 	if err != nil && p.seg.Self() != 0 {
@@ -154,19 +154,19 @@ func (p *Pipe[S, R]) open(c *catch, v *R) error {
 	return err
 }
 
-// copied is the message, of which the box is freed.
-func (c *catch) copied() ([]byte, error) {
+// copied is the message, whose box is given back.
+func (l lane) copied(c *catch) ([]byte, error) {
 	if c.err != nil {
 		return nil, c.err
 	}
 	b := append([]byte{}, c.bytes()...)
-	return b, c.drop()
+	return b, l.drop(c)
 }
 
-// drop frees the box of a message that was taken.
-func (c *catch) drop() error {
+// drop gives back the box of a message that was taken.
+func (l lane) drop(c *catch) error {
 	if c.err != nil || !c.boxed {
 		return c.err
 	}
-	return c.box.Free()
+	return l.keep(c.box)
 }

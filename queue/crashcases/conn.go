@@ -12,6 +12,7 @@ import (
 
 	"github.com/kindred-ipc/kindred/internal/crashlab"
 	"github.com/kindred-ipc/kindred/queue"
+	"github.com/kindred-ipc/kindred/shm"
 )
 
 // call is a listener, of survivor 0, and who dials it, as each process sees it.
@@ -136,7 +137,7 @@ func stormy(a *crashlab.Actor) error {
 	if l != nil {
 		err = errors.Join(err, l.Close())
 	}
-	if errors.Is(err, syscall.ECONNREFUSED) || errors.Is(err, context.DeadlineExceeded) {
+	if errors.Is(err, syscall.ECONNREFUSED) || errors.Is(err, context.DeadlineExceeded) || errors.Is(err, shm.ErrNoSpace) {
 		err = nil
 	}
 	return err
