@@ -21,6 +21,30 @@
 //
 // In a queue that was made Joinable, who got a message says when it is done, and Join waits until all are.
 //
+// # Pipes
+//
+// A Pipe has two ends, each of which sends to the other, and receives from it:
+//
+//	here, there, err := queue.NewPipe[Question, Answer](seg, 16)
+//	end, err := there.End()                 // travels: in a child's arguments, in a queue
+//	err = there.Close()
+//
+//	there, err := queue.PipeFrom[Answer, Question](seg, end)        // in the other process
+//	q, err := there.Recv(ctx)
+//	err = there.Send(ctx, Answer{...})
+//
+// When all handles of an end are closed, or their processes dead, the other end receives what is there, and then io.EOF.
+//
+// # Connections
+//
+// Listen and Dial give a net.Listener and net.Conns, under a name in a segment, to whatever package works with these (net/http,
+// net/rpc): streams of bytes, with deadlines and ends that are closed singly.
+//
+//	l, err := queue.Listen(seg, "bank")             // in one process
+//	err = http.Serve(l, handler)
+//
+//	c, err := queue.Dial(ctx, seg, "bank")          // in any other
+//
 // # Guarantees
 //
 // A message is in the segment when Put returns, and one consumer gets it. What one goroutine puts is got in its order. Len,

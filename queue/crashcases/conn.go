@@ -20,6 +20,7 @@ type call struct {
 	l    *queue.Listener
 	conn *queue.Conn // the victim's
 	took net.Conn    // survivor 0's side of it
+	done bool        // this survivor has dialled
 }
 
 const here = "here"
@@ -35,9 +36,10 @@ func (c *call) setup(a *crashlab.Actor) (err error) {
 
 // recover dials, which one who is stopped may keep it from: he may have the lock of the heap.
 func (c *call) recover(a *crashlab.Actor) error {
-	if a.Paused {
+	if a.Paused || c.done {
 		return nil
 	}
+	c.done = true
 	return dialAndClose(a)
 }
 
