@@ -146,7 +146,7 @@ func stormy(a *crashlab.Actor) error {
 }
 
 // connRoom is for a listener, and some connections.
-const connRoom = 1 << 20
+const connRoom = 3 << 20
 
 func connCases() []crashlab.Case {
 	play := func(states map[string]string, victim func(c *call, a *crashlab.Actor) error) func() crashlab.Play {
