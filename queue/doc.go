@@ -45,6 +45,12 @@
 //
 //	c, err := queue.Dial(ctx, seg, "bank")          // in any other
 //
+// # Selecting
+//
+// Select waits for the first of many: queues, pipes, listeners, events (package sync), and the ends of processes:
+//
+//	i, err := queue.Select(ctx, q, pipe, event, queue.Closed(child.Done()))
+//
 // # Guarantees
 //
 // A message is in the segment when Put returns, and one consumer gets it. What one goroutine puts is got in its order. Len,

@@ -27,6 +27,7 @@ type Listener struct {
 	conns  chan *Conn
 	ended  chan struct{} // closed when the goroutine has ended
 	closed sync.Once
+	bells  segment.Bells // of those who select
 }
 
 var _ net.Listener = (*Listener)(nil)
@@ -123,6 +124,7 @@ func callsOf(o segment.Object) (*calls, error) {
 
 // serve answers those who dial.
 func (l *Listener) serve() {
+	defer l.bells.Ring()
 	defer close(l.ended)
 	c := l.calls
 	for {
@@ -132,6 +134,7 @@ func (l *Listener) serve() {
 				if conn := l.answer(k); conn != nil {
 					select {
 					case l.conns <- conn:
+						l.bells.Ring()
 					case <-l.life.Done():
 						_ = conn.Close()
 						return

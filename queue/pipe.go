@@ -44,6 +44,7 @@ type pipe struct {
 	out, in     lane // of no queue, if the pipe is one-way
 	life        context.Context
 	end         context.CancelFunc // ends life
+	bells       segment.Bells      // of those who select
 }
 
 // OneWay makes a pipe whose first end only sends, and whose other one only receives.
@@ -245,6 +246,7 @@ func (p *pipe) Close() error {
 		return p.wrap("close end of", ErrClosed)
 	}
 	p.end()
+	p.bells.Ring()
 	p.rouse()
 	return nil
 }

@@ -43,6 +43,7 @@ type Segment struct {
 	once      sync.Once
 
 	mu      word.Mutex
+	bells   Bells                     // of those who wait at many points
 	points  map[uint64]*Point         // by the offset of their Event
 	locals  map[uint64]local          // by the offset of their object
 	watches map[Owner]*liveness.Watch // deaths that are pushed to this process
