@@ -51,9 +51,16 @@ func queueOf(o segment.Object) (*queue, error) {
 	if err != nil {
 		return nil, err
 	}
-	s, off := o.Segment(), o.Offset()
+	q := queueIn(o, o.Offset(), stateIn(o), p)
+	q.table, q.slots = rowsIn(o, p.rows), slotsIn(o, p.rows)
+	return q, nil
+}
+
+// queueIn is the queue of that plan whose state lies at off, without rows and slots.
+func queueIn(o segment.Object, off uint64, state *queueState, p plan) *queue {
+	s := o.Segment()
 	return &queue{
-		seg: s, first: off + p.data(), ref: o.Ref(), state: stateIn(o), table: rowsIn(o, p.rows), slots: slotsIn(o, p.rows),
+		seg: s, first: off + p.data(), ref: o.Ref(), state: state,
 		mask: p.size - 1, stride: p.stride, lazy: min(max(p.size/64, 1), 1024) - 1,
 		capacity: p.capacity, bound: p.bound, flags: p.flags, bays: p.bays(), most: p.most,
 		puts: s.PlainLockAt(off + putsOffset), gets: s.PlainLockAt(off + getsOffset),
@@ -62,7 +69,7 @@ func queueOf(o segment.Object) (*queue, error) {
 		idle:  s.Point(off+idleOffset, segment.Shared),
 		race:  race.At(s.ID(), off),
 		fence: new(atomic.Uint32),
-	}, nil
+	}
 }
 
 // What the race detector is told of, in words from the queue's place on: that a message was put, or done.

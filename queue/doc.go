@@ -35,6 +35,36 @@
 // in the segment of the queue, and else of another one of the process. What an any holds arrives with its type, which must be registered if it is
 // one of the program's own (shm.Register). Through has messages go through a codec of one's own.
 //
+// # Pipes
+//
+// A Pipe has two ends, each of which sends to the other, and receives from it:
+//
+//	here, there, err := queue.NewPipe[Question, Answer](seg, 16)
+//	end, err := there.End()                 // travels: in a child's arguments, in a queue
+//	err = there.Close()
+//
+//	there, err := queue.PipeFrom[Answer, Question](seg, end)        // in the other process
+//	q, err := there.Recv(ctx)
+//	err = there.Send(ctx, Answer{...})
+//
+// When all handles of an end are closed, or their processes dead, the other end receives what is there, and then io.EOF.
+//
+// # Connections
+//
+// Listen and Dial give a net.Listener and net.Conns, under a name in a segment, to whatever package works with these (net/http,
+// net/rpc): streams of bytes, with deadlines and ends that are closed singly.
+//
+//	l, err := queue.Listen(seg, "bank")             // in one process
+//	err = http.Serve(l, handler)
+//
+//	c, err := queue.Dial(ctx, seg, "bank")          // in any other
+//
+// # Selecting
+//
+// Select waits for the first of many: queues, pipes, listeners, events (package sync), and the ends of processes:
+//
+//	i, err := queue.Select(ctx, q, pipe, event, queue.Closed(child.Done()))
+//
 // # Guarantees
 //
 // A message is in the segment when Put returns, and one consumer gets it. What one goroutine puts is got in its order. Len,

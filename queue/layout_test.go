@@ -11,12 +11,17 @@ import (
 )
 
 func TestTheDocumentHasTheLayout(t *testing.T) {
-	layouttest.Structs(t, "queue", reflect.TypeFor[queueState](), reflect.TypeFor[row](), reflect.TypeFor[parcel](), reflect.TypeFor[bay]())
+	layouttest.Structs(t, "queue", reflect.TypeFor[queueState](), reflect.TypeFor[row](), reflect.TypeFor[parcel](), reflect.TypeFor[bay](), reflect.TypeFor[pipeState](),
+		reflect.TypeFor[listenerState](), reflect.TypeFor[link]())
 	c, err := codec.For[uint64]()
 	require.NoError(t, err)
 	layouttest.Constants(t, "queue", map[string]uint64{
 		"joinable": joinable, "failing": failing, "dropping": dropping, "leased": leased,
 		"dropped": dropped, "free": free, "leasedOut": leasedOut, "returned": returned, "buried": buried,
 		"inline": inline, "slotHead": slotHead, "boxHead": boxHead, "queueLayout(uint64)": layoutOf(c),
+		"oneWay": oneWay, "shares": shares, "passing": passing, "pipeLayout(uint64, string)": pipeLayoutOf[uint64, string](),
+		"linkMaking": linkMaking >> phaseShift, "linkAsking": linkAsking >> phaseShift, "linkAnswering": linkAnswering >> phaseShift,
+		"linkLinked": linkLinked >> phaseShift, "linkClearing": linkClearing >> phaseShift,
+		"phaseShift": phaseShift, "maxLinks": maxLinks, "listenerLayout": listenerLayout(),
 	})
 }

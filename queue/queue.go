@@ -131,6 +131,11 @@ type plan struct {
 	flags, rows, most             uint32
 }
 
+// plan is what stands in a queue.
+func (q *queueState) plan() plan {
+	return plan{q.capacity, q.size, q.stride, q.bound, q.heir, q.flags, q.rows, q.most}
+}
+
 func (p plan) data() uint64 { return stateSize + uint64(p.rows)*rowSize }
 func (p plan) body() uint64 { return p.data() + p.size*p.stride + p.bays()*(baySize+p.stride) }
 
@@ -178,7 +183,7 @@ func planIn(o segment.Object) (plan, error) {
 		return plan{}, err
 	}
 	q := stateIn(o)
-	p := plan{q.capacity, q.size, q.stride, q.bound, q.heir, q.flags, q.rows, q.most}
+	p := q.plan()
 	room, data := o.Size(), q.data
 	rows := uint32(0)
 	if p.flags&(joinable|leased) == joinable {

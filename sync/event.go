@@ -136,6 +136,11 @@ func (e *Event) waitSlow(ctx context.Context) error {
 	return e.wrap("wait for", err)
 }
 
+// Waits is for queue.Select, which returns when the event is set.
+func (e *Event) Waits() segment.Waits {
+	return segment.Waits{Points: []*segment.Point{e.point}, Ready: func() bool { return e.IsSet() || e.seg.Self() == 0 }}
+}
+
 // EventInfo is what an Event looks like to an observer of its segment.
 type EventInfo struct {
 	Set    bool   `json:"set"`

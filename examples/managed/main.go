@@ -1,6 +1,6 @@
 // Managed serves an object of this process to worker processes, which call its methods: what Python calls a custom
-// manager. The object is any Go value; net/rpc calls it, over a Unix socket. (What need not have methods is better off
-// in shared memory: package state has values that cost no round trip.)
+// manager. The object is any Go value; net/rpc calls it, over connections through memory that the processes share. (What need
+// not have methods is better off in that memory itself: package state has values that cost no round trip.)
 //
 //	go run ./examples/managed
 package main
@@ -13,11 +13,12 @@ import (
 	"net"
 	"net/rpc"
 	"os"
-	"path/filepath"
 	"slices"
 	"sync"
 
 	"github.com/kindred-ipc/kindred/proc"
+	"github.com/kindred-ipc/kindred/queue"
+	"github.com/kindred-ipc/kindred/shm"
 )
 
 // Bank is the object. Several processes call it at a time, each on a goroutine of its own, so it has a lock.
@@ -31,6 +32,9 @@ type Transfer struct {
 	From, To string
 	Amount   int
 }
+
+// address is where the bank listens, in the segment.
+const address = "bank"
 
 var errFunds = errors.New("insufficient funds")
 
@@ -48,15 +52,16 @@ func (b *Bank) Move(t Transfer, left *int) error {
 }
 
 // teller moves money, one by one, until there is none. It runs in a process of its own.
-var teller = proc.Func("teller", func(_ context.Context, in struct{ Socket, Name string }) error {
-	bank, err := rpc.Dial("unix", in.Socket)
+var teller = proc.Func("teller", func(ctx context.Context, name string) error {
+	conn, err := queue.Dial(ctx, proc.Segments(ctx)[0], address)
 	if err != nil {
 		return err
 	}
+	bank := rpc.NewClient(conn)
 	defer bank.Close()
 	for {
 		var left int
-		err := bank.Call("Bank.Move", Transfer{From: "vault", To: in.Name, Amount: 1}, &left)
+		err := bank.Call("Bank.Move", Transfer{From: "vault", To: name, Amount: 1}, &left)
 		if err != nil && err.Error() == errFunds.Error() { // errors travel as their text
 			return nil
 		}
@@ -89,28 +94,27 @@ func serve(l net.Listener, object any) error {
 
 // share has n processes share out what is in the vault, and returns who has what.
 func share(ctx context.Context, vault, n int) (map[string]int, error) {
-	dir, err := os.MkdirTemp("", "managed") // of mode 0700: nobody else gets in
+	seg, err := shm.Anonymous(16 << 20) // nobody gets in but the tellers
 	if err != nil {
 		return nil, err
 	}
-	defer os.RemoveAll(dir)
-	socket := filepath.Join(dir, "bank")
-	l, err := net.Listen("unix", socket)
+	defer seg.Close()
+	l, err := queue.Listen(seg, address)
 	if err != nil {
 		return nil, err
 	}
 	bank := &Bank{balances: map[string]int{"vault": vault}}
 	served := make(chan error, 1)
 	go func() { served <- serve(l, bank) }()
-	err = work(ctx, socket, n)
+	err = work(ctx, seg, n)
 	return bank.balances, errors.Join(err, l.Close(), <-served)
 }
 
 // work starts n tellers, and waits for them.
-func work(ctx context.Context, socket string, n int) error {
+func work(ctx context.Context, seg *shm.Segment, n int) error {
 	var tellers []*proc.Process
 	for i := range n {
-		t, err := teller.Start(ctx, struct{ Socket, Name string }{socket, fmt.Sprintf("teller %d", i)}, proc.Stderr(os.Stderr))
+		t, err := teller.Start(ctx, fmt.Sprintf("teller %d", i), proc.Share(seg), proc.Stderr(os.Stderr))
 		if err != nil {
 			return err
 		}

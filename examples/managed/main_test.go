@@ -2,13 +2,13 @@ package main
 
 import (
 	"context"
-	"net"
-	"path/filepath"
 	"runtime"
 	"testing"
 	"time"
 
 	"github.com/kindred-ipc/kindred/proc"
+	"github.com/kindred-ipc/kindred/queue"
+	"github.com/kindred-ipc/kindred/shm"
 )
 
 func TestMain(m *testing.M) { proc.TestMain(m) }
@@ -29,8 +29,12 @@ func TestMoneyIsMovedAndNoneIsLost(t *testing.T) {
 func TestATellerWhoDiesTakesNobodyWithIt(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
-	socket := filepath.Join(t.TempDir(), "bank")
-	l, err := net.Listen("unix", socket)
+	seg, err := shm.Anonymous(16 << 20)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer seg.Close()
+	l, err := queue.Listen(seg, address)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -39,7 +43,7 @@ func TestATellerWhoDiesTakesNobodyWithIt(t *testing.T) {
 	served := make(chan error, 1)
 	go func() { served <- serve(l, bank) }()
 
-	victim, err := teller.Start(ctx, struct{ Socket, Name string }{socket, "victim"})
+	victim, err := teller.Start(ctx, "victim", proc.Share(seg))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -60,7 +64,7 @@ func TestATellerWhoDiesTakesNobodyWithIt(t *testing.T) {
 	bank.balances["safe"] = bank.balances["vault"] - 100
 	bank.balances["vault"] = 100
 	bank.mu.Unlock()
-	if err := work(ctx, socket, 2); err != nil {
+	if err := work(ctx, seg, 2); err != nil {
 		t.Fatal(err)
 	}
 	l.Close()

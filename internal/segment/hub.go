@@ -121,31 +121,7 @@ func (s *Segment) fold(w *waiter, wait Wait, seq uint32, limit time.Duration) fu
 	if w.bell.c == nil {
 		w.bell.c = make(chan struct{}, 1)
 	}
-	now := word.Now()
-	f := folded{w: w, event: w.event, seq: seq}
-	if limit < net {
-		f.until = now.Add(limit)
-		if h.soonest.IsZero() || f.until.Before(h.soonest) {
-			h.soonest = f.until
-		}
-	}
-	b := &h.buckets[w.bucket]
-	w.at = len(*b)
-	*b = append(*b, f)
-	h.n++
-	h.joined |= w.event.Joined()
-	if limit < wideNet { // it has not slept through many yet
-		h.fresh = manyNets
-	}
-	early := h.done != nil && h.next.Sub(now) > limit+net/4
-	if early {
-		h.next = now
-	}
-	if h.done == nil {
-		h.done = make(chan struct{})
-		h.next = now
-		s.start(s.serve)
-	}
+	early := s.enlist(w, seq, limit)
 	h.mu.Unlock()
 	if early {
 		h.sleeper.Poke(s.doorbell().Word())
@@ -163,6 +139,37 @@ func (s *Segment) fold(w *waiter, wait Wait, seq uint32, limit time.Duration) fu
 			return served
 		}
 	}
+}
+
+// enlist puts a waiter on the hub's list, for at most limit, and reports whether the hub sleeps for longer. The hub's lock is held.
+func (s *Segment) enlist(w *waiter, seq uint32, limit time.Duration) (early bool) {
+	h := &s.hub
+	now := word.Now()
+	f := folded{w: w, event: w.event, seq: seq}
+	if limit < net {
+		f.until = now.Add(limit)
+		if h.soonest.IsZero() || f.until.Before(h.soonest) {
+			h.soonest = f.until
+		}
+	}
+	b := &h.buckets[w.bucket]
+	w.at = len(*b)
+	*b = append(*b, f)
+	h.n++
+	h.joined |= w.event.Joined()
+	if limit < wideNet { // it has not slept through many yet
+		h.fresh = manyNets
+	}
+	early = h.done != nil && h.next.Sub(now) > limit+net/4
+	if early {
+		h.next = now
+	}
+	if h.done == nil {
+		h.done = make(chan struct{})
+		h.next = now
+		s.start(s.serve)
+	}
+	return early
 }
 
 // look is one for the net, by a waiter that stays on the list until it has what it waits for.

@@ -27,8 +27,8 @@ func TestTheDocumentHasTheLayout(t *testing.T) {
 		"KindEvent": uint64(KindEvent), "KindOnce": uint64(KindOnce), "KindRMutex": uint64(KindRMutex), "KindCond": uint64(KindCond), "KindRWMutex": uint64(KindRWMutex),
 		"KindWaitGroup": uint64(KindWaitGroup), "KindBarrier": uint64(KindBarrier), "KindRows": uint64(KindRows),
 		"KindValue": uint64(KindValue), "KindArray": uint64(KindArray), "KindMap": uint64(KindMap), "KindList": uint64(KindList),
-		"KindBroadcast": uint64(KindBroadcast), "KindMPMC": uint64(KindMPMC), "KindQueue": uint64(KindQueue),
+		"KindBroadcast": uint64(KindBroadcast), "KindMPMC": uint64(KindMPMC), "KindQueue": uint64(KindQueue), "KindPipe": uint64(KindPipe), "KindListener": uint64(KindListener),
 		"KindNamespace": uint64(KindNamespace),
 	})
-	require.Len(t, kindNames, int(KindNamespace)+1, "a kind is missing in the document, or in its test")
+	require.Len(t, kindNames, int(KindListener)+1, "a kind is missing in the document, or in its test")
 }

@@ -38,18 +38,18 @@ const (
 
 // Kinds of package queue.
 const (
-	KindQueue Kind = 22
+	KindQueue    Kind = 22
+	KindPipe     Kind = 24
+	KindListener Kind = 25
 )
 
-// More kinds of package state.
-const (
-	KindNamespace Kind = 23
-)
+// KindNamespace is one more of package state.
+const KindNamespace Kind = 23
 
 var kindNames = [...]string{"", "", "raw", "mutex", "semaphore", "spsc ring", "bytes ring",
 	"event", "once", "recursive mutex", "condition", "read-write mutex", "wait group", "barrier", "rows",
 	KindMPMC: "mpmc ring", KindBroadcast: "broadcast ring", KindValue: "value", KindArray: "array", KindMap: "map", KindList: "list",
-	KindQueue: "queue", KindNamespace: "namespace"}
+	KindQueue: "queue", KindNamespace: "namespace", KindPipe: "pipe", KindListener: "listener"}
 
 // String names the kind in words.
 func (k Kind) String() string {

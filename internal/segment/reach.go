@@ -23,8 +23,8 @@ var attaches struct {
 	of map[uint64][]weak.Pointer[Segment] // by the segment's id
 }
 
-// enlist has Reach find s.
-func (s *Segment) enlist() *Segment {
+// record has Reach find s.
+func (s *Segment) record() *Segment {
 	attaches.Lock()
 	defer attaches.Unlock()
 	if attaches.of == nil {
@@ -34,8 +34,8 @@ func (s *Segment) enlist() *Segment {
 	return s
 }
 
-// delist ends that.
-func (s *Segment) delist() {
+// erase ends that.
+func (s *Segment) erase() {
 	attaches.Lock()
 	defer attaches.Unlock()
 	if rest := others(s.id, s); len(rest) > 0 {

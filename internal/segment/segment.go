@@ -43,6 +43,7 @@ type Segment struct {
 	once      sync.Once
 
 	mu      word.Mutex
+	bells   Bells                     // of those who wait at many points
 	points  map[uint64]*Point         // by the offset of their Event
 	locals  map[uint64]local          // by the offset of their object
 	watches map[Owner]*liveness.Watch // deaths that are pushed to this process
@@ -94,7 +95,7 @@ func attach(f *os.File, m *mapping, p plan, name string, c *Config) (*Segment, e
 		_ = closeLocks(locks, f, s.id)
 		return nil, err
 	}
-	return s.enlist(), nil
+	return s.record(), nil
 }
 
 // enter takes a slot. That all are taken may mean that somebody removes the segment, who holds all of
@@ -281,7 +282,7 @@ func (s *Segment) Close() error {
 }
 
 func (s *Segment) close() error {
-	s.delist()
+	s.erase()
 	self := s.Self()
 	if race.Enabled {
 		s.deaths().Release(0)

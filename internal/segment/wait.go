@@ -532,6 +532,7 @@ func (p *Point) poke(w *waiter) {
 // pokeAll makes every sleeping goroutine of this process look again. One that has not begun to lead when
 // this is called looks before it sleeps.
 func (s *Segment) pokeAll() {
+	s.bells.Ring()
 	s.mu.Lock()
 	points := slices.Collect(maps.Values(s.points))
 	if word.Modelled {

@@ -26,7 +26,7 @@ func TestEveryOperationHasACase(t *testing.T) {
 		"sync.RWMutexInfo.String": reads, "sync.RWMutex.Ref": reads, "sync.RWMutex.Owner": reads, "sync.RWMutex.Readers": reads,
 		"sync.OpenOrNewRMutex": alike, "sync.OpenOrNewRWMutex": alike, "sync.OpenOrNewSemaphore": alike, "sync.OpenOrNewCond": alike,
 		"sync.OpenOrNewEvent": alike, "sync.OpenOrNewOnce": alike, "sync.OpenOrNewWaitGroup": alike, "sync.OpenOrNewBarrier": alike,
-		"sync.Event.IsSet": reads, "sync.Event.Ref": reads, "sync.Once.Done": reads, "sync.Once.Ref": reads,
+		"sync.Event.IsSet": reads, "sync.Event.Ref": reads, "sync.Event.Waits": reads, "sync.Once.Done": reads, "sync.Once.Ref": reads,
 		"sync.RMutex.Owner": reads, "sync.RMutex.Ref": reads, "sync.Hold.Depth": reads,
 		"sync.Mutex.Owner": reads, "sync.Mutex.Ref": reads, "sync.Semaphore.Ref": reads, "sync.Semaphore.Value": reads,
 	})

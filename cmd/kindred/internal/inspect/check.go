@@ -51,6 +51,8 @@ func checkObject(o segment.Object) error {
 		return ring.Check(o)
 	case segment.KindQueue:
 		return queue.Check(o)
+	case segment.KindPipe:
+		return queue.CheckPipe(o)
 	case segment.KindValue, segment.KindArray, segment.KindList, segment.KindMap, segment.KindNamespace:
 		return state.Check(o)
 	}

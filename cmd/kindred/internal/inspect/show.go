@@ -100,6 +100,8 @@ func stateOf(o segment.Object) (fmt.Stringer, error) {
 		return ring.Inspect(o)
 	case segment.KindQueue:
 		return queue.Inspect(o)
+	case segment.KindPipe:
+		return queue.InspectPipe(o)
 	case segment.KindValue, segment.KindArray, segment.KindList, segment.KindMap, segment.KindNamespace:
 		return state.Inspect(o)
 	case segment.KindBroadcast:

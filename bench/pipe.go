@@ -1,0 +1,210 @@
+package main
+
+import (
+	"context"
+	"encoding/binary"
+	"fmt"
+	"time"
+
+	"github.com/kindred-ipc/kindred/proc"
+	"github.com/kindred-ipc/kindred/queue"
+)
+
+// message is what goes through a pipe in a round trip.
+type message [8]uint64
+
+// large is how many bytes a large message has.
+const large = 1 << 20
+
+// pipeRows measure pipes.
+func pipeRows() []Row {
+	spinning := Row{
+		Name: "pipe/pingpong", About: "round trip of 64 bytes through a queue.Pipe, both sides spinning",
+		N: 500_000, Warm: 100_000, Capacity: 16, Goal: 2,
+		Place: TwoCPUs, Payload: "64 bytes, a word checked at both ends", Concurrency: "1 caller, 1 echo",
+		Ours:      measurePipe(queue.Spin),
+		Reference: Reference{Name: "C, two cache lines, polled", Source: "pingpong.c"},
+	}
+	parked := spinning
+	parked.Name, parked.About = "pipe/pingpong/parked/one-cpu", "the same, each side asleep until the other's Send"
+	parked.N, parked.Warm, parked.Goal, parked.Place = 50_000, 2_000, 1.4, SameCPU
+	parked.Ours, parked.Reference = measurePipe(queue.Park), Reference{Name: "C, raw futex, no spin", Source: "futex.c"}
+	apart := parked
+	apart.Name, apart.N, apart.Place = "pipe/pingpong/parked/two-cpus", 20_000, OwnCPUs
+	const atMost = 1 / 0.8 // of the time: 0.8 of the bandwidth
+	whole := Row{
+		Name: "pipe/1MiB", About: "messages of 1 MiB through a queue.Pipe, by SendBytes and RecvInto: one copy in and one out",
+		N: 4_000, Warm: 1_000, Capacity: 4 << 20, CapacityOf: "bytes", Goal: atMost,
+		Place: TwoCPUs, Payload: "1 MiB, one word of each line added up", Concurrency: "1 sender, 1 receiver",
+		Ours:      measureLarge,
+		Reference: Reference{Name: "C, memcpy into shared memory and out", Source: "memcpy.c", Kind: fmt.Sprint(large, "+out")},
+	}
+	return []Row{spinning, parked, apart, whole}
+}
+
+// pipeJob is what the peer is told.
+type pipeJob struct {
+	Job
+	End    queue.End
+	Policy queue.Policy
+}
+
+// passOn is the peer's end of a pipe, which is left to it.
+func passOn[S, R any](p *queue.Pipe[S, R]) (queue.End, error) {
+	e, err := p.End()
+	if err == nil {
+		err = p.Close()
+	}
+	return e, err
+}
+
+func measurePipe(policy queue.Policy) Side {
+	return func(ctx context.Context, j Job) (float64, error) {
+		p, err := newPair(j, 1<<18)
+		if err != nil {
+			return 0, err
+		}
+		mine, theirs, err := queue.NewPipe[message, message](p.seg, int(j.Capacity))
+		if err != nil {
+			return 0, err
+		}
+		mine.SetPolicy(policy)
+		end, err := passOn(theirs)
+		if err != nil {
+			return 0, err
+		}
+		if err := begin(ctx, p, pipeEcho, pipeJob{j, end, policy}); err != nil {
+			return 0, err
+		}
+		ctx = context.WithoutCancel(ctx)
+		v, err := pinned(j.A, func() (float64, error) {
+			return eachTrip(j, func(v uint64) error {
+				if err := mine.Send(ctx, message{v}); err != nil {
+					return err
+				}
+				m, err := mine.Recv(ctx)
+				expect(m[0], v, "caller")
+				return err
+			})
+		})
+		return v, p.finish(ctx, err)
+	}
+}
+
+// eachTrip measures a round trip, for each word of a job.
+func eachTrip(j Job, trip func(v uint64) error) (float64, error) {
+	begin := time.Now()
+	for i := range j.Warm + j.N {
+		if i == j.Warm {
+			begin = time.Now()
+		}
+		if err := trip(j.Salt + i); err != nil {
+			return 0, err
+		}
+	}
+	return j.per(time.Since(begin)), nil
+}
+
+var pipeEcho = proc.Func("bench/pipe/echo", func(ctx context.Context, j pipeJob) error {
+	seg, err := attached(ctx)
+	if err != nil {
+		return err
+	}
+	p, err := queue.PipeFrom[message, message](seg, j.End)
+	if err != nil {
+		return err
+	}
+	p.SetPolicy(j.Policy)
+	ctx = context.WithoutCancel(ctx)
+	_, err = pinned(j.B, func() (struct{}, error) {
+		for i := range j.Warm + j.N {
+			m, err := p.Recv(ctx)
+			if err != nil {
+				return struct{}{}, err
+			}
+			expect(m[0], j.PeerSalt+i, "echo")
+			if err := p.Send(ctx, m); err != nil {
+				return struct{}{}, err
+			}
+		}
+		return struct{}{}, nil
+	})
+	return err
+})
+
+func measureLarge(ctx context.Context, j Job) (float64, error) {
+	p, err := newPair(j, 128<<20)
+	if err != nil {
+		return 0, err
+	}
+	mine, theirs, err := queue.NewPipe[[]byte, uint64](p.seg, int(j.Capacity/large))
+	if err != nil {
+		return 0, err
+	}
+	mine.SetPolicy(queue.Spin)
+	end, err := passOn(theirs)
+	if err != nil {
+		return 0, err
+	}
+	if err := begin(ctx, p, largeReceiver, pipeJob{j, end, queue.Spin}); err != nil {
+		return 0, err
+	}
+	source := make([]byte, large)
+	for k := uint64(1); k < large/64; k++ {
+		binary.LittleEndian.PutUint64(source[64*k:], k)
+	}
+	v, err := pinned(j.A, func() (float64, error) {
+		begin := time.Now()
+		for i := range j.Warm + j.N {
+			binary.LittleEndian.PutUint64(source, j.Salt+i)
+			if err := mine.SendBytes(ctx, source); err != nil {
+				return 0, err
+			}
+			if i+1 == j.Warm || i+1 == j.Warm+j.N { // all that was sent is received
+				last, err := mine.Recv(ctx)
+				if err != nil {
+					return 0, err
+				}
+				expect(last, j.Salt+i, "sender")
+				if i+1 == j.Warm {
+					begin = time.Now()
+				}
+			}
+		}
+		return j.per(time.Since(begin)), nil
+	})
+	return v, p.finish(ctx, err)
+}
+
+var largeReceiver = proc.Func("bench/pipe/large", func(ctx context.Context, j pipeJob) error {
+	seg, err := attached(ctx)
+	if err != nil {
+		return err
+	}
+	p, err := queue.PipeFrom[uint64, []byte](seg, j.End)
+	if err != nil {
+		return err
+	}
+	p.SetPolicy(j.Policy)
+	const lines = uint64(large / 64)
+	buffer := make([]byte, large)
+	_, err = pinned(j.B, func() (struct{}, error) {
+		for i := range j.Warm + j.N {
+			if _, err := p.RecvInto(ctx, buffer); err != nil {
+				return struct{}{}, err
+			}
+			sum := uint64(0)
+			for k := range lines {
+				sum += binary.LittleEndian.Uint64(buffer[64*k:])
+			}
+			expect(sum, j.PeerSalt+i+lines*(lines-1)/2, "receiver")
+			if i+1 == j.Warm || i+1 == j.Warm+j.N {
+				if err := p.Send(ctx, j.PeerSalt+i); err != nil {
+					return struct{}{}, err
+				}
+			}
+		}
+		return struct{}{}, nil
+	})
+	return err
+})

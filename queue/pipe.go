@@ -1,0 +1,321 @@
+package queue
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"math"
+
+	"github.com/kindred-ipc/kindred/internal/codec"
+	"github.com/kindred-ipc/kindred/internal/futex"
+	"github.com/kindred-ipc/kindred/internal/segment"
+	"github.com/kindred-ipc/kindred/shm"
+)
+
+// Pipe is one end of a pipe: it sends messages of type S to the other end, and receives from there what is of type R. A
+// message is sent and received as a whole, and in its order; up to 96 bytes of it lie in the pipe, more in a block of the heap,
+// which belongs to the pipe, and then to who takes it. So a message may be as long as there is room for in the segment.
+//
+// An end may be had by several processes, each of which has a handle of its own (see End), and by any number of goroutines of
+// each; a message goes to one of them. When all handles of an end are closed, or their processes dead, the other end receives
+// what is there, and then io.EOF; to send to it fails with io.ErrClosedPipe.
+//
+// Who is killed in the middle of a Send has sent the message, or not, and in the middle of a Recv taken it, or not. One who is
+// stopped in the middle of either keeps others from the same at the same end, and nobody else.
+type Pipe[S, R any] struct {
+	_ noCopy
+	*pipe
+	sent     *codec.Codec[S]
+	received *codec.Codec[R]
+	bareS    bool // an S is its bytes
+	bareR    bool // likewise, and any bytes are an R
+}
+
+// pipe is an end of a pipe whatever its messages are.
+type pipe struct {
+	seg         *segment.Segment
+	object      segment.Object
+	state       *pipeState
+	number      uint32 // of this end
+	share       uint32
+	self        uint64 // what stands in the share
+	here, there side
+	out, in     lane // of no queue, if the pipe is one-way
+	life        context.Context
+	end         context.CancelFunc // ends life
+	bells       segment.Bells      // of those who select
+}
+
+// OneWay makes a pipe whose first end only sends, and whose other one only receives.
+func OneWay() shm.ObjectOption { return func(s *segment.Spec) { s.Variant |= oneWay } }
+
+// NewPipe makes a pipe in seg that holds capacity messages each way, at least 1, and returns its two ends. The
+// options are OneWay and MaxBytes, which bounds each way. It fails with ErrCapacity, with ErrOption (a pipe has no name:
+// pass an End on), with an error that names the field if a type cannot be encoded, and with shm.ErrNoSpace.
+//
+// The pipe belongs to this process, and goes when it dies, until an End of it is passed on.
+func NewPipe[A, B any](seg *shm.Segment, capacity int, opts ...shm.ObjectOption) (*Pipe[A, B], *Pipe[B, A], error) {
+	a, b, err := newPipe[A, B](seg, capacity, opts)
+	if err != nil {
+		return nil, nil, fmt.Errorf("queue: make pipe in segment %s: %w", seg.Engine(), err)
+	}
+	return a, b, nil
+}
+
+func newPipe[A, B any](seg *shm.Segment, capacity int, opts []shm.ObjectOption) (*Pipe[A, B], *Pipe[B, A], error) {
+	one, err := codec.For[A]()
+	if err != nil {
+		return nil, nil, err
+	}
+	other, err := codec.For[B]()
+	if err != nil {
+		return nil, nil, err
+	}
+	s := seg.Engine()
+	spec := segment.Spec{Kind: segment.KindPipe, Layout: pipeLayoutOf[A, B](), Align: segment.Line}
+	for _, opt := range opts {
+		opt(&spec)
+	}
+	if spec.Variant&^oneWay != 0 || spec.Name != "" {
+		return nil, nil, ErrOption
+	}
+	if capacity < 1 || uint64(capacity) > min(uint64(s.Size())/parcelSize, math.MaxUint32) || int(spec.Bound) < 0 {
+		return nil, nil, fmt.Errorf("%d messages, at most %d bytes, in a segment of %d: %w", capacity, int(spec.Bound), s.Size(), ErrCapacity)
+	}
+	p := lanePlan(uint64(capacity), spec.Bound)
+	lanes := lanesOf(spec.Variant)
+	spec.Size = laneAt(p, lanes)
+	spec.Init = func(o segment.Object) {
+		st := pipeIn(o)
+		st.capacity, st.bound, st.flags = p.capacity, p.bound, spec.Variant
+		for i := range lanes {
+			beginLane(o, p, laneAt(p, i))
+		}
+		for i := range st.ends {
+			st.ends[i][0].Store(uint64(s.Self()))
+		}
+	}
+	o, err := s.New(spec)
+	if err != nil {
+		return nil, nil, err
+	}
+	a, err := pipeOf(o, 0, 0)
+	if err != nil {
+		return nil, nil, err
+	}
+	b, err := pipeOf(o, 1, 0)
+	if err != nil {
+		return nil, nil, err
+	}
+	return endOf(a, one, other), endOf(b, other, one), nil
+}
+
+// PipeFrom is a handle of the end that e names, which is the caller's from now on. Only one PipeFrom of an End succeeds. It
+// fails with shm.ErrStale if e was used, or is not of seg, with shm.ErrKind, and with shm.ErrLayout if the messages are of other types.
+func PipeFrom[S, R any](seg *shm.Segment, e End) (*Pipe[S, R], error) {
+	p, err := pipeFrom[S, R](seg, e)
+	if err != nil {
+		return nil, fmt.Errorf("queue: resolve end of pipe in segment %s: %w", seg.Engine(), err)
+	}
+	return p, nil
+}
+
+func pipeFrom[S, R any](seg *shm.Segment, e End) (*Pipe[S, R], error) {
+	sent, err := codec.For[S]()
+	if err != nil {
+		return nil, err
+	}
+	received, err := codec.For[R]()
+	if err != nil {
+		return nil, err
+	}
+	layout := pipeLayoutOf[S, R]()
+	if e.Side != 0 {
+		layout = pipeLayoutOf[R, S]()
+	}
+	o, err := seg.Engine().Resolve(e.Pipe, segment.KindPipe, layout)
+	if err != nil {
+		return nil, err
+	}
+	if err := seg.Engine().Writable(); err != nil {
+		return nil, err
+	}
+	if e.Side > 1 || e.Share >= shares || e.Serial&passing != 0 {
+		return nil, fmt.Errorf("share %d of end %d: %w", e.Share, e.Side, shm.ErrStale)
+	}
+	p, err := pipeOf(o, e.Side, e.Share)
+	if err != nil {
+		return nil, err
+	}
+	if !p.here.shares[e.Share].CompareAndSwap(passing|e.Serial, p.self) {
+		return nil, fmt.Errorf("end %d of pipe: it was taken: %w", e.Side, shm.ErrStale)
+	}
+	p.rouse() // who waits listens for the death of those that it knows
+	return endOf(p, sent, received), nil
+}
+
+// lanesOf is how many lanes a pipe of these flags has.
+func lanesOf(flags uint32) uint64 { return 2 - uint64(flags&oneWay) }
+
+func endOf[S, R any](p *pipe, sent *codec.Codec[S], received *codec.Codec[R]) *Pipe[S, R] {
+	return &Pipe[S, R]{pipe: p, sent: sent, received: received, bareS: sent.Bare(), bareR: received.Bare()}
+}
+
+// pipeOf is a handle of an end of the pipe that lies in an object, once that was checked.
+func pipeOf(o segment.Object, number, share uint32) (*pipe, error) {
+	if err := o.Holds(pipeStateSize); err != nil {
+		return nil, err
+	}
+	s, st := o.Segment(), pipeIn(o)
+	capacity, bound, flags := st.capacity, st.bound, st.flags
+	room := o.Size() - pipeStateSize
+	if capacity < 1 || capacity > min(room/parcelSize, math.MaxUint32) || flags&^oneWay != 0 || o.Offset()%segment.Line != 0 {
+		return nil, fmt.Errorf("a pipe of %d messages, flags %#x, in %d bytes at %#x: %w", capacity, flags, o.Size(), o.Offset(), ErrCorrupt)
+	}
+	p := lanePlan(capacity, bound)
+	if size := lanesOf(flags) * p.body(); size > room || room-size >= segment.Line {
+		return nil, fmt.Errorf("a pipe of %d messages, flags %#x, in %d bytes: %w", capacity, flags, o.Size(), ErrCorrupt)
+	}
+	e := &pipe{
+		seg: s, object: o, state: st, number: number, share: share, self: uint64(s.Self()),
+		here: side{s, &st.ends[number]}, there: side{s, &st.ends[1-number]},
+	}
+	for i := range lanesOf(flags) {
+		l, err := laneIn(o, p, i)
+		if err != nil {
+			return nil, err
+		}
+		if uint32(i) == number {
+			e.out = l
+		} else {
+			e.in = l
+		}
+	}
+	e.life, e.end = context.WithCancel(context.Background())
+	return e, nil
+}
+
+func (p *pipe) wrap(op string, err error) error {
+	if err == nil || err == io.EOF {
+		return err
+	}
+	if p.seg.IsClosed() || p.life.Err() != nil && errors.Is(err, context.Canceled) {
+		err = ErrClosed
+	}
+	return fmt.Errorf("queue: %s pipe in segment %s: %w", op, p.seg, err)
+}
+
+// usable is nil if l is a lane of the pipe, and the handle is open.
+func (p *pipe) usable(l lane) error {
+	if l.queue == nil {
+		return ErrDirection
+	}
+	if p.life.Err() != nil {
+		return ErrClosed
+	}
+	return p.seg.Writable()
+}
+
+// End names this end for another process, or another handle in this one: PipeFrom makes the handle. From now on until it is
+// closed, that counts as one; so an End that nobody makes one of keeps the pipe open. It fails with ErrShares when
+// there are 128 handles of this end, and with ErrClosed.
+func (p *pipe) End() (End, error) {
+	if p.life.Err() != nil {
+		return End{}, p.wrap("share end of", ErrClosed)
+	}
+	if err := p.seg.Writable(); err != nil {
+		return End{}, p.wrap("share end of", err)
+	}
+	e := End{Pipe: p.object.Ref(), Side: p.number, Serial: p.state.serial.Add(1) &^ passing}
+	var err error
+	e.Share, err = p.here.claim(passing | e.Serial)
+	if err != nil {
+		return End{}, p.wrap("share end of", err)
+	}
+	return e, nil
+}
+
+// Close gives this handle up, and wakes whoever waits in a call of it, with ErrClosed. When it was the last of its end, the
+// other one receives what is there, and then io.EOF. It fails with ErrClosed if that was done before.
+func (p *pipe) Close() error {
+	if err := p.seg.Writable(); err != nil || p.life.Err() != nil {
+		return p.wrap("close end of", ErrClosed)
+	}
+	if !p.here.shares[p.share].CompareAndSwap(p.self, 0) {
+		return p.wrap("close end of", ErrClosed)
+	}
+	p.end()
+	p.bells.Ring()
+	p.rouse()
+	return nil
+}
+
+// rouse has those look who wait at the other end.
+func (p *pipe) rouse() {
+	if p.out.queue != nil {
+		p.out.items.Rouse()
+	}
+	if p.in.queue != nil {
+		p.in.room.Rouse()
+	}
+}
+
+// Cap is how many messages the pipe holds each way.
+func (p *pipe) Cap() int { return int(p.in.or(p.out).capacity) }
+
+func (l lane) or(m lane) lane {
+	if l.queue == nil {
+		return m
+	}
+	return l
+}
+
+// SetPolicy sets how the calls of this process that cannot go on wait, at this end.
+func (p *pipe) SetPolicy(policy Policy) {
+	if p.in.queue != nil {
+		p.in.items.SetPolicy(policy)
+	}
+	if p.out.queue != nil {
+		p.out.room.SetPolicy(policy)
+	}
+}
+
+// isDeserted reports whether nobody has the other end, as far as is known.
+func (p *pipe) isDeserted() bool { return p.there.deserted(p.seg.Swept) }
+
+// wait is that of both ends: until look says so, the other end is deserted, or this handle is closed.
+func (p *pipe) wait(ctx context.Context, at *segment.Point, w segment.Wait, look func(sleeping bool) bool) error {
+	over := func() bool { return p.life.Err() != nil || p.seg.Self() == 0 }
+	w.Try = func() bool { return look(true) || over() || p.isDeserted() }
+	w.Poll = func() bool { return look(false) || over() }
+	w.Peer = p.there.someone
+	w.Recover = func(segment.Owner) bool { return look(true) || p.isDeserted() }
+	w.Asymmetric = futex.Owing
+	if ctx.Done() == nil {
+		return at.Wait(p.life, w)
+	}
+	both := either(ctx, p.life)
+	defer both.release()
+	return at.Wait(both, w)
+}
+
+// awaitRoom waits until there may be room for a message of that size.
+func (p *pipe) awaitRoom(ctx context.Context, size uint64) error {
+	var slept bool
+	return p.wait(ctx, p.out.room, segment.Wait{Slept: func() { slept = true }, Impatient: true}, func(sleeping bool) bool {
+		if slept && sleeping {
+			p.out.state.eager.Store(1) // pairs with the load in tellRoom
+		}
+		if sleeping {
+			p.out.rescue(false)
+		}
+		room, err := p.out.queue.spare(size)
+		return room > 0 || err != nil
+	})
+}
+
+// awaitItems waits until there may be a message, or none can come.
+func (p *pipe) awaitItems(ctx context.Context) error {
+	return p.wait(ctx, p.in.items, segment.Wait{}, func(bool) bool { return p.in.seen() })
+}

@@ -1,0 +1,68 @@
+package queue
+
+import (
+	"reflect"
+	"structs"
+	"sync"
+	"unsafe"
+
+	"github.com/kindred-ipc/kindred/internal/codec"
+	"github.com/kindred-ipc/kindred/internal/segment"
+	"github.com/kindred-ipc/kindred/internal/word"
+)
+
+// shares is how many handles there may be of one end of a pipe, in all processes, with those on their way.
+const shares = 128
+
+// pipeState is how the body of a Pipe begins. Its lanes follow: for each way that messages go, a queueState and its slots,
+// as in a Queue of messages that are no plain memory.
+type pipeState struct {
+	_ structs.HostLayout
+
+	// Written when the pipe is made.
+	capacity uint64 // messages that each lane holds
+	bound    uint64 // bytes that all messages of a lane may have together, 0: any number
+	flags    uint32 // oneWay
+	_        [4]byte
+
+	serial word.Uint64                // of the last End that was made
+	spares [2][spareBoxes]word.Uint64 // places of boxes of each lane that were emptied, for the next ones
+	_      [segment.Line - 32 - 2*8*spareBoxes]byte
+
+	ends [2][shares]word.Uint64 // who holds the end that lane 0 begins at, and the one where it ends
+}
+
+const (
+	// spareBoxes is how many boxes of a lane are kept: to make a large one anew takes system calls, and memory that was not
+	// touched before.
+	spareBoxes = 4
+
+	// sparePart is the part of the segment that one of them has at most.
+	sparePart = 64
+
+	pipeStateSize = uint64(unsafe.Sizeof(pipeState{}))
+	sparesOffset  = uint64(unsafe.Offsetof(pipeState{}.spares))
+
+	// oneWay is a flag of a pipe that has lane 0 alone.
+	oneWay = 1 << 0
+
+	// passing is set in a share that is on its way: below it is the serial of its End.
+	passing = 1 << 63
+)
+
+// The sizes that the docs state.
+var _ = [1]struct{}{}[pipeStateSize-17*segment.Line]
+
+// spread is the multiplier of layouts that are made of several.
+const spread = 0x9e3779b97f4a7c15
+
+// pipeStates is the part of the layout that all pipes share.
+var pipeStates = sync.OnceValue(func() uint64 {
+	return codec.LayoutHash(reflect.TypeFor[pipeState]())*spread + codec.LayoutHash(reflect.TypeFor[queueState]())
+})
+
+// pipeLayoutOf is the hash that a pipe carries from whose first end values of type A go, and from the other of type B.
+func pipeLayoutOf[A, B any]() uint64 {
+	h := pipeStates()*spread + codec.LayoutHash(reflect.TypeFor[A]())
+	return h*spread + codec.LayoutHash(reflect.TypeFor[B]())
+}

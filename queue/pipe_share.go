@@ -1,0 +1,72 @@
+package queue
+
+import (
+	"fmt"
+
+	"github.com/kindred-ipc/kindred/internal/segment"
+	"github.com/kindred-ipc/kindred/internal/word"
+	"github.com/kindred-ipc/kindred/shm"
+)
+
+// Each handle of an end has a share of it, which is a word of pipeState.ends, and so has each End that is on its way. An end
+// that nobody has a share of is deserted: who receives from it drains what there is, and gets io.EOF.
+//
+//	share                from             to
+//	0, or dead owner     owner            NewPipe
+//	0, or dead owner     passing, serial  (*Pipe).End
+//	passing, serial      owner            PipeFrom, of the End with that serial
+//	owner                0                Close
+//
+// Each is one swap; so whoever dies has done it, or not. A share of one whose death is proven counts for nothing.
+
+// End is an end of a pipe on its way to another process: in a queue, in the arguments of a child, in whatever carries plain
+// memory. See (*Pipe).End and PipeFrom.
+type End struct {
+	Pipe   shm.Ref
+	Side   uint32
+	Share  uint32
+	Serial uint64
+}
+
+// side is one of the two ends of a pipe.
+type side struct {
+	seg    *segment.Segment
+	shares *[shares]word.Uint64
+}
+
+// claim has a share be w, and returns its number.
+func (s side) claim(w uint64) (uint32, error) {
+	for _, gone := range []func(segment.Owner) bool{func(segment.Owner) bool { return false }, s.seg.Gone} {
+		for i := range s.shares {
+			was := s.shares[i].Load()
+			if was != 0 && (was&passing != 0 || !gone(segment.OwnerOf(was))) {
+				continue
+			}
+			if s.shares[i].CompareAndSwap(was, w) {
+				return uint32(i), nil
+			}
+		}
+	}
+	return 0, fmt.Errorf("%d of them: %w", shares, ErrShares)
+}
+
+// deserted reports whether nobody has a share of it, as far as gone knows who is dead.
+func (s side) deserted(gone func(segment.Owner) bool) bool {
+	for i := range s.shares {
+		if w := s.shares[i].Load(); w != 0 && (w&passing != 0 || segment.OwnerOf(w) == s.seg.Self() || !gone(segment.OwnerOf(w))) {
+			return false
+		}
+	}
+	return true
+}
+
+// someone is one of another attach who has a share, of whose death is nothing known; 0: there is nobody.
+func (s side) someone() segment.Owner {
+	for i := range s.shares {
+		w := s.shares[i].Load()
+		if o := segment.OwnerOf(w); w != 0 && w&passing == 0 && o != s.seg.Self() && !s.seg.Swept(o) {
+			return o
+		}
+	}
+	return 0
+}
