@@ -203,6 +203,9 @@ func TestRulesAreThoseOfTheDocument(t *testing.T) {
 		if name == "segment.Ref" || name == "ring.body" || name == "ring.broadcastBody" || name == "ring.foyer" {
 			continue // it has no place of its own; its parts stand elsewhere
 		}
+		if name == "queue.pipeState" || name == "queue.listenerState" || name == "queue.link" {
+			continue // no pipe and no listener is in this world: their own tests overwrite what they have
+		}
 		for _, f := range table {
 			full := name + "." + f.Name
 			if nested[full] != "" || arrays[full] != "" || f.Name == "_" {
