@@ -23,14 +23,13 @@ type Conn struct {
 	which uint64 // serial of the link
 	addr  Addr
 
-	reads, writes   deadline
-	reading         sync.Mutex // held by who reads
-	in              *ring.BytesReader
-	broken          error // what all reads fail with from now on
-	writing         sync.Mutex
-	out             *ring.BytesWriter
-	once            sync.Once
-	readEnd, outEnd sync.Once
+	reads, writes deadline
+	reading       sync.Mutex // held by who reads
+	in            *ring.BytesReader
+	broken        error // what all reads fail with from now on
+	writing       sync.Mutex
+	out           *ring.BytesWriter
+	once          sync.Once
 }
 
 var _ net.Conn = (*Conn)(nil)
