@@ -16,3 +16,16 @@ func (m *RWMutex) Marks() (by int, has bool, served uint64) {
 	}
 	return by, has, served
 }
+
+// Keeper is who keeps the permits of s, as its word says; 0: nobody does.
+func (s *Semaphore) Keeper() int64 { return max(s.state.value.Load(), 0) }
+
+// Kept is how often goroutines of this process that keep permits of s have taken and given some.
+func (s *Semaphore) Kept() (n uint64) {
+	for i := range s.keepers.keepers {
+		if k := s.keepers.keepers[i].Load(); k != nil {
+			n += k.served.Load()
+		}
+	}
+	return n
+}
