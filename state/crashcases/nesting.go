@@ -95,8 +95,8 @@ func (p *nests) open(a *crashlab.Actor) (err error) {
 
 // settle has all that the dead had swept: whoever finds no memory does so.
 func settle(a *crashlab.Actor) error {
-	if _, err := a.Segment.Alloc(1 << 40); !errors.Is(err, shm.ErrNoSpace) {
-		return fmt.Errorf("a terabyte: %w", err)
+	if _, err := a.Segment.Alloc(1 << 30); !errors.Is(err, shm.ErrNoSpace) {
+		return fmt.Errorf("a gibibyte: %w", err)
 	}
 	return nil
 }
