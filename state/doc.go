@@ -26,8 +26,8 @@
 //
 // # Objects in objects
 //
-// What is stored is a copy, but for objects. A Map whose values are shm.Ref, a List of shm.Ref, and a Namespace in which a
-// handle or a shm.Ref was put, keep the object that is named: it is there as long as it is stored there, whoever dies.
+// What is stored is a copy, but for objects. A Map whose values are handles or shm.Ref, a List of such, and a Namespace in
+// which one was put, keep the object that is named: it is there as long as it is stored there, whoever dies.
 // Destroying it (shm.Segment.Destroy) takes its name at once, and its memory when nobody keeps it any more, as unlink does with
 // a file. So, to leave an object to those that store it: store it, and destroy it. An object that nobody destroys stays.
 //

@@ -29,7 +29,7 @@ import (
 // Elements are alike if they are bit by bit (so a NaN is like itself, and 0 is not like -0); those that are no plain memory,
 // if reflect.DeepEqual says so of what arrives.
 //
-// A List of shm.Refs keeps the objects that they name (see the package's documentation).
+// A List of shm.Refs, or of handles, keeps the objects that they name (see the package's documentation).
 type List[T any] struct {
 	_ noCopy
 	*list

@@ -31,8 +31,8 @@ import (
 //
 // It grows as it fills, a few buckets with every insert, and does not shrink. It takes about 25 bytes for a pair of 16
 // where there are many, and the pair's block, if it has one, of at least 64. With its first pair it has about 50 KiB, or 3 in
-// a segment of up to 4 MiB. Clear frees the blocks of pairs, and destroying the Map all that it has. A Map whose V is shm.Ref keeps
-// the objects that are its values (see the package's documentation).
+// a segment of up to 4 MiB. Clear frees the blocks of pairs, and destroying the Map all that it has. A Map whose V is shm.Ref, or a
+// handle, keeps the objects that are its values (see the package's documentation).
 type Map[K comparable, V any] struct {
 	_ noCopy
 	place

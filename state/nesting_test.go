@@ -119,6 +119,40 @@ func TestWhatIsStoredByRefStays(t *testing.T) {
 }
 
 // A list in a list in a map: all go with the map.
+func TestAHandleThatIsStoredKeepsItsObject(t *testing.T) {
+	seg := anonymous(t)
+	m, err := state.NewMap[string, *state.List[string]](seg)
+	require.NoError(t, err)
+	l, err := state.NewList[*state.List[string]](seg)
+	require.NoError(t, err)
+	made, err := state.NewList[string](seg)
+	require.NoError(t, err)
+	ref := made.Ref()
+	require.NoError(t, made.Append("kept"))
+	require.NoError(t, m.Set("a", made))
+	require.NoError(t, m.Set("none", nil))
+	require.NoError(t, l.Append(made, nil))
+	require.NoError(t, seg.Destroy(ref))
+
+	got, ok, err := m.Get("a")
+	require.NoError(t, err)
+	require.True(t, ok)
+	said, err := got.Snapshot()
+	require.NoError(t, err)
+	require.Equal(t, []string{"kept"}, said)
+	_, err = m.Delete("a")
+	require.NoError(t, err)
+	got, err = l.Load(0)
+	require.NoError(t, err)
+	said, err = got.Snapshot()
+	require.NoError(t, err)
+	require.Equal(t, []string{"kept"}, said)
+	require.NoError(t, l.Clear())
+	_, err = state.ListFrom[string](seg, ref)
+	require.ErrorIs(t, err, shm.ErrStale)
+	require.NoError(t, seg.Check())
+}
+
 func TestAChainGoesWithItsFirst(t *testing.T) {
 	seg := anonymous(t)
 	before := seg.Stats()
