@@ -16,3 +16,24 @@ func (m *RWMutex) Marks() (by int, has bool, served uint64) {
 	}
 	return by, has, served
 }
+
+// Keeper is who keeps the permits of s, as its word says; 0: nobody does.
+func (s *Semaphore) Keeper() int64 { return max(s.state.value.Load(), 0) }
+
+// Kept is how often goroutines of this process that keep permits of s have taken and given some.
+func (s *Semaphore) Kept() (n uint64) {
+	for i := range s.keepers.keepers {
+		if k := s.keepers.keepers[i].Load(); k != nil {
+			n += k.served.Load()
+		}
+	}
+	return n
+}
+
+// Forget has this process give all its marks anew, while nobody else of it is at work: for who has a place where another
+// stack has the mark, perhaps its own former one.
+func (s *Semaphore) Forget() {
+	for i := range s.keepers.keepers {
+		s.keepers.keepers[i].Store(nil)
+	}
+}

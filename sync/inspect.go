@@ -56,8 +56,11 @@ func (s *SemaphoreState) info(seg *segment.Segment) SemaphoreInfo {
 	free := int64(made & maxPermits)
 	if made>>variantShift&tracked != 0 {
 		free = freeOf(free, newLedger(seg, sideBySide, &s.rows, nil))
-	} else if v := s.value.Load(); v != 0 {
-		free = freeIn(v)
+	} else if s.value.Load() != 0 {
+		var err error
+		if free, err = s.seen(newLedger(seg, ofKeepers, &s.rows, nil)); err != nil {
+			free = -1
+		}
 	}
 	return SemaphoreInfo{Value: free, Waited: s.event.Asleep()}
 }
@@ -161,7 +164,10 @@ func ledgerIn(o segment.Object) *ledger {
 	var first *word.Uint64
 	switch o.Kind() {
 	case segment.KindSemaphore:
-		first = &bodyOf[SemaphoreState](o).rows
+		s := bodyOf[SemaphoreState](o)
+		if first = &s.rows; s.made.Load()>>variantShift&tracked == 0 {
+			f = ofKeepers
+		}
 	case segment.KindWaitGroup:
 		first = &bodyOf[WaitGroupState](o).rows
 	case segment.KindBarrier:

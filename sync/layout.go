@@ -36,10 +36,10 @@ type SemaphoreState struct {
 	_ structs.HostLayout
 
 	made  word.Uint64       // permits that it was made with, and its variant; 0: not made yet
-	value word.Int64        // permits that are free, less 2⁶³; 0: as many as it was made with, or a tracked one
+	value word.Int64        // permits that are free, less 2⁶³, or who keeps them; 0: as many as it was made with, or a tracked one
 	event futex.Event       // for those who wait for more
 	lock  segment.LockState // of a tracked one: held while somebody takes permits
-	rows  word.Uint64       // of a tracked one, of each process: the permits that it has; see ledger
+	rows  word.Uint64       // of each process: what its keepers have, or, of a tracked one, the permits that it has; see ledger
 }
 
 // WaitGroupState is the plain state of a WaitGroup: 64 bytes of shared memory whose zero has no work.

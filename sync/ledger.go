@@ -48,7 +48,8 @@ type ledger struct {
 	heeding gosync.Mutex
 	heeded  uint64 // of a Cond: signals in this process's row that its waiters have taken; see heed
 
-	marked marked // of an RWMutex
+	marked  marked  // of an RWMutex
+	keepers keepers // of a Semaphore
 }
 
 // raceRows is the proxy of all counts together, from the object's place: a word of which no object says

@@ -60,6 +60,28 @@ type readingRow struct {
 	_     [segment.Line - 24 - 8*marks]byte
 }
 
+// Rows of keepers of a Semaphore's permits.
+type keepingRows struct {
+	_ structs.HostLayout
+
+	next word.Uint64
+	_    [segment.Line - 8]byte
+	rows [keeperRows]keepingRow
+}
+
+// keepingRow is what one process keeps; see keeper.
+type keepingRow struct {
+	_ structs.HostLayout
+
+	row     row
+	permits [keeperMarks]word.Uint64
+	states  [keeperMarks]word.Uint64 // of these
+	_       [segment.Line - 16 - 16*keeperMarks]byte
+}
+
+// keeping is the line that has a row of the form ofKeepers.
+func (r *row) keeping() *keepingRow { return (*keepingRow)(unsafe.Pointer(r)) }
+
 // reading is the line that has a row of the form ofReaders.
 func (r *row) reading() *readingRow { return (*readingRow)(unsafe.Pointer(r)) }
 
@@ -83,6 +105,8 @@ var (
 		func(l *line) *row { return &l.row }, (*row).counted)
 	ofReaders = formOf(segment.Line, func(b *readingRows) ([]readingRow, *word.Uint64) { return b.rows[:], &b.next },
 		func(l *readingRow) *row { return &l.row }, (*row).reads)
+	ofKeepers = formOf(segment.Line, func(b *keepingRows) ([]keepingRow, *word.Uint64) { return b.rows[:], &b.next },
+		func(l *keepingRow) *row { return &l.row }, (*row).counted)
 )
 
 func itself(r *row) *row { return r }
@@ -108,4 +132,7 @@ var (
 	_ = [1]struct{}{}[unsafe.Sizeof(readingRows{})-segment.Line-segment.Line*lineRows]
 	_ = [1]struct{}{}[unsafe.Sizeof(readingRow{})-segment.Line]
 	_ = [1]struct{}{}[unsafe.Offsetof(readingRow{}.row)]
+	_ = [1]struct{}{}[unsafe.Sizeof(keepingRows{})-segment.Line-segment.Line*keeperRows]
+	_ = [1]struct{}{}[unsafe.Sizeof(keepingRow{})-segment.Line]
+	_ = [1]struct{}{}[unsafe.Offsetof(keepingRow{}.row)]
 )

@@ -6,10 +6,17 @@ package sync
 const (
 	packed   = 5
 	lineRows = 5
+
+	keeperRows = 5
 )
 
 // As in rows.go. Nobody looks at them.
 const (
 	marks     = 1 << marksBits
 	marksBits = 3
+)
+
+const (
+	keeperMarks     = 1 << keeperMarksBits
+	keeperMarksBits = 2
 )

@@ -8,14 +8,20 @@ import (
 	"runtime"
 	"slices"
 
+	"github.com/kindred-ipc/kindred/internal/bias"
+	"github.com/kindred-ipc/kindred/internal/futex"
 	"github.com/kindred-ipc/kindred/internal/race"
 	"github.com/kindred-ipc/kindred/internal/segment"
 	"github.com/kindred-ipc/kindred/internal/word"
 	"github.com/kindred-ipc/kindred/shm"
 )
 
-// Semaphore counts permits that processes take and give back. It takes 72 bytes. Permits belong to
-// nobody, and whoever releases need not have acquired, but for the option Tracked.
+// Semaphore counts permits that processes take and give back. It takes 72 bytes, and a kibibyte of the heap when a process has used it
+// alone for some time. Permits belong to nobody, and whoever releases need not have acquired, but for the option Tracked.
+//
+// A goroutine that acquires and releases while nobody else does comes to keep the permits, without
+// a locked instruction; whoever else wants some then, or gives some, pays for a fence on all CPUs (some 15 µs), and the more often that happens, the
+// longer a goroutine must have been alone to keep them again.
 //
 // The state says with how many permits it was made, which the first who comes stores by a swap, and how many
 // are free, which is stored by a swap, too, before any handle is used. From then on the word of those is never
@@ -29,6 +35,10 @@ type Semaphore struct {
 	race    race.Word
 	point   *segment.Point
 	tracked *trackedPermits // nil without Tracked
+
+	ledger  *ledger // of keepers, if there are some
+	keepers *keepers
+	keeps   int64 // permits that a keeper may have free
 }
 
 // counted is what the word has beside the permits that are free.
@@ -116,7 +126,7 @@ func semaphoreOf(p place, state *SemaphoreState, err error) (*Semaphore, error) 
 	if made&isMade == 0 {
 		return nil, p.wrap("open", p.seg.Sound(fmt.Errorf("not made yet: %w", shm.ErrCorrupt)))
 	}
-	s := &Semaphore{place: p, state: state, value: &uncounted, most: math.MaxInt64,
+	s := &Semaphore{place: p, state: state, value: &uncounted, most: math.MaxInt64, keepers: &noKeepers,
 		race: race.At(p.seg.ID(), p.off), point: p.seg.Point(p.off+semaphoreEvent, segment.Shared)}
 	v, n := uint32(made&^isMade>>variantShift), int64(made&maxPermits)
 	if v&tracked != 0 {
@@ -126,11 +136,15 @@ func semaphoreOf(p place, state *SemaphoreState, err error) (*Semaphore, error) 
 		s.value = &state.value
 		if s.tracked == nil {
 			p.seg.BeforeClose(func() { s.value.CompareAndSwap(0, n|counted) })
+			s.ledger = ledgerAt(p, s.point, ofKeepers, &state.rows, state.unkeep)
+			s.keepers = &s.ledger.keepers
+			futex.Register()
 		}
 	}
 	if v&bounded != 0 {
 		s.most = n
 	}
+	s.keeps = min(s.most, maxKept)
 	return s, nil
 }
 
@@ -141,7 +155,7 @@ func (s *Semaphore) Ref() shm.Ref { return s.ref() }
 // process, those who wait are served in their order. It fails with ErrCount, shm.ErrClosed, shm.ErrCorrupt,
 // and the context's error.
 func (s *Semaphore) Acquire(ctx context.Context, n int64) error {
-	if s.take(n) {
+	if s.may() && n > 0 && s.kept(-n) || s.take(n) {
 		return nil
 	}
 	return s.acquireSlow(ctx, n)
@@ -149,7 +163,7 @@ func (s *Semaphore) Acquire(ctx context.Context, n int64) error {
 
 // TryAcquire takes n permits if that many are free, and reports whether it did. It never blocks.
 func (s *Semaphore) TryAcquire(n int64) (bool, error) {
-	if s.take(n) {
+	if s.may() && n > 0 && s.kept(-n) || s.take(n) {
 		return true, nil
 	}
 	return s.trySlow(n)
@@ -163,13 +177,11 @@ func (s *Semaphore) trySlow(n int64) (bool, error) {
 		got, err := s.tracked.try(n)
 		return got, s.wrap("acquire", err)
 	}
-	if s.insist(n) {
-		return true, nil
-	}
-	return false, s.wrap("acquire", cmp.Or(s.usable(n), s.sound()))
+	got, err := s.insist(n)
+	return got, s.wrap("acquire", err)
 }
 
-// take is the fast path. None is free in a closed segment.
+// take is the fast path through the count. None is free in a closed segment, nor while somebody keeps them.
 func (s *Semaphore) take(n int64) bool {
 	v := s.value.Load()
 	ok := n > 0 && freeIn(v) >= n && s.value.CompareAndSwap(v, v-n)
@@ -187,41 +199,41 @@ func (s *Semaphore) acquireSlow(ctx context.Context, n int64) error {
 	if s.tracked != nil {
 		return s.wrap("acquire", s.tracked.acquire(ctx, n))
 	}
-	if s.insist(n) {
-		return nil // who need not wait does not look at the context
+	got, err := s.insist(n)
+	if got || err != nil {
+		return s.wrap("acquire", err) // who need not wait does not look at the context
 	}
 	var result error
-	err := s.point.Wait(ctx, segment.Wait{Try: func() bool {
-		if s.insist(n) {
-			return true
-		}
-		result = s.sound()
-		return result != nil
+	err = s.point.Wait(ctx, segment.Wait{Try: func() bool {
+		got, result = s.insist(n)
+		return got || result != nil
 	}})
 	return s.wrap("acquire", cmp.Or(err, result))
 }
 
 // insist takes n permits if that many are free: somebody else may be quicker between take's load and
-// its swap, and enough be left all the same. It reports false, too, if the segment is closed.
-func (s *Semaphore) insist(n int64) bool {
-	for s.free() >= n {
+// its swap, or keep them, and enough be left all the same.
+func (s *Semaphore) insist(n int64) (bool, error) {
+	for {
+		free, err := s.free()
+		if err != nil || free < n {
+			return false, err
+		}
 		if s.take(n) {
-			return true
+			return true, nil
 		}
 	}
-	return false
 }
 
-// free is how many permits are free; less than 0 if the segment is closed.
-func (s *Semaphore) free() int64 { return freeIn(s.value.Load()) }
+// free is how many permits are free. If somebody keeps them, it recalls them. It fails if the segment is closed.
+func (s *Semaphore) free() (int64, error) {
+	v, err := s.state.settled(s.ledger)
+	free := freeIn(v)
+	return free, s.seg.Sound(cmp.Or(err, soundPermits(free)))
+}
 
 // freeIn is how many permits that word says are free.
 func freeIn(v int64) int64 { return v ^ counted }
-
-// sound reports whether the count is one that a semaphore can have.
-func (s *Semaphore) sound() error {
-	return s.seg.Sound(soundPermits(s.free()))
-}
 
 func soundPermits(free int64) error {
 	if free < 0 {
@@ -241,7 +253,7 @@ func (s *Semaphore) usable(n int64) error {
 // with ErrCount if there would be more than the largest int64, or than the options allow, and with
 // shm.ErrClosed and shm.ErrCorrupt.
 func (s *Semaphore) Release(n int64) error {
-	if !s.give(n) {
+	if !(s.may() && n > 0 && s.kept(n)) && !s.give(n) {
 		return s.releaseSlow(n)
 	}
 	if !s.state.event.Idle() {
@@ -251,14 +263,18 @@ func (s *Semaphore) Release(n int64) error {
 	return nil
 }
 
-// give is the fast path: it gives back unless there is anything to say about it, or somebody else is quicker.
+// give is the fast path through the count: it gives back unless there is anything to say about it, or somebody else is quicker.
 func (s *Semaphore) give(n int64) bool {
 	if race.Enabled {
 		s.race.Release(0)
 	}
 	v := s.value.Load()
 	free := freeIn(v)
-	return n > 0 && free >= 0 && n <= s.most-free && s.value.CompareAndSwap(v, v+n) // pairs with Announce: CAS, then load of mark
+	ok := n > 0 && free >= 0 && n <= s.most-free && s.value.CompareAndSwap(v, v+n) // pairs with Announce: CAS, then load of mark
+	if bias.Enabled && ok {
+		s.earn(v + n)
+	}
+	return ok
 }
 
 func (s *Semaphore) releaseSlow(n int64) error {
@@ -269,10 +285,11 @@ func (s *Semaphore) releaseSlow(n int64) error {
 		return s.wrap("release", s.tracked.release(n))
 	}
 	for !s.give(n) {
-		if err := s.sound(); err != nil {
+		free, err := s.free()
+		if err != nil {
 			return s.wrap("release", err)
 		}
-		if free := s.free(); n > s.most-free {
+		if n > s.most-free {
 			return s.wrap("release", s.seg.Sound(fmt.Errorf("%d permits beside %d: %w", n, free, ErrCount)))
 		}
 	}
@@ -287,10 +304,18 @@ func (s *Semaphore) given() {
 	s.point.Broadcast()
 }
 
-// Value is how many permits are free. It is out of date as soon as it returns.
+// Value is how many permits are free. It is out of date as soon as it returns. If another goroutine keeps the permits, it costs a fence
+// on all CPUs.
 func (s *Semaphore) Value() int64 {
 	if s.tracked != nil {
 		return s.tracked.free()
 	}
-	return max(s.free(), 0)
+	if s.ledger == nil {
+		return 0 // an observer cannot tell
+	}
+	if n, ok := s.told(); ok {
+		return n
+	}
+	n, _ := s.free()
+	return max(n, 0)
 }

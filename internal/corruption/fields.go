@@ -40,7 +40,7 @@ func FieldsOf(content []byte, bodies Bodies) ([]Field, error) {
 	if err != nil {
 		return nil, err
 	}
-	m := &survey{content: content, tables: tables, bodies: bodies, reading: make(map[uint64]bool)}
+	m := &survey{content: content, tables: tables, bodies: bodies, forms: make(map[uint64]string)}
 	m.walk()
 	if m.err != nil {
 		return nil, m.err
@@ -60,7 +60,7 @@ type survey struct {
 	tables  map[string][]layouttest.Field
 	bodies  Bodies
 	fields  []Field
-	reading map[uint64]bool // which blocks of rows are an RWMutex's, by their offsets
+	forms   map[uint64]string // of blocks of rows whose size does not tell it, by their offsets
 	err     error
 }
 
@@ -174,7 +174,7 @@ func (m *survey) names() map[uint64]string {
 		names[place] = name
 		for _, rows := range m.blocksOfRows(off) {
 			names[rows] = rowsOf + name
-			m.reading[rows&(1<<40-1)*8] = segment.Kind(m.uint32(m.at(off, block, "kind"))) == segment.KindRWMutex
+			m.forms[rows&(1<<40-1)*8] = m.form(off)
 		}
 		if place := m.elementsOf(off); place != 0 {
 			names[place] = rowsOf + name
@@ -182,6 +182,21 @@ func (m *survey) names() map[uint64]string {
 		place = m.uint64(m.at(off, block, "next"))
 	}
 	return names
+}
+
+// form is that of the rows of the object at off, if their size does not tell it.
+func (m *survey) form(off uint64) string {
+	switch segment.Kind(m.uint32(m.at(off, block, "kind"))) {
+	case segment.KindRWMutex:
+		return "sync.readingRows"
+	case segment.KindSemaphore:
+		made := off + m.uint32(m.at(off, block, "bodyOffset")) // comes first
+		const tracked = 2 << 48
+		if m.uint64(made)&tracked == 0 {
+			return "sync.keepingRows"
+		}
+	}
+	return ""
 }
 
 // blocksOfRows are the places of the blocks of rows that the object at off has.
@@ -283,8 +298,8 @@ func (m *survey) block(off uint64, object string) {
 		body = m.raw(off, body, next, object)
 	case segment.KindRows:
 		name := "sync.packedRows"
-		if lined := "sync.linedRows"; m.reading[off] {
-			name = "sync.readingRows"
+		if lined := "sync.linedRows"; m.forms[off] != "" {
+			name = m.forms[off]
 		} else if next-body >= m.end(lined) {
 			name = lined
 		}

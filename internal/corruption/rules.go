@@ -58,6 +58,7 @@ var nested = map[string]string{
 	"sync.EventState.event":        event,
 	"sync.line.row":                "sync.row",
 	"sync.readingRow.row":          "sync.row",
+	"sync.keepingRow.row":          "sync.row",
 	"sync.CondState.event":         event,
 	"sync.WaitGroupState.lock":     "segment.LockState",
 	"sync.WaitGroupState.event":    event,
@@ -84,6 +85,7 @@ var arrays = map[string]string{
 	"sync.packedRows.rows":  "sync.row",
 	"sync.linedRows.rows":   "sync.line",
 	"sync.readingRows.rows": "sync.readingRow",
+	"sync.keepingRows.rows": "sync.keepingRow",
 }
 
 // rules are those of the fields by name.
@@ -163,6 +165,9 @@ var rules = map[string]Rule{
 	"sync.readingRows.next":     Word,
 	"sync.readingRow.bias":      Word,
 	"sync.readingRow.marks":     Word,
+	"sync.keepingRows.next":     Word,
+	"sync.keepingRow.permits":   Word,
+	"sync.keepingRow.states":    Word,
 	"sync.WaitGroupState.died":  Word,
 	"sync.WaitGroupState.rows":  Word,
 	"sync.BarrierState.phase":   Word,

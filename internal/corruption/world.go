@@ -434,6 +434,19 @@ func hold(ctx context.Context, seg *shm.Segment) error {
 	return err
 }
 
+// takeOften takes a permit of s, and gives it back, so often that this goroutine keeps them, where there are keepers.
+func takeOften(ctx context.Context, s *sync.Semaphore) error {
+	for bias.Enabled && !futex.Registered() {
+		time.Sleep(time.Millisecond)
+	}
+	for range 2 * bias.FirstEarns {
+		if err := errors.Join(s.Acquire(ctx, 1), s.Release(1)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // readOften locks m for reading so often that this goroutine has a mark, where there are some, and does so once more.
 func readOften(ctx context.Context, m *sync.RWMutex) error {
 	for bias.Enabled && !futex.Registered() {
@@ -452,6 +465,13 @@ func holdLocks(ctx context.Context, seg *shm.Segment) error {
 	loans, err := sync.OpenSemaphore(seg, Loans)
 	if err == nil {
 		err = loans.Acquire(ctx, 1)
+	}
+	if err != nil {
+		return err
+	}
+	seats, err := sync.OpenSemaphore(seg, Seats)
+	if err == nil {
+		err = takeOften(ctx, seats)
 	}
 	if err != nil {
 		return err

@@ -47,6 +47,27 @@ func (g *gate) openScarce(a *crashlab.Actor) error {
 	return g.Acquire(a.Ctx, g.held)
 }
 
+// keep takes a permit, and gives it back, until this goroutine keeps them.
+func (g *gate) keep(a *crashlab.Actor) error {
+	if err := a.Registered(); err != nil {
+		return err
+	}
+	for range often {
+		if err := errors.Join(g.acquire(a), g.release(a)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// openKept has survivor 0 keep the permits.
+func (g *gate) openKept(a *crashlab.Actor) error {
+	if err := g.open(a); err != nil || a.N != 0 {
+		return err
+	}
+	return g.keep(a)
+}
+
 // passLate is pass for a survivor that holds permits: if there is one beside, somebody waits for it who
 // will keep it, and he must get it though nobody else gives any back.
 func (g *gate) passLate(a *crashlab.Actor) error {
@@ -208,6 +229,34 @@ func semaphoreCases() []crashlab.Case {
 				var g gate
 				return crashlab.Play{
 					Setup: g.setup, Open: g.open, Ready: g.acquire, Victim: g.release, Recover: g.pass, Check: g.loose,
+				}
+			},
+		},
+		{
+			Name: "sync.Semaphore.Acquire, by who keeps the permits", Covers: []string{"sync.Semaphore.Acquire"}, States: taken,
+			Play: func() crashlab.Play {
+				var g gate
+				return crashlab.Play{
+					Setup: g.setup, Open: g.open, Ready: g.keep, Victim: g.acquire, Recover: g.pass, Check: g.loose,
+				}
+			},
+		},
+		{
+			Name: "sync.Semaphore.Release, by who keeps the permits", Covers: []string{"sync.Semaphore.Release"}, States: given,
+			Play: func() crashlab.Play {
+				var g gate
+				return crashlab.Play{
+					Setup: g.setup, Open: g.open, Victim: g.release, Recover: g.pass, Check: g.loose,
+					Ready: func(a *crashlab.Actor) error { return errors.Join(g.keep(a), g.acquire(a)) },
+				}
+			},
+		},
+		{
+			Name: "sync.Semaphore.TryAcquire, another one keeps the permits", Covers: []string{"sync.Semaphore.TryAcquire"}, States: taken,
+			Play: func() crashlab.Play {
+				var g gate
+				return crashlab.Play{
+					Setup: g.setup, Open: g.openKept, Victim: g.try, Recover: g.pass, Check: g.loose,
 				}
 			},
 		},
