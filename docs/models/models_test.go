@@ -42,6 +42,7 @@ const (
 	takers    = "-DPRODUCERS=1 -DEACH=2 -DMORTAL=6"
 	uneven    = "-DPUSHERS=3 -DUNEVEN"
 	once      = "-DDEATHS=1 -DEACH=1"
+	recallers = "-DCLIENTS=3 -DROUNDS=1 -DGRANTS=1 -DDEATHS=1"
 	pushers   = "-DCONSUMERS=1 -DEACH=1 -DMORTAL=3"
 )
 
@@ -136,6 +137,18 @@ var checks = []check{
 	{model: "rwmutex", flags: bothDie, lost: "BREAK_BURY"},
 	{model: "rwmutex", flags: bothDie, lost: "BREAK_PUSH"},
 	{model: "rwmutex", flags: "-DREADERS=2 -DDEATHS=1", lost: "BREAK_OPEN"},
+
+	{model: "semaphore", flags: "-DDEATHS=1", quick: true},
+	{model: "semaphore", flags: "-DDEATHS=2"},
+	{model: "semaphore", flags: "-DPERMITS=2 -DROUNDS=3"},
+	{model: "semaphore", flags: recallers},
+	{model: "semaphore", lost: "BREAK_FENCE", quick: true},
+	{model: "semaphore", lost: "BREAK_LOOK"},
+	{model: "semaphore", lost: "BREAK_OWN"},
+	{model: "semaphore", lost: "BREAK_GRANT"},
+	{model: "semaphore", lost: "BREAK_DECIDE"},
+	{model: "semaphore", lost: "BREAK_AGAIN"},
+	{model: "semaphore", lost: "BREAK_WAKE"},
 }
 
 func TestSpinFindsNoFaultInTheModelsAndOneInEachControl(t *testing.T) {
@@ -212,7 +225,7 @@ var (
 func TestEveryFunctionThatAModelNamesExists(t *testing.T) {
 	models, err := filepath.Glob("*.pml")
 	require.NoError(t, err)
-	require.Len(t, models, 10)
+	require.Len(t, models, 11)
 	named := 0
 	for _, model := range models {
 		text, err := os.ReadFile(model)
