@@ -29,3 +29,18 @@ func (s *Semaphore) Kept() (n uint64) {
 	}
 	return n
 }
+
+// Forget has this process give all its marks anew, while nobody else of it is at work: for who has a place where another
+// stack has the mark, perhaps its own former one.
+func (s *Semaphore) Forget() {
+	for i := range s.keepers.keepers {
+		s.keepers.keepers[i].Store(nil)
+	}
+}
+
+// Forget is the same for readers.
+func (m *RWMutex) Forget() {
+	for i := range m.ledger.marked.readers {
+		m.ledger.marked.readers[i].Store(nil)
+	}
+}

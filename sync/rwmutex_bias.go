@@ -50,11 +50,28 @@ type marked struct {
 	served  uint64 // by all marks, when it was
 }
 
-// by is who has the mark in the place of that stack, or nil.
-func (m *marked) by(stack uintptr) *reader { return m.readers[numberOf(stack)].Load() }
+// by is who has a mark in one of the two places that the stack may have one in, if there is somebody, and the stack itself
+// if it has one.
+func (m *marked) by(stack uintptr) *reader {
+	n := numberOf(stack)
+	r := m.readers[n].Load()
+	if r == nil || r.stack != stack {
+		r = m.readers[n^1].Load()
+	}
+	return r
+}
 
-// numberOf is the number of the mark that a stack has, if it has one (Fibonacci hashing).
+// numberOf is the number of the mark that a stack has, or of its neighbour, if it has one (Fibonacci hashing).
 func numberOf(stack uintptr) uint64 { return uint64(stack) * 0x9e3779b97f4a7c15 >> (64 - marksBits) }
+
+// give gives the stack a mark, if one of its two is free. The caller has the ledger's mu.
+func (m *marked) give(stack uintptr, line *readingRow) {
+	for _, i := range []uint64{numberOf(stack), numberOf(stack) ^ 1} {
+		if m.readers[i].CompareAndSwap(nil, &reader{stack, line, &line.marks[i]}) {
+			return
+		}
+	}
+}
 
 // earn takes note of a reader through the count, which has the lock, and may give it a mark and the line a bias.
 func (m *RWMutex) earn(stack uintptr) {
@@ -85,9 +102,8 @@ func (m *RWMutex) grant(stack uintptr) {
 		l.marked.granted = false
 		return
 	}
-	if l.marked.by(stack) == nil {
-		i := numberOf(stack)
-		l.marked.readers[i].Store(&reader{stack, line, &line.marks[i]})
+	if r := l.marked.by(stack); r == nil || r.stack != stack {
+		l.marked.give(stack, line)
 	}
 	if line.bias.CompareAndSwap(0, biased) {
 		l.marked.granted, l.marked.served = true, line.served()
