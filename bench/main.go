@@ -16,13 +16,7 @@ import (
 )
 
 func main() {
-	if text, ok := os.LookupEnv(helloVariable); ok {
-		if err := sayHello(text); err != nil {
-			fmt.Fprintln(os.Stderr, err)
-			os.Exit(exitFailed)
-		}
-		return
-	}
+	saidHello()
 	proc.Main()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	status := run(ctx, os.Args[1:], os.Stdout, os.Stderr)

@@ -18,6 +18,7 @@ import (
 )
 
 func TestMain(m *testing.M) {
+	saidHello()
 	fakes = []Row{
 		{
 			Name: "fake/honest", About: "checks its payload", N: 100, Payload: "uint64", Concurrency: "1 process",

@@ -40,13 +40,21 @@ var hello = proc.Func("bench/start/hello", func(ctx context.Context, n uint64) e
 // helloVariable makes this program the child of exec.Command.
 const helloVariable = "KINDRED_BENCH_HELLO"
 
-// sayHello is that child.
-func sayHello(text string) error {
-	n, err := strconv.ParseUint(text, 10, 64)
-	if err != nil {
-		return err
+// saidHello is that child, and ends with it. In any other process it does nothing. It is called first of all.
+func saidHello() {
+	text, ok := os.LookupEnv(helloVariable)
+	if !ok {
+		return
 	}
-	return binary.Write(os.Stdout, binary.LittleEndian, n)
+	n, err := strconv.ParseUint(text, 10, 64)
+	if err == nil {
+		err = binary.Write(os.Stdout, binary.LittleEndian, n)
+	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(exitFailed)
+	}
+	os.Exit(0)
 }
 
 // A starter starts a child that writes n to w, and returns what waits for its end.

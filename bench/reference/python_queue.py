@@ -1,6 +1,7 @@
 # A stream of numbers through multiprocessing.Queue, one producer and one consumer.
 import multiprocessing
 import os
+import signal
 import sys
 import time
 
@@ -23,8 +24,8 @@ def consume(j, there, back):
             got = there.get()
             if got != want:
                 print(f"wrong payload at the consumer: got {got}, want {want}", file=sys.stderr, flush=True)
-                back.put(False)
-                return
+                os.kill(os.getppid(), signal.SIGTERM)  # it may wait for room
+                os._exit(1)
             want += 1
         back.put(True)
 
@@ -32,8 +33,7 @@ def consume(j, there, back):
 def produce(j, there, back, first, n):
     for v in range(first, first + n):
         there.put(v)
-    if not back.get():
-        os._exit(1)
+    back.get()
 
 
 def main():
