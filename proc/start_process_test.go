@@ -45,7 +45,7 @@ func TestFunctionThatIsNotRegisteredInTheChild(t *testing.T) {
 	require.Nil(t, p)
 	require.ErrorIs(t, err, proc.ErrNotRegistered)
 	executable, _ := os.Executable()
-	for _, part := range []string{`start "onlyInParent-`, `"onlyInParent" (` + executable, ` has "block", "divide", "fail"`, "before Main"} {
+	for _, part := range []string{`start "onlyInParent-`, `"onlyInParent" (` + executable, ` has "block", `, `"divide", "fail"`, "before Main"} {
 		require.ErrorContains(t, err, part)
 	}
 }
