@@ -32,8 +32,8 @@ func (l *Lease[T]) Ack() error {
 	return l.q.wrap("end a lease of", l.q.ack(l.bay, l.word))
 }
 
-// Nack gives the message back, which ends the lease: it is handed out again, before those that were not yet. Errors and waits are
-// those of Ack.
+// Nack gives the message back, which ends the lease: it is handed out again, before those that were not yet, but for what somebody is
+// taking at the same time. Errors and waits are those of Ack.
 func (l *Lease[T]) Nack() error {
 	if l.q == nil {
 		return fmt.Errorf("queue: end a lease: %w", ErrLease)

@@ -66,6 +66,11 @@ func (s outs) first() int {
 	return s.find(func(i int) bool { return s.where[i] == inRing })
 }
 
+// next reports whether the message may be handed out: what comes back while somebody chooses may come behind what he has chosen.
+func (s outs) next(i int) bool {
+	return s.where[i] == isBack || i == s.find(func(i int) bool { return s.where[i] == inRing })
+}
+
 func (s outs) move(i int, where uint8) outs {
 	s.where[i] = where
 	return s
@@ -102,15 +107,18 @@ func outModel(capacity, bays int) linear.Model[outs] {
 			case outLease, outLast:
 				first := s.first()
 				if cut {
-					if next = []outs{s}; first >= 0 {
-						next = append(next, s.move(first, isOut))
+					next = []outs{s}
+					for i := range s.n {
+						if s.next(i) {
+							next = append(next, s.move(i, isOut))
+						}
 					}
 					return next
 				}
 				switch op.Code {
 				case linear.OK:
 					i := s.find(func(i int) bool { return s.messages[i] == op.Outs[0] })
-					if i >= 0 && (i == first || s.where[i] == isOut) {
+					if i >= 0 && (s.next(i) || s.where[i] == isOut) {
 						return []outs{s.move(i, isOut)}
 					}
 				case linear.Refused:
