@@ -35,7 +35,9 @@ func Children() []*Process {
 	defer children.mu.Unlock()
 	all := make([]*Process, 0, len(children.of))
 	for p := range children.of {
-		all = append(all, p)
+		if p.Alive() { // else it is about to be removed
+			all = append(all, p)
+		}
 	}
 	slices.SortFunc(all, func(a, b *Process) int { return strings.Compare(a.name, b.name) })
 	return all
