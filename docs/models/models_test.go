@@ -18,6 +18,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
+var long = flag.Bool("long", false, "check what takes a minute each as well")
+
 var all = flag.Bool("all", false, "check every configuration and every control, not only some that take seconds")
 
 // check is a model in one configuration. What is to be lost names a control: something that the
@@ -27,6 +29,7 @@ type check struct {
 	flags string
 	lost  string
 	quick bool
+	long  bool
 }
 
 const (
@@ -89,12 +92,13 @@ var checks = []check{
 
 	{model: "marks", quick: true},
 	{model: "marks", flags: "-DSHARED"},
-	{model: "marks", flags: "-DWRITERS=2 -DDEATHS=1"},
+	{model: "marks", flags: "-DREADERS=1 -DWRITERS=2 -DDEATHS=2"},
+	{model: "marks", flags: "-DWRITERS=2 -DDEATHS=1", long: true},
 	{model: "marks", lost: "BREAK_FENCE", quick: true},
 	{model: "marks", lost: "BREAK_LOOK"},
 	{model: "marks", lost: "BREAK_AGAIN"},
 	{model: "marks", lost: "BREAK_ORDER"},
-	{model: "marks", flags: "-DWRITERS=2 -DDEATHS=1", lost: "BREAK_REVOKED"},
+	{model: "marks", flags: "-DREADERS=1 -DWRITERS=2 -DDEATHS=1", lost: "BREAK_REVOKED"},
 
 	{model: "mpmc", flags: pushers, quick: true},
 	{model: "mpmc", flags: takers},
@@ -151,7 +155,7 @@ var checks = []check{
 	{model: "semaphore", flags: "-DDEATHS=1", quick: true},
 	{model: "semaphore", flags: "-DDEATHS=2"},
 	{model: "semaphore", flags: "-DPERMITS=2 -DROUNDS=3"},
-	{model: "semaphore", flags: recallers},
+	{model: "semaphore", flags: recallers, long: true},
 	{model: "semaphore", lost: "BREAK_FENCE", quick: true},
 	{model: "semaphore", lost: "BREAK_LOOK"},
 	{model: "semaphore", lost: "BREAK_OWN"},
@@ -166,7 +170,7 @@ func TestSpinFindsNoFaultInTheModelsAndOneInEachControl(t *testing.T) {
 		t.Skip("needs spin (Debian package spin)")
 	}
 	for _, c := range checks {
-		if !c.quick && !*all {
+		if c.long && !*long || !c.quick && !*all {
 			continue
 		}
 		name := c.model + " " + c.flags

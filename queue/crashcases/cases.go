@@ -174,7 +174,7 @@ func (v *line[T]) join(a *crashlab.Actor, n int) error {
 	if errors.Is(err, queue.ErrAbandoned) {
 		err = v.q.Join(a.Ctx)
 	}
-	if e := v.q.Done(); !errors.Is(e, queue.ErrDone) {
+	if e := v.q.Done(); !errors.Is(e, queue.ErrDone) && !errors.Is(e, queue.ErrNotJoinable) { // with leases there is a Join, and no Done
 		return errors.Join(err, fmt.Errorf("one done more: %w", e))
 	}
 	return err
