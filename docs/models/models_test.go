@@ -18,6 +18,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
+var rest = flag.Bool("rest", false, "with -all: but for those that are checked without it")
+
 var long = flag.Bool("long", false, "check what takes a minute each as well")
 
 var all = flag.Bool("all", false, "check every configuration and every control, not only some that take seconds")
@@ -170,7 +172,7 @@ func TestSpinFindsNoFaultInTheModelsAndOneInEachControl(t *testing.T) {
 		t.Skip("needs spin (Debian package spin)")
 	}
 	for _, c := range checks {
-		if c.long && !*long || !c.quick && !*all {
+		if c.long && !*long || !c.quick && !*all || c.quick && *rest {
 			continue
 		}
 		name := c.model + " " + c.flags
