@@ -352,7 +352,7 @@ func (m *RWMutex) drain(ctx context.Context) error {
 			Try:        func() bool { m.ledger.bury(); return m.vacant() },
 			Poll:       m.ledger.none,
 			Slept:      m.ledger.sweep,
-			Asymmetric: futex.Owing,
+			Asymmetric: futex.Owing && !word.Modelled, // where there are no marks
 		})
 		if err != nil {
 			return errors.Join(err, m.open())

@@ -3,6 +3,7 @@ package segment
 import (
 	"errors"
 	"fmt"
+	"math"
 	"reflect"
 	"sync"
 	"weak"
@@ -17,10 +18,11 @@ func register() bool {
 	return true
 }
 
-// attaches are those of this process that are open, in the order in which they came. It only records.
+// attaches are those of this process that are open. It only records.
 var attaches struct {
 	sync.Mutex
-	of map[uint64][]weak.Pointer[Segment] // by the segment's id
+	came uint64                                      // how many ever did
+	of   map[uint64]map[weak.Pointer[Segment]]uint64 // by the segment's id: when each came
 }
 
 // record has Reach find s.
@@ -28,9 +30,18 @@ func (s *Segment) record() *Segment {
 	attaches.Lock()
 	defer attaches.Unlock()
 	if attaches.of == nil {
-		attaches.of = make(map[uint64][]weak.Pointer[Segment])
+		attaches.of = make(map[uint64]map[weak.Pointer[Segment]]uint64)
 	}
-	attaches.of[s.id] = append(others(s.id, nil), weak.Make(s))
+	all := attaches.of[s.id]
+	if all == nil {
+		all = make(map[weak.Pointer[Segment]]uint64)
+		attaches.of[s.id] = all
+	}
+	attaches.came++
+	all[weak.Make(s)] = attaches.came
+	if attaches.came&(attaches.came-1) == 0 { // seldom enough to cost nothing
+		forget()
+	}
 	return s
 }
 
@@ -38,21 +49,25 @@ func (s *Segment) record() *Segment {
 func (s *Segment) erase() {
 	attaches.Lock()
 	defer attaches.Unlock()
-	if rest := others(s.id, s); len(rest) > 0 {
-		attaches.of[s.id] = rest
-	} else {
-		delete(attaches.of, s.id)
+	if all := attaches.of[s.id]; all != nil {
+		if delete(all, weak.Make(s)); len(all) == 0 {
+			delete(attaches.of, s.id)
+		}
 	}
 }
 
-// others are the attaches to a segment that are alive, but for s.
-func others(id uint64, s *Segment) (rest []weak.Pointer[Segment]) {
-	for _, w := range attaches.of[id] {
-		if one := w.Value(); one != nil && one != s {
-			rest = append(rest, w)
+// forget erases those that nobody closed, and nobody has any more.
+func forget() {
+	for id, all := range attaches.of {
+		for w := range all {
+			if w.Value() == nil {
+				delete(all, w)
+			}
+		}
+		if len(all) == 0 {
+			delete(attaches.of, id)
 		}
 	}
-	return rest
 }
 
 // Reach is the attach of this process through which it reaches what ref names: home, if that is one to the segment, or else
@@ -63,10 +78,15 @@ func Reach(home any, ref Ref) (*Segment, error) {
 	}
 	attaches.Lock()
 	defer attaches.Unlock()
-	for _, w := range attaches.of[ref.segment] {
-		if s := w.Value(); s != nil && !s.observer && !s.IsClosed() {
-			return s, nil
+	var oldest *Segment
+	first := uint64(math.MaxUint64)
+	for w, came := range attaches.of[ref.segment] {
+		if s := w.Value(); s != nil && came < first && !s.observer && !s.IsClosed() {
+			oldest, first = s, came
 		}
+	}
+	if oldest != nil {
+		return oldest, nil
 	}
 	return nil, fmt.Errorf("%s is in segment %016x, to which this process is not attached: %w", ref, ref.segment, ErrNotExist)
 }
