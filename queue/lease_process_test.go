@@ -293,31 +293,6 @@ func TestOneWhoWaitsGetsWhatADeadConsumerHad(t *testing.T) {
 	require.NoError(t, <-got)
 }
 
-// worker leases messages and puts what they say into another queue, before it says that they are done.
-var worker = proc.Func("queue_test.worker", func(ctx context.Context, k task) error {
-	q, err := k.open(ctx)
-	if err != nil {
-		return err
-	}
-	out, err := queue.From[uint64](proc.Segments(ctx)[0], k.Answer)
-	if err != nil {
-		return err
-	}
-	for v, err := range q.All(ctx) {
-		if err != nil {
-			return err
-		}
-		n, err := ofText(v)
-		if err != nil {
-			return err
-		}
-		if err := out.Put(ctx, n); err != nil {
-			return err
-		}
-	}
-	return nil
-})
-
 // TestNoMessageIsLostWhoeverDies has consumers killed at any time. Each message is done at the end, most of them once.
 func TestNoMessageIsLostWhoeverDies(t *testing.T) {
 	ctx, seg := bounded(t), anonymous(t)
@@ -327,13 +302,13 @@ func TestNoMessageIsLostWhoeverDies(t *testing.T) {
 	out, err := queue.New[uint64](seg, 4096)
 	require.NoError(t, err)
 	k := task{Queue: q.Ref(), Answer: out.Ref()}
-	workers := []*proc.Process{start(t, worker, seg, k), start(t, worker, seg, k)}
+	workers := []*proc.Process{start(t, teller, seg, k), start(t, teller, seg, k)}
 	for i := range uint64(all) {
 		require.NoError(t, q.Put(ctx, textOf(i)))
 		if i%100 == 50 {
 			w := rand.IntN(len(workers))
 			kill(t, workers[w])
-			workers[w] = start(t, worker, seg, k)
+			workers[w] = start(t, teller, seg, k)
 		}
 	}
 	require.NoError(t, q.Join(ctx))

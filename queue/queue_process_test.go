@@ -178,8 +178,8 @@ func TestProducersAreKilled(t *testing.T) {
 	}
 }
 
-// hoarder gets as fast as it can, says what it got, and never that it is done.
-var hoarder = proc.Func("queue_test.hoarder", func(ctx context.Context, k task) error {
+// teller gets as fast as it can, and puts what that says into another queue. It never says Done; a lease ends behind that.
+var teller = proc.Func("queue_test.teller", func(ctx context.Context, k task) error {
 	q, err := k.open(ctx)
 	if err != nil {
 		return err
@@ -211,7 +211,7 @@ func TestConsumersAreKilled(t *testing.T) {
 	for range 8 {
 		told, err := queue.New[uint64](seg, 1<<12)
 		require.NoError(t, err)
-		p := start(t, hoarder, seg, task{Queue: q.Ref(), Answer: told.Ref()})
+		p := start(t, teller, seg, task{Queue: q.Ref(), Answer: told.Ref()})
 		put := 100 + rand.IntN(2000)
 		for i := range put {
 			require.NoError(t, q.Put(ctx, textOf(uint64(i+1))))
@@ -258,7 +258,7 @@ func TestWhoWaitsIsToldOfADeath(t *testing.T) {
 	for i := range 4 {
 		require.NoError(t, q.Put(ctx, textOf(uint64(i))))
 	}
-	p := start(t, hoarder, seg, task{Queue: q.Ref(), Answer: told.Ref()})
+	p := start(t, teller, seg, task{Queue: q.Ref(), Answer: told.Ref()})
 	for range 4 {
 		_, err := told.Get(ctx)
 		require.NoError(t, err)
@@ -278,7 +278,7 @@ func TestOneIsStoppedAndThenKilled(t *testing.T) {
 		back, err := queue.New[uint64](seg, 1<<12)
 		require.NoError(t, err)
 		putting := start(t, producer, seg, task{Queue: q.Ref(), N: 1 << 30})
-		getting := start(t, hoarder, seg, task{Queue: q.Ref(), Answer: back.Ref()})
+		getting := start(t, teller, seg, task{Queue: q.Ref(), Answer: back.Ref()})
 		for range 100 + rand.IntN(200) {
 			_, err := back.Get(ctx)
 			require.NoError(t, err)

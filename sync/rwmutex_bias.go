@@ -61,8 +61,8 @@ func (m *marked) by(stack uintptr) *reader {
 	return r
 }
 
-// numberOf is the number of the mark that a stack has, or of its neighbour, if it has one (Fibonacci hashing).
-func numberOf(stack uintptr) uint64 { return uint64(stack) * 0x9e3779b97f4a7c15 >> (64 - marksBits) }
+// numberOf is the number of the mark that a stack has, or of its neighbour, if it has one.
+func numberOf(stack uintptr) uint64 { return bias.Place(stack, marksBits) }
 
 // give gives the stack a mark, if one of its two is free. The caller has the ledger's mu.
 func (m *marked) give(stack uintptr, line *readingRow) {

@@ -81,10 +81,7 @@ type tally struct {
 // noKeepers is that of a Semaphore that has none.
 var noKeepers keepers
 
-// placeOf is the place of a stack (Fibonacci hashing).
-func placeOf(stack uintptr) uint64 {
-	return uint64(stack) * 0x9e3779b97f4a7c15 >> (64 - keeperMarksBits)
-}
+func placeOf(stack uintptr) uint64 { return bias.Place(stack, keeperMarksBits) }
 
 // by is who has the mark in the place of that stack, or nil.
 func (k *keepers) by(stack uintptr) *keeper { return k.keepers[placeOf(stack)].Load() }

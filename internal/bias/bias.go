@@ -63,6 +63,9 @@ func (p *Price) Revoked(served uint64) {
 	p.earns.Store(min(2*p.Is(), MostEarns))
 }
 
+// Place is one of 1<<bits places, that of the stack (Fibonacci hashing).
+func Place(stack uintptr, bits int) uint64 { return uint64(stack) * 0x9e3779b97f4a7c15 >> (64 - bits) }
+
 // Fence executes a fence on all CPUs, or waits for as long as a store may be on its way.
 func Fence() {
 	if !futex.Barrier() {
