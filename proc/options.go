@@ -34,6 +34,7 @@ type options struct {
 	nice       int
 	limits     []limit
 	outlive    time.Duration
+	keep       int  // bytes of the standard error
 	parked     bool // for Warm
 	errs       []error
 }

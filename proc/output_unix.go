@@ -42,7 +42,7 @@ func (o *outputs) copy() {
 				// The writer is at fault, not the child, which a broken pipe would kill.
 				_, _ = io.Copy(io.Discard, p.reader)
 			}
-			if w, ok := p.writer.(*lineWriter); ok {
+			if w, ok := p.writer.(interface{ flush() }); ok {
 				w.flush()
 			}
 		}()
@@ -103,10 +103,4 @@ func (d *descriptors) addOutput(w io.Writer, pipes *outputs) error {
 		d.add(fd)
 		return nil
 	}
-}
-
-// sameWriter compares writers, which need not be of a type that can be compared.
-func sameWriter(a, b io.Writer) (same bool) {
-	defer func() { _ = recover() }()
-	return a == b
 }

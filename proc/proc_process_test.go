@@ -266,6 +266,38 @@ func TestOutputGoesToWriters(t *testing.T) {
 	require.Equal(t, "err 0\nerr 1\n", stderr.String())
 }
 
+func TestLastLinesOfStderrAreKept(t *testing.T) {
+	ctx := testContext(t)
+	var both bytes.Buffer
+	file, err := os.Create(filepath.Join(t.TempDir(), "stderr"))
+	require.NoError(t, err)
+	defer file.Close()
+	for _, to := range []io.Writer{&both, nil, file} {
+		p, err := write.Start(ctx, 1000, proc.Stdout(nil), proc.Stderr(to), proc.KeepStderr(20))
+		require.NoError(t, err)
+		require.NoError(t, p.Wait(ctx))
+		require.Equal(t, "err 998\nerr 999\n", p.LastStderr())
+	}
+	require.Equal(t, 1000, strings.Count(both.String(), "\n"))
+	text, err := os.ReadFile(file.Name())
+	require.NoError(t, err)
+	require.True(t, both.String() == string(text))
+
+	both.Reset()
+	p, err := write.Start(ctx, 1000, proc.Stdout(&both), proc.Stderr(&both), proc.KeepStderr(20))
+	require.NoError(t, err)
+	require.NoError(t, p.Wait(ctx))
+	require.True(t, strings.HasPrefix(both.String(), "out 0\nerr 0\nout 1\n"))
+	require.Equal(t, "out 999\nerr 999\n", p.LastStderr())
+
+	p, err = write.Start(ctx, 1, proc.Stdout(nil), proc.Stderr(nil))
+	require.NoError(t, err)
+	require.NoError(t, p.Wait(ctx))
+	require.Empty(t, p.LastStderr())
+	_, err = write.Start(ctx, 1, proc.KeepStderr(-1))
+	require.ErrorIs(t, err, proc.ErrOption)
+}
+
 // lateWriter takes nothing before the process is gone.
 type lateWriter struct {
 	pid  chan int

@@ -17,6 +17,7 @@ type Process struct {
 	process *os.Process
 	control *os.File // the parent's end, read by listen, closed by watch
 	outputs outputs
+	tail    *tail // nil if nothing is kept of the standard error
 
 	started chan error    // nil when the child said ready, or parked; else the last value
 	heard   chan struct{} // closed when listen has returned

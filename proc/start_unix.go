@@ -88,6 +88,7 @@ func (p *Process) launch(ctx context.Context, payload []byte, o *options) (ended
 			p.outputs.close()
 		}
 	}()
+	o, p.tail = o.observed()
 	if err := given.standard(o, &p.outputs); err != nil {
 		return nil, err
 	}
