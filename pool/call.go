@@ -57,9 +57,11 @@ func (t *Typed[In, Out]) Call(ctx context.Context, p *Pool, in In) (Out, error) 
 		switch {
 		case err == errNotBegun:
 			// To another worker, whatever Retry says.
-		case ok && attempt <= p.retry:
+		case ok && attempt <= p.retry && !p.fragile:
 			died = again
 			attempt++
+		case ok:
+			return out, p.broken(again)
 		default:
 			return out, err
 		}
@@ -101,20 +103,23 @@ func (t *Typed[In, Out]) try(ctx context.Context, l *link, in In, out *Out, atte
 
 // encode puts in into l's buffer.
 func (t *Typed[In, Out]) encode(l *link, in In) (err error) {
-	defer func() {
-		// A MarshalBinary of the caller's that panics is an input that cannot be encoded.
-		if v := recover(); v != nil {
-			err = fmt.Errorf("pool: task %q: its input: %w: panic: %v", t.name, ErrUnencodable, v)
-		}
-	}()
-	l.buf, err = t.in.Append(l.buf[:0], in)
-	if err == nil && uint64(len(l.buf)) > l.pool.limit {
-		err = fmt.Errorf("%w: %d bytes, the limit is %d", ErrTooLarge, len(l.buf), l.pool.limit)
+	l.buf, err = t.append(l.buf[:0], in, l.pool.limit)
+	return err
+}
+
+// append writes in behind dst.
+func (t *Typed[In, Out]) append(dst []byte, in In, limit uint64) ([]byte, error) {
+	if t.err != nil {
+		return dst, t.err
+	}
+	b, err := appended(t.in, dst, in)
+	if err == nil && uint64(len(b)) > limit {
+		err = fmt.Errorf("%w: %d bytes, the limit is %d", ErrTooLarge, len(b), limit)
 	}
 	if err != nil {
-		err = fmt.Errorf("pool: task %q: its input: %w", t.name, err)
+		return b, fmt.Errorf("pool: task %q: its input: %w", t.name, err)
 	}
-	return err
+	return b, nil
 }
 
 // decoded is the input that encode put down, nil if it cannot be read back.
@@ -145,6 +150,7 @@ func (l *link) begin(c call) *call {
 	c.since = time.Since(l.pool.born)
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	l.served++
 	l.last++
 	c.id = l.last
 	l.newest = c
@@ -170,8 +176,14 @@ func (l *link) do(ctx context.Context, c *call, h head) error {
 	if !c.begun {
 		return errNotBegun
 	}
+	return l.died(c)
+}
+
+// died is the error of a call that was begun by a worker that is gone.
+func (l *link) died(c *call) *WorkerDied {
 	return &WorkerDied{
-		Task: c.task, Pid: l.process.Pid(), Code: l.code, Signal: l.sig, Attempts: c.attempt, fault: blame(err),
+		Task: c.task, Pid: l.process.Pid(), Code: l.code, Signal: l.sig, Attempts: c.attempt,
+		OOM: l.oom, Stderr: l.process.LastStderr(), fault: c.fault,
 	}
 }
 

@@ -17,6 +17,7 @@ type orders struct {
 	Requests, Replies, State shm.Ref
 	Policy                   int32
 	Limit                    uint64 // of an encoded input or result
+	Finalizer                errand
 }
 
 // worker is the process that a pool starts.
@@ -33,6 +34,8 @@ type child struct {
 	in       assembly
 	out      []byte
 	ended    chan error
+
+	finalizer errand
 }
 
 // work is the life of a worker: requests are run one after the other until the parent closes their
@@ -55,7 +58,7 @@ func attach(ctx context.Context, o orders) (*child, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := &child{limit: o.Limit, in: assembly{limit: max(o.Limit, leastLimit)}, ended: make(chan error, 1)}
+	c := &child{limit: o.Limit, finalizer: o.Finalizer, in: assembly{limit: max(o.Limit, leastLimit)}, ended: make(chan error, 1)}
 	policy := ring.Waiting(ring.Policy(o.Policy))
 	requests, err := ring.BytesFrom(seg, o.Requests)
 	if err != nil {
@@ -90,6 +93,10 @@ func (c *child) greet(ctx context.Context) bool {
 func (c *child) loop(ctx context.Context) {
 	for {
 		err := c.receive(ctx)
+		if errors.Is(err, ring.ErrClosed) {
+			c.finish(ctx)
+			return
+		}
 		if err != nil {
 			c.ended <- orderly(err)
 			return

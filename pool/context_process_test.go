@@ -177,7 +177,7 @@ func TestTaskThatIgnoresItsContextLosesItsWorkerAfterTheGracePeriod(t *testing.T
 		require.GreaterOrEqual(t, time.Since(begin), grace)
 		require.Equal(t, pool.Event{
 			Kind: pool.WorkerLost, Pid: victim, Code: -1, Signal: syscall.SIGKILL,
-			Task: "ignore", Input: "something", Attempt: 1,
+			Task: "ignore", Input: "something", Attempt: 1, OOM: lost.OOM,
 		}, lost)
 		requireWorks(t, p)
 		require.NotContains(t, pids(p), victim)

@@ -135,7 +135,7 @@ func (b *defence) aim(ctx context.Context) (*target, error) {
 	if err != nil {
 		return nil, err
 	}
-	b.pool.release(l)
+	b.pool.release(l, false)
 	f, err := l.seg.File()
 	if err != nil {
 		return nil, err

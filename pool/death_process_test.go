@@ -37,6 +37,14 @@ var ending = pool.Task("ending", func(_ context.Context, how string) (int, error
 	return os.Getpid(), nil
 })
 
+// oomOf is what the error may say of the out-of-memory killer, which killed nobody.
+func oomOf(died *pool.WorkerDied) pool.OOM {
+	if died.Signal == syscall.SIGKILL && died.OOM == pool.OOMUnknown {
+		return pool.OOMUnknown // not every system counts
+	}
+	return pool.OOMNo
+}
+
 func TestWorkerThatEndsInATaskIsReportedWithItsStatus(t *testing.T) {
 	var d diary
 	p := newPool(t, 1, d.option())
@@ -54,6 +62,8 @@ func TestWorkerThatEndsInATaskIsReportedWithItsStatus(t *testing.T) {
 		var died *pool.WorkerDied
 		require.ErrorAs(t, err, &died, how)
 		want.Task, want.Pid, want.Attempts = "ending", before, 1
+		want.OOM, want.Stderr = oomOf(died), died.Stderr
+		require.Equal(t, how == "fault", died.Stderr != "")
 		require.Equal(t, want, *died, how)
 		require.ErrorContains(t, err, fmt.Sprintf(`pool: task "ending": worker process %d `, before))
 		requireGone(t, before)
@@ -61,7 +71,7 @@ func TestWorkerThatEndsInATaskIsReportedWithItsStatus(t *testing.T) {
 		lost := d.wait(t, pool.WorkerLost, i+1)[i]
 		require.Equal(t, pool.Event{
 			Kind: pool.WorkerLost, Pid: before, Code: want.Code, Signal: want.Signal,
-			Task: "ending", Input: how, Attempt: 1,
+			Task: "ending", Input: how, Attempt: 1, OOM: died.OOM,
 		}, lost)
 	}
 	requireWorks(t, p)
@@ -76,7 +86,7 @@ func TestTaskFailsWhenItsWorkerIsKilled(t *testing.T) {
 	var died *pool.WorkerDied
 	require.ErrorAs(t, err, &died)
 	require.Equal(t, pool.WorkerDied{
-		Task: "ignore", Pid: victim, Code: -1, Signal: syscall.SIGKILL, Attempts: 1,
+		Task: "ignore", Pid: victim, Code: -1, Signal: syscall.SIGKILL, Attempts: 1, OOM: oomOf(died),
 	}, *died)
 	require.EqualError(t, err, fmt.Sprintf(
 		`pool: task "ignore": worker process %d was killed by signal 9 (killed) while it ran it (attempt 1)`, victim))

@@ -1,7 +1,6 @@
 package pool
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"strings"
@@ -16,6 +15,8 @@ var (
 	ErrClosed = errors.New("pool: closed")
 	// ErrWorkers: a pool cannot have that many workers.
 	ErrWorkers = errors.New("pool: impossible number of workers")
+	// ErrOption: an option has an impossible value.
+	ErrOption = errors.New("pool: impossible option")
 	// ErrNotRegistered: the worker's program has no task of that name.
 	ErrNotRegistered = errors.New("pool: task is not registered in the worker")
 	// ErrUnencodable: the input or the result holds what cannot be handed over; the error names it.
@@ -25,8 +26,9 @@ var (
 	ErrUndecodable = errors.New("cannot be decoded")
 	// ErrTooLarge: the input or the result is larger than MaxMessage allows.
 	ErrTooLarge = errors.New("too large")
-	// ErrBroken: workers died, one after the other, as soon as they were started, and the pool gave up.
-	ErrBroken = errors.New("pool: workers cannot be started")
+	// ErrBroken: workers died, one after the other, as soon as they were started, or more often than RestartLimit
+	// allows, or one died and BreakOnDeath was asked for. The pool has given up.
+	ErrBroken = errors.New("pool: broken")
 )
 
 // WorkerDied is the error of a task whose worker died while it ran it, as often as Retry allows.
@@ -36,6 +38,8 @@ type WorkerDied struct {
 	Code     int            // exit code, -1 if a signal ended it
 	Signal   syscall.Signal // 0 if it exited
 	Attempts int            // how often the task was begun
+	OOM      OOM            // whether the kernel's out-of-memory killer ended it
+	Stderr   string         // the last lines that it wrote to its standard error, 4 KiB at most (see proc.KeepStderr)
 
 	fault error // why the pool itself killed it
 }
@@ -45,11 +49,38 @@ func (e *WorkerDied) Error() string {
 	if e.Signal != 0 {
 		how = fmt.Sprintf("was killed by signal %d (%s)", int(e.Signal), e.Signal)
 	}
-	text := fmt.Sprintf("pool: task %q: worker process %d %s while it ran it (attempt %d)", e.Task, e.Pid, how, e.Attempts)
-	if e.fault != nil {
-		text += ": " + e.fault.Error()
+	text := fmt.Sprintf("pool: worker process %d %s", e.Pid, how)
+	if e.Task != "" {
+		text = fmt.Sprintf("pool: task %q: worker process %d %s while it ran it (attempt %d)", e.Task, e.Pid, how, e.Attempts)
 	}
-	return text
+	switch {
+	case e.fault != nil:
+		text += ": " + e.fault.Error()
+	case e.OOM == OOMYes:
+		text += ": the system was out of memory"
+	}
+	return text + lastWords(e.Stderr)
+}
+
+// Unwrap gives the pool's own reason to kill the worker, if it had one.
+func (e *WorkerDied) Unwrap() error { return e.fault }
+
+// lastWords is, for an error, what a process wrote last: the line by which the Go runtime announced its end, or the last one.
+func lastWords(stderr string) string {
+	last := ""
+	for line := range strings.Lines(stderr) {
+		if line = strings.TrimSpace(line); line == "" {
+			continue
+		}
+		last = line
+		if strings.HasPrefix(line, "panic: ") || strings.HasPrefix(line, "fatal error: ") {
+			break
+		}
+	}
+	if last == "" {
+		return ""
+	}
+	return fmt.Sprintf("; its last words: %.200q", last)
 }
 
 // PanicError is the error of a task that panicked. The worker lives on.
@@ -63,25 +94,24 @@ func (e *PanicError) Error() string {
 	return fmt.Sprintf("pool: task %q panicked: %s\n\n%s", e.Task, e.Value, e.Stack)
 }
 
-// TaskError is what a task returned as its error: its text, because types do not travel. The
-// context's errors are found in it by errors.Is.
+// TaskError is what a task returned as its error: its text, and what of it is registered, itself or what it wraps, which
+// errors.Is and errors.As find in it; see RegisterError.
 type TaskError struct {
-	Task string
-	Text string
-	kind error
+	Task  string
+	Text  string
+	known []error
 }
 
 func (e *TaskError) Error() string { return fmt.Sprintf("pool: task %q: %s", e.Task, e.Text) }
 
-// Unwrap gives context.Canceled or context.DeadlineExceeded if that is what the task returned.
-func (e *TaskError) Unwrap() error { return e.kind }
+// Unwrap gives the errors that are registered, in the order in which they wrapped each other.
+func (e *TaskError) Unwrap() []error { return e.known }
 
 // Outcomes of a task, as a reply carries them.
 const (
 	outcomeResult = iota
 	outcomeError
-	outcomeCanceled
-	outcomeDeadline
+	outcomeKnown
 	outcomePanic
 	outcomeNotRegistered
 	outcomeUndecodable
@@ -96,10 +126,8 @@ func failure(task string, outcome uint32, payload []byte) error {
 	switch outcome {
 	case outcomeError:
 		return &TaskError{Task: task, Text: text}
-	case outcomeCanceled:
-		return &TaskError{Task: task, Text: text, kind: context.Canceled}
-	case outcomeDeadline:
-		return &TaskError{Task: task, Text: text, kind: context.DeadlineExceeded}
+	case outcomeKnown:
+		return hear(task, payload)
 	case outcomePanic:
 		at := max(strings.LastIndex(text, panicSeparator), 0)
 		return &PanicError{Task: task, Value: text[:at], Stack: strings.TrimPrefix(text[at:], panicSeparator)}

@@ -15,6 +15,10 @@ const (
 	WorkerLost
 	// TaskRetried: a task whose worker died is begun again, by the worker that ID and Pid name.
 	TaskRetried
+	// WorkerRetired: a worker has ended in order, because it was told to. Err is that of its finalizer.
+	WorkerRetired
+	// PoolBroken: no more calls are accepted. Err, which is an ErrBroken, says why.
+	PoolBroken
 )
 
 // String names the kind in words.
@@ -26,6 +30,10 @@ func (k EventKind) String() string {
 		return "worker lost"
 	case TaskRetried:
 		return "task retried"
+	case WorkerRetired:
+		return "worker retired"
+	case PoolBroken:
+		return "pool broken"
 	default:
 		return "unknown event"
 	}
@@ -38,6 +46,8 @@ type Event struct {
 	Pid     int            // of the worker
 	Code    int            // WorkerLost: exit code, -1 if a signal ended it
 	Signal  syscall.Signal // WorkerLost: 0 if it exited
+	OOM     OOM            // WorkerLost: whether the kernel's out-of-memory killer ended it
+	Err     error          // why, if there is a reason to name
 	Task    string         // the task's name, "" for none
 	Input   any            // the task's input
 	Attempt int            // how often the task was begun, this time included

@@ -48,6 +48,14 @@ type link struct {
 	state    *workerState
 	cancels  *segment.Point
 	seated   time.Time
+	served   int    // calls; who has the link counts
+	meter    *meter // nil without MemoryLimit
+
+	// Under the pool's mu:
+	retired bool        // it was told to end
+	surplus bool        // nobody is to take its place
+	doom    *time.Timer // that kills it, if it does not
+	since   time.Time   // since when it has been idle; Elastic
 
 	reply assembly // the reply that is being read
 	buf   []byte   // the encoded input
@@ -55,6 +63,7 @@ type link struct {
 	gone chan struct{} // closed when the process is gone and code and signal are known
 	code int
 	sig  syscall.Signal
+	oom  OOM
 
 	mu      sync.Mutex
 	settled sync.Cond // call became nil, or lost
@@ -73,6 +82,9 @@ const (
 	attachSlots  = 4
 )
 
+// keptStderr is how much is kept of what a worker writes to its standard error.
+const keptStderr = 4 << 10
+
 // connect makes the segment with the rings, starts the process that shares it, and waits until that
 // is ready.
 func (p *Pool) connect(id int) (*link, error) {
@@ -87,7 +99,11 @@ func (p *Pool) connect(id int) (*link, error) {
 		_ = seg.Close()
 		return nil, fmt.Errorf("worker %d: %w", id, err)
 	}
-	if err := l.greet(); err != nil {
+	err = l.prepare()
+	if err == nil && p.memory != 0 {
+		l.meter, err = newMeter(l.process.Pid())
+	}
+	if err != nil {
 		l.discard()
 		return nil, fmt.Errorf("worker %d: %w", id, err)
 	}
@@ -118,30 +134,12 @@ func (l *link) start() error {
 	l.state = stateIn(o)
 	l.cancels = l.seg.Engine().Point(o.Offset()+eventOffset, segment.Shared)
 	opts := append([]proc.Option{
-		proc.Name(fmt.Sprintf("worker-%d", l.id)), proc.Share(l.seg),
+		proc.Name(fmt.Sprintf("worker-%d", l.id)), proc.Share(l.seg), proc.KeepStderr(keptStderr),
 	}, l.pool.process...)
 	l.process, err = l.pool.program.Start(l.pool.ctx, orders{
 		Requests: requests.Ref(), Replies: replies.Ref(), State: o.Ref(),
-		Policy: int32(l.pool.policy), Limit: l.pool.limit,
+		Policy: int32(l.pool.policy), Limit: l.pool.limit, Finalizer: l.pool.finalizer,
 	}, opts...)
-	return err
-}
-
-// greet waits for the worker's first message.
-func (l *link) greet() error {
-	greeted := make(chan struct{})
-	defer close(greeted)
-	go func() {
-		select {
-		case <-l.process.Done():
-			l.bury()
-		case <-greeted:
-		}
-	}()
-	err := l.read(l.pool.ctx, &call{id: greeting})
-	if errors.Is(err, ring.ErrPeerDied) {
-		return fmt.Errorf("it ended before it was ready: %w", l.end())
-	}
 	return err
 }
 
@@ -153,6 +151,7 @@ func (l *link) discard() {
 	_ = l.process.Kill()
 	<-l.process.Done()
 	_ = l.seg.Close()
+	l.meter.close()
 }
 
 // bury says to the rings what they may not be able to see: the worker writes, into memory, who it is.
@@ -202,7 +201,7 @@ func (l *link) settle(replied *call) {
 // release makes the worker take the next task, unless its process is gone. The call is settled.
 func (l *link) release() {
 	l.buf, l.reply.payload = kept(l.buf), kept(l.reply.payload)
-	l.pool.release(l)
+	l.pool.release(l, l.spent())
 }
 
 // mourn gives c up as lost: the process is dead, or has to go for the reason why. It returns when
@@ -242,19 +241,37 @@ func (l *link) keep() {
 	l.pool.withdraw(l)
 	c := l.settleLast()
 	l.code, l.sig = status(l.process)
-	closed := l.pool.isClosed()
-	if !closed || c != nil {
-		lost := Event{Kind: WorkerLost, ID: l.id, Pid: l.process.Pid(), Code: l.code, Signal: l.sig}
-		if c != nil && c.begun && l.pool.onEvent != nil {
-			lost.Task, lost.Input, lost.Attempt = c.task, c.input(l.buf), c.attempt
-		}
-		l.pool.tell(lost)
+	l.oom = l.pool.oom.verdict(l.sig, time.Now())
+	closed, retired := l.pool.fate(l)
+	switch {
+	case retired && c == nil:
+		l.pool.tell(Event{Kind: WorkerRetired, ID: l.id, Pid: l.process.Pid(), Err: l.process.Wait(context.Background())})
+	case !closed || c != nil:
+		l.pool.tell(l.obituary(c))
 	}
 	close(l.gone)
 	_ = l.seg.Close()
-	if !closed {
-		l.pool.replace(l)
+	l.meter.close()
+	switch {
+	case closed:
+	case retired && c == nil:
+		l.pool.refill(l)
+	default:
+		l.pool.succeed(l, c)
 	}
+}
+
+// obituary tells of the death, and of the call that was lost by it, if there was one.
+func (l *link) obituary(c *call) Event {
+	e := Event{Kind: WorkerLost, ID: l.id, Pid: l.process.Pid(), Code: l.code, Signal: l.sig, OOM: l.oom}
+	if c == nil {
+		return e
+	}
+	e.Err = c.fault
+	if c.begun && l.pool.onEvent != nil {
+		e.Task, e.Input, e.Attempt = c.task, c.input(l.buf), c.attempt
+	}
+	return e
 }
 
 // settleLast waits until the call that is under way is settled, and returns it if it is lost. With
@@ -285,10 +302,14 @@ func status(p *proc.Process) (code int, signal syscall.Signal) {
 
 // end is the end of the process as an error, that of a good one included.
 func (l *link) end() error {
-	if err := l.process.Wait(context.Background()); err != nil {
-		return err
+	err := l.process.Wait(context.Background())
+	if err == nil {
+		err = fmt.Errorf("%q (pid %d): exit status 0", l.process.Name(), l.process.Pid())
 	}
-	return fmt.Errorf("%q (pid %d): exit status 0", l.process.Name(), l.process.Pid())
+	if words := lastWords(l.process.LastStderr()); words != "" {
+		return fmt.Errorf("%w%s", err, words)
+	}
+	return err
 }
 
 // look says what the worker does. The input is decoded by code of the user's, so under no lock.
@@ -329,17 +350,13 @@ func (l *link) inVain() bool {
 	return !l.worked && time.Since(l.seated) < young
 }
 
-// replace puts a new process in the place of old's.
-func (p *Pool) replace(old *link) {
-	barren, why := 0, old.end()
-	if old.inVain() {
-		barren = old.barren + 1
-	}
+// replace puts a new process in the place of a worker's, after so many that were for nothing.
+func (p *Pool) replace(id, barren int, why error) {
 	for ; barren <= maxBarren; barren++ {
-		if !p.pause(barren) {
+		if !p.pause(barren) || !p.wanted(id) {
 			return
 		}
-		l, err := p.connect(old.id)
+		l, err := p.connect(id)
 		if err == nil {
 			l.barren = barren
 			p.seat(l)
@@ -347,7 +364,7 @@ func (p *Pool) replace(old *link) {
 		}
 		why = err
 	}
-	p.giveUpWorker(why)
+	p.giveUpWorker(id, why)
 }
 
 // pause keeps a failure from repeating itself at full speed. It reports false if the pool is closed.
@@ -362,12 +379,12 @@ func (p *Pool) pause(barren int) bool {
 }
 
 // giveUpWorker leaves a worker's place empty. With the last one, the pool is broken.
-func (p *Pool) giveUpWorker(why error) {
+func (p *Pool) giveUpWorker(id int, why error) {
 	p.mu.Lock()
-	p.given++
-	last := p.given == len(p.links)
+	p.place(id, slotGiven)
+	last := p.count(slotTaken)+p.count(slotStarting) == 0
 	p.mu.Unlock()
 	if last {
-		p.refuse(fmt.Errorf("%w: %d in a row ended at once, for each; the last: %w", ErrBroken, maxBarren+1, why))
+		p.crumble(fmt.Errorf("%w: %d in a row ended at once, for each; the last: %w", ErrBroken, maxBarren+1, why))
 	}
 }

@@ -22,6 +22,26 @@ type options struct {
 	process []proc.Option
 	program *proc.Function[orders] // what workers run
 	err     error
+
+	initializer, finalizer errand
+
+	restarts int           // that are allowed
+	per      time.Duration // within that; 0: without a limit
+	fragile  bool
+
+	share  int   // of tasks, of each worker; 0: without a limit
+	memory int64 // that a worker may have after a task; 0: any
+
+	elastic  bool
+	minimum  int           // elastic: of workers
+	patience time.Duration // elastic: with one that is idle
+}
+
+// refuse notes why an option is refused. The first counts.
+func (o *options) refuse(format string, args ...any) {
+	if o.err == nil {
+		o.err = fmt.Errorf(format, args...)
+	}
 }
 
 const (
@@ -35,7 +55,7 @@ const (
 func Workers(n int) Option {
 	return func(o *options) {
 		if n < 1 || n > maxWorkers {
-			o.err = fmt.Errorf("%w: %d, 1 to %d are possible", ErrWorkers, n, maxWorkers)
+			o.refuse("%w: %d, 1 to %d are possible", ErrWorkers, n, maxWorkers)
 		}
 		o.workers = n
 	}

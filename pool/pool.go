@@ -21,12 +21,19 @@ type Pool struct {
 	unhook func() bool // takes Terminate off New's context
 
 	mu      sync.Mutex
-	links   []*link      // by worker; nil while it is being replaced, or was given up
+	links   []*link      // by worker; nil if its place is not taken
+	slots   []slot       // by worker
+	size    int          // how many workers there may be
+	empty   int          // places below size
+	watched bool         // shrink is to come
 	idle    []*link      // those that take a task now, the longest idle first; taken from the end
 	waiting []chan *link // callers, in the order in which they came
 	closed  bool
-	refusal error // why calls are refused
-	given   int   // workers that were given up
+	refusal error       // why calls are refused
+	deaths  int         // of workers, ever
+	recent  []time.Time // of deaths that count for RestartLimit
+
+	oom *oomWatch
 
 	calls sync.WaitGroup // calls under way
 	keep  sync.WaitGroup // goroutines of the pool
@@ -47,8 +54,12 @@ func New(ctx context.Context, opts ...Option) (*Pool, error) {
 	if p.workers == 0 {
 		p.workers = cpus.Allowed()
 	}
+	if p.minimum > p.workers {
+		return nil, fmt.Errorf("%w: Elastic: at least %d of %d workers", ErrOption, p.minimum, p.workers)
+	}
+	p.oom = newOOMWatch(systemOOM())
 	p.ctx, p.cancel = context.WithCancel(ctx)
-	p.links = make([]*link, p.workers)
+	p.resize(p.workers)
 	if err := p.startAll(); err != nil {
 		p.Terminate()
 		return nil, fmt.Errorf("pool: start %d workers: %w", p.workers, err)
@@ -61,9 +72,12 @@ func New(ctx context.Context, opts ...Option) (*Pool, error) {
 
 // startAll starts the workers side by side.
 func (p *Pool) startAll() error {
-	errs := make([]error, p.workers)
+	errs := make([]error, p.floor())
 	var wg sync.WaitGroup
-	for id := range p.workers {
+	for id := range errs {
+		p.place(id, slotStarting)
+	}
+	for id := range errs {
 		wg.Go(func() {
 			l, err := p.connect(id)
 			if err != nil {
@@ -173,17 +187,21 @@ func (p *Pool) Workers() []Worker {
 // seat makes a worker that is ready part of the pool. Its death is told of after its start.
 func (p *Pool) seat(l *link) {
 	p.mu.Lock()
-	if p.closed {
+	if p.closed || l.id >= p.size {
+		p.place(l.id, slotEmpty)
 		p.mu.Unlock()
 		l.discard()
 		return
 	}
 	l.seated = time.Now()
+	p.oom.note(l.seated)
 	p.links[l.id] = l
+	p.place(l.id, slotTaken)
+	p.watch(p.patience)
 	p.keep.Add(1)
 	p.mu.Unlock()
 	p.tell(Event{Kind: WorkerStarted, ID: l.id, Pid: l.process.Pid()})
-	p.release(l)
+	p.release(l, false)
 	go func() {
 		defer p.keep.Done()
 		l.keep()
@@ -195,6 +213,10 @@ func (p *Pool) withdraw(l *link) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.links[l.id] = nil
+	p.place(l.id, slotStarting)
+	if l.doom != nil {
+		l.doom.Stop()
+	}
 	if i := slices.Index(p.idle, l); i >= 0 {
 		p.idle = slices.Delete(p.idle, i, i+1)
 	}
@@ -229,6 +251,7 @@ func (p *Pool) acquire(ctx context.Context) (*link, error) {
 	}
 	turn := make(chan *link, 1)
 	p.waiting = append(p.waiting, turn)
+	p.demand()
 	p.mu.Unlock()
 	select {
 	case l, ok := <-turn:
@@ -252,17 +275,21 @@ func (p *Pool) giveUp(turn chan *link) {
 	select {
 	case l, ok := <-turn:
 		if ok {
-			p.release(l)
+			p.release(l, false)
 		}
 	default:
 	}
 }
 
-// release makes l take the next task, unless its process is gone.
-func (p *Pool) release(l *link) {
+// release makes l take the next task, unless its process is gone, it has done its share, or there are too many.
+func (p *Pool) release(l *link, spent bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.links[l.id] != l {
+	if l.id >= len(p.links) || p.links[l.id] != l || l.retired {
+		return
+	}
+	if (spent || l.id >= p.size) && !p.closed {
+		l.dismiss()
 		return
 	}
 	if len(p.waiting) > 0 {
@@ -270,6 +297,9 @@ func (p *Pool) release(l *link) {
 		p.waiting = p.waiting[1:]
 		turn <- l
 		return
+	}
+	if p.elastic {
+		l.since = time.Now()
 	}
 	p.idle = append(p.idle, l)
 }
@@ -280,10 +310,11 @@ func (p *Pool) why() error {
 	return p.refusal
 }
 
-func (p *Pool) isClosed() bool {
+// fate says whether nobody is to take the place of l, which is gone, and whether it went in order.
+func (p *Pool) fate(l *link) (closed, retired bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return p.closed
+	return p.closed, l.retired
 }
 
 // tell calls the option OnEvent's function.
@@ -296,5 +327,8 @@ func (p *Pool) tell(e Event) {
 	p.onEvent(e)
 }
 
-// retire lets the worker end: it reads that there will be no more requests.
-func (l *link) retire() { _ = l.requests.Close() }
+// retire lets the worker end: it reads that there will be no more requests. The pool's mu is held.
+func (l *link) retire() {
+	l.retired = true
+	_ = l.requests.Close()
+}

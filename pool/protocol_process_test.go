@@ -236,7 +236,7 @@ func TestDeathAtEveryStepOfACall(t *testing.T) {
 					var died *WorkerDied
 					require.ErrorAs(t, err, &died)
 					require.Equal(t, WorkerDied{
-						Task: "square", Pid: pid, Code: -1, Signal: syscall.SIGKILL, Attempts: 1,
+						Task: "square", Pid: pid, Code: -1, Signal: syscall.SIGKILL, Attempts: 1, OOM: died.OOM,
 					}, *died)
 				} else {
 					require.NoError(t, err)

@@ -72,9 +72,9 @@ func (t *Typed[In, Out]) runner(run func(context.Context, In) (Out, error)) runn
 		}
 		out, err := run(ctx, in)
 		if err != nil {
-			return append(buf, err.Error()...), outcomeOf(err)
+			return tell(buf, err)
 		}
-		payload, err = t.out.Append(buf, out)
+		payload, err = appended(t.out, buf, out)
 		if err != nil {
 			return append(buf, err.Error()...), outcomeUnencodable
 		}
@@ -82,15 +82,14 @@ func (t *Typed[In, Out]) runner(run func(context.Context, In) (Out, error)) runn
 	}
 }
 
-func outcomeOf(err error) uint32 {
-	switch {
-	case errors.Is(err, context.Canceled):
-		return outcomeCanceled
-	case errors.Is(err, context.DeadlineExceeded):
-		return outcomeDeadline
-	default:
-		return outcomeError
-	}
+// appended writes v behind dst. A MarshalBinary of the user's that panics makes it a value that cannot be encoded.
+func appended[T any](c *codec.Codec[T], dst []byte, v T) (b []byte, err error) {
+	defer func() {
+		if v := recover(); v != nil {
+			b, err = dst, fmt.Errorf("%w: panic: %v", ErrUnencodable, v)
+		}
+	}()
+	return c.Append(dst, v)
 }
 
 type runner func(ctx context.Context, input, buf []byte) (payload []byte, outcome uint32)

@@ -17,23 +17,39 @@ const (
 	option = "sets an option of a start that has its case"
 	text   = "makes a text of what is in this process"
 	field  = "gives what is in this process"
+	word   = "a word for a number"
+	name   = "records a name, in this process alone"
 )
 
 func TestEveryOperationHasACase(t *testing.T) {
 	crashtest.Covered(t, "..", Cases(), map[string]string{
-		"pool.EventKind.String": "a word for a number",
-		"pool.Grace":            option,
-		"pool.MaxMessage":       option,
-		"pool.OnEvent":          option,
-		"pool.PanicError.Error": text,
-		"pool.Pool.Workers":     "reads words, changes nothing",
-		"pool.Process":          option,
-		"pool.Task":             "records a name, in this process alone",
-		"pool.TaskError.Error":  text,
-		"pool.TaskError.Unwrap": field,
-		"pool.Typed.Name":       field,
-		"pool.Waiting":          option,
-		"pool.WorkerDied.Error": text,
-		"pool.Workers":          option,
+		"pool.BreakOnDeath":      option,
+		"pool.Elastic":           option,
+		"pool.MemoryCap":         option,
+		"pool.MemoryLimit":       option,
+		"pool.TasksPerWorker":    option,
+		"pool.Pool.Resize":       "starts and ends workers, which have their cases",
+		"pool.Pool.Size":         field,
+		"pool.EventKind.String":  word,
+		"pool.Finalizer":         "sets a call that is like any other",
+		"pool.Initializer":       "sets a call that is like any other",
+		"pool.OOM.String":        word,
+		"pool.RegisterError":     name,
+		"pool.RegisterErrorType": name,
+		"pool.RestartLimit":      option,
+		"pool.WorkerDied.Unwrap": field,
+		"pool.Grace":             option,
+		"pool.MaxMessage":        option,
+		"pool.OnEvent":           option,
+		"pool.PanicError.Error":  text,
+		"pool.Pool.Workers":      "reads words, changes nothing",
+		"pool.Process":           option,
+		"pool.Task":              name,
+		"pool.TaskError.Error":   text,
+		"pool.TaskError.Unwrap":  field,
+		"pool.Typed.Name":        field,
+		"pool.Waiting":           option,
+		"pool.WorkerDied.Error":  text,
+		"pool.Workers":           option,
 	})
 }

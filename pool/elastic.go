@@ -1,0 +1,239 @@
+package pool
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"time"
+)
+
+// Elastic lets the number of workers follow the demand: New starts minimum of them, from 0 to Workers; a call that finds none idle has
+// one more started, up to Workers; and one that has been idle for so long ends in order, down to the minimum.
+func Elastic(minimum int, idle time.Duration) Option {
+	return func(o *options) {
+		if minimum < 0 || idle <= 0 {
+			o.refuse("%w: Elastic(%d, %v)", ErrOption, minimum, idle)
+			return
+		}
+		o.elastic, o.minimum, o.patience = true, minimum, idle
+	}
+}
+
+// slot is the state of a worker's place. Links has the worker itself, if it is ready.
+//
+//	state          what moves it on                                      to
+//	slotEmpty      New, Resize, or a call that finds no idle worker      slotStarting
+//	slotStarting   the worker is ready: seat                             slotTaken
+//	slotStarting   six processes in a row were for nothing               slotGiven
+//	slotTaken      the process is gone: keep                             slotStarting, if it is to be replaced
+//	                                                                     slotEmpty, if not
+//
+// Places from the pool's size on are there until they are empty.
+type slot int
+
+const (
+	slotEmpty slot = iota
+	slotStarting
+	slotTaken
+	slotGiven
+)
+
+// place sets the state of a worker's place. The pool's mu is held.
+func (p *Pool) place(id int, s slot) {
+	p.slots[id] = s
+	for n := len(p.slots); n > p.size && p.slots[n-1] == slotEmpty; n-- {
+		p.slots, p.links = p.slots[:n-1], p.links[:n-1]
+	}
+	p.empty = p.count(slotEmpty)
+}
+
+// count counts the places below the pool's size that are in that state.
+func (p *Pool) count(s slot) (n int) {
+	for _, other := range p.slots[:min(p.size, len(p.slots))] {
+		if other == s {
+			n++
+		}
+	}
+	return n
+}
+
+// floor is how many workers there are at least.
+func (p *Pool) floor() int {
+	if p.elastic {
+		return min(p.minimum, p.size)
+	}
+	return p.size
+}
+
+// demand starts workers for callers who wait, as far as there is room. The pool's mu is held.
+func (p *Pool) demand() {
+	if p.closed || p.empty == 0 {
+		return
+	}
+	for starting := p.count(slotStarting); starting < len(p.waiting) && p.empty > 0; starting++ {
+		p.fill(nil)
+	}
+}
+
+// fill has a worker started in the first empty place, of which there is one. What becomes of it is told to started, if there is
+// one, and then the first failure counts. The pool's mu is held.
+func (p *Pool) fill(started chan<- error) {
+	id := slices.Index(p.slots, slotEmpty)
+	p.place(id, slotStarting)
+	p.keep.Add(1)
+	go func() {
+		defer p.keep.Done()
+		if started == nil {
+			p.replace(id, 0, nil)
+			return
+		}
+		l, err := p.connect(id)
+		if err == nil {
+			p.seat(l)
+		} else {
+			p.mu.Lock()
+			p.place(id, slotEmpty)
+			p.mu.Unlock()
+		}
+		started <- err
+	}()
+}
+
+// refill sees to it that somebody takes the place of a worker that ended in order, if somebody is to.
+func (p *Pool) refill(l *link) {
+	p.mu.Lock()
+	again := l.id < p.size && !l.surplus
+	if !again {
+		p.place(l.id, slotEmpty)
+		p.demand()
+	}
+	p.mu.Unlock()
+	if again {
+		p.replace(l.id, 0, l.end())
+	}
+}
+
+// wanted reports whether the place still is to be filled. If not, it is given back.
+func (p *Pool) wanted(id int) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if id < p.size {
+		return true
+	}
+	p.place(id, slotEmpty)
+	return false
+}
+
+// Resize changes how many workers there are, or may be with Elastic, from 1 to 4,096. Those that are more than before are ready when
+// it returns; with Elastic they are started when there is something to do. Those that are too many end in order: idle
+// ones now, the others when their task has come back; Resize does not wait for that.
+//
+// Errors: ErrWorkers; ErrClosed or ErrBroken; that of a start, which is tried again when a call needs the worker; that of the context,
+// and then the start goes on.
+func (p *Pool) Resize(ctx context.Context, n int) error {
+	if n < 1 || n > maxWorkers {
+		return fmt.Errorf("%w: %d, 1 to %d are possible", ErrWorkers, n, maxWorkers)
+	}
+	p.mu.Lock()
+	if err := p.refusal; err != nil {
+		p.mu.Unlock()
+		return err
+	}
+	p.resize(n)
+	started := make(chan error, n)
+	starts := 0
+	for p.empty > 0 && p.size-p.empty < p.floor() {
+		p.fill(started)
+		starts++
+	}
+	p.demand()
+	p.mu.Unlock()
+	var failed error
+	for range starts {
+		select {
+		case err := <-started:
+			if failed == nil {
+				failed = err
+			}
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+	if failed != nil {
+		return fmt.Errorf("pool: resize to %d workers: %w", n, failed)
+	}
+	return nil
+}
+
+// resize makes places, or takes them away. The pool's mu is held.
+func (p *Pool) resize(n int) {
+	p.size = n
+	for len(p.slots) < n {
+		p.slots, p.links = append(p.slots, slotEmpty), append(p.links, nil)
+	}
+	for i := n; i < len(p.slots); i++ {
+		if p.slots[i] == slotGiven {
+			p.slots[i] = slotEmpty
+		}
+	}
+	p.idle = slices.DeleteFunc(p.idle, func(l *link) bool {
+		if l.id >= n {
+			l.dismiss()
+		}
+		return l.id >= n
+	})
+	p.place(0, p.slots[0]) // counts anew
+}
+
+// Size is how many workers the pool may have.
+func (p *Pool) Size() int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.size
+}
+
+// spare is how many workers there are that need not be. The pool's mu is held.
+func (p *Pool) spare() int {
+	n := -p.floor()
+	for _, l := range p.links {
+		if l != nil && !l.retired {
+			n++
+		}
+	}
+	return n
+}
+
+// watch has the idle workers looked at when the first of them may have been idle for long. The pool's mu is held.
+func (p *Pool) watch(after time.Duration) {
+	if !p.elastic || p.watched || p.closed || p.spare() <= 0 {
+		return
+	}
+	p.watched = true
+	time.AfterFunc(after, p.shrink)
+}
+
+// shrink dismisses workers that have been idle for long.
+func (p *Pool) shrink() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.watched = false
+	if p.closed {
+		return
+	}
+	now, next := time.Now(), p.patience
+	spare := p.spare()
+	p.idle = slices.DeleteFunc(p.idle, func(l *link) bool {
+		rest := p.patience - now.Sub(l.since)
+		if spare <= 0 || rest > 0 {
+			next = min(next, max(rest, time.Millisecond))
+			return false
+		}
+		spare--
+		l.surplus = true
+		l.dismiss()
+		return true
+	})
+	if spare > 0 {
+		p.watch(next)
+	}
+}
