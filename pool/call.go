@@ -20,6 +20,7 @@ type call struct {
 	outcome uint32 // of the reply
 	payload []byte // likewise; good until the link is released
 
+	left  bool  // its caller gave it up
 	lost  bool  // the worker died, or has to die, before its reply was complete
 	fault error // lost: why it has to
 	begun bool  // lost: it had claimed the call. Known when the link's gone is closed
@@ -189,6 +190,10 @@ func (l *link) died(c *call) *WorkerDied {
 
 // leave is what a caller does with a call when its context is over.
 func (l *link) leave(c *call, sent progress, err error) {
+	l.mu.Lock()
+	c.left = true
+	l.tally.cancelled++
+	l.mu.Unlock()
 	switch sent {
 	case sentAll:
 		l.abandon(c)

@@ -24,6 +24,30 @@
 // shared with it, so it can hold up nobody, and it cannot scribble on its neighbours. The caller's
 // goroutine writes the request itself and polls for the reply itself.
 //
+// [Initializer] has each worker do something before its first task, [Finalizer] as the last thing. A worker is replaced
+// when it dies, and by choice when it has run so many tasks ([TasksPerWorker]) or has too much memory ([MemoryLimit]). Their number is
+// fixed ([Workers], [Pool.Resize]) or follows the demand ([Elastic]). [Pool.Stats] says what they did; [OnEvent] and
+// [Log] tell of what happens to them.
+//
+// # Errors
+//
+// The error of a task has its text on the caller's side, and errors.Is and errors.As find in it what is registered ([RegisterError],
+// [RegisterErrorType]), however it is wrapped or joined. What cannot be encoded or decoded, on either side, is the error of that
+// task. A task whose worker died has a [*WorkerDied], which says how: the status, the last lines of the worker's standard error, and
+// whether the kernel's out-of-memory killer did it.
+//
+// What else a death does is for the options to say: nothing (the default), the task is begun again ([Retry]), or the pool is broken
+// ([BreakOnDeath], [RestartLimit]).
+//
+// # Interrupts
+//
+// Workers are in process groups of their own: Ctrl-C at the terminal interrupts the parent alone, which decides. A program that
+// gives its calls the context of signal.NotifyContext, and calls its stop when that is over, ends in order upon the first
+// interrupt, and at once upon the second, with its workers:
+//
+//	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+//	context.AfterFunc(ctx, stop)
+//
 // # What is promised
 //
 //   - A worker may die between any two instructions. A reply that it had committed counts. The task
@@ -40,11 +64,14 @@
 //   - A worker that is stopped is not dead: it is left alone until a call that it has is given up, or
 //     the pool closed, and the grace period has passed.
 //   - Deadly tasks never break the pool, however many there are. It breaks (ErrBroken) when the
-//     processes themselves come to nothing: six in a row, of each worker, that cannot be started or
-//     die within a second without having begun a task.
+//     processes themselves come to nothing: six in a row, of each worker, that cannot be started (their initializer
+//     may fail as well) or die within a second without having begun a task; or if an option says so.
 //   - Workers die with their parent.
 //
 // # Caveats
+//
+// What workers write to their standard error goes through the parent, which keeps the last of it, also if it goes to
+// a file (see proc.KeepStderr).
 //
 // A task that writes to the outside world before its worker dies has written; Retry is for tasks
 // that may run twice.

@@ -109,7 +109,7 @@ func (p *Pool) refill(l *link) {
 	}
 	p.mu.Unlock()
 	if again {
-		p.replace(l.id, 0, l.end())
+		p.replace(l.id, 0, nil)
 	}
 }
 

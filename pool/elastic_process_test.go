@@ -97,7 +97,7 @@ func TestWorkerIsReplacedWhenItHasTooMuchMemory(t *testing.T) {
 		require.ErrorIs(t, err, errors.ErrUnsupported)
 		return
 	}
-	p := newPool(t, 1, pool.MemoryLimit(256<<20))
+	p := newPool(t, 1, pool.MemoryLimit(96<<20))
 	before := pids(p)
 	for range 3 {
 		n, err := leak.Call(testContext(t), p, 1)
@@ -105,7 +105,7 @@ func TestWorkerIsReplacedWhenItHasTooMuchMemory(t *testing.T) {
 		require.NotZero(t, n)
 	}
 	require.Equal(t, before, pids(p))
-	_, err := leak.Call(testContext(t), p, 300)
+	_, err := leak.Call(testContext(t), p, 100)
 	require.NoError(t, err, "after the task, not amid it")
 	n, err := leak.Call(testContext(t), p, 1)
 	require.NoError(t, err)

@@ -78,7 +78,7 @@ func (l *link) initialize(e *errand) error {
 	if err := l.read(l.pool.ctx, c); err != nil {
 		return err
 	}
-	l.worked = false
+	l.worked, l.tally = false, tally{}
 	if c.outcome != outcomeResult {
 		return failure(e.Name, c.outcome, c.payload)
 	}

@@ -38,8 +38,9 @@ import (
 // Locks are taken in the order of the pool's mu, the link's mu.
 type link struct {
 	pool     *Pool
-	id       int // of the worker
-	barren   int // how many processes before this one, in a row, were for nothing
+	id       int  // of the worker
+	restart  bool // in the place of one that died
+	barren   int  // how many processes before this one, in a row, were for nothing
 	process  *proc.Process
 	seg      *shm.Segment
 	requests *ring.BytesWriter
@@ -70,7 +71,8 @@ type link struct {
 	call    *call     // the call that is under way: newest, or nil
 	newest  call
 	last    uint64 // its id
-	worked  bool   // it began a call, or was not given the time to
+	tally   tally
+	worked  bool // it began a call, or was not given the time to
 }
 
 // Sizes of a worker's rings. Larger messages go in parts, of a length that lets one side fill the
@@ -192,7 +194,12 @@ func (l *link) settle(replied *call) {
 	l.call = nil
 	if replied != nil {
 		replied.outcome, replied.payload = l.reply.head.outcome, l.reply.payload
-		l.worked = l.worked || replied.id != greeting
+		if replied.id != greeting {
+			l.worked = true
+			if !replied.left {
+				l.tally.returned(replied.outcome, l.pool.born, replied.since)
+			}
+		}
 	}
 	l.mu.Unlock()
 	l.settled.Signal()
@@ -249,6 +256,7 @@ func (l *link) keep() {
 	case !closed || c != nil:
 		l.pool.tell(l.obituary(c))
 	}
+	l.pool.record(l)
 	close(l.gone)
 	_ = l.seg.Close()
 	l.meter.close()
@@ -268,8 +276,11 @@ func (l *link) obituary(c *call) Event {
 		return e
 	}
 	e.Err = c.fault
-	if c.begun && l.pool.onEvent != nil {
-		e.Task, e.Input, e.Attempt = c.task, c.input(l.buf), c.attempt
+	if c.begun {
+		e.Task, e.Attempt = c.task, c.attempt
+		if l.pool.onEvent != nil {
+			e.Input = c.input(l.buf)
+		}
 	}
 	return e
 }
@@ -286,6 +297,9 @@ func (l *link) settleLast() *call {
 		// The claim of a worker that breaks the protocol proves nothing.
 		c.begun = c.fault != nil || l.state.claimed.Load()&^returned == c.id
 		l.worked = l.worked || c.begun
+		if c.begun && !c.left {
+			l.tally.lost++
+		}
 	}
 	return l.call
 }
@@ -350,15 +364,17 @@ func (l *link) inVain() bool {
 	return !l.worked && time.Since(l.seated) < young
 }
 
-// replace puts a new process in the place of a worker's, after so many that were for nothing.
+// replace puts a new process in the place of a worker's, after so many that were for nothing. Why is how that died; nil: it
+// did not.
 func (p *Pool) replace(id, barren int, why error) {
+	died := why != nil
 	for ; barren <= maxBarren; barren++ {
 		if !p.pause(barren) || !p.wanted(id) {
 			return
 		}
 		l, err := p.connect(id)
 		if err == nil {
-			l.barren = barren
+			l.barren, l.restart = barren, died
 			p.seat(l)
 			return
 		}

@@ -2,6 +2,7 @@ package pool
 
 import (
 	"fmt"
+	"log/slog"
 	"math"
 	"time"
 
@@ -19,6 +20,7 @@ type options struct {
 	limit   uint64 // of an encoded input or result
 	policy  ring.Policy
 	onEvent func(Event)
+	log     *slog.Logger
 	process []proc.Option
 	program *proc.Function[orders] // what workers run
 	err     error

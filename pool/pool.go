@@ -21,17 +21,20 @@ type Pool struct {
 	unhook func() bool // takes Terminate off New's context
 
 	mu      sync.Mutex
-	links   []*link      // by worker; nil if its place is not taken
-	slots   []slot       // by worker
-	size    int          // how many workers there may be
-	empty   int          // places below size
-	watched bool         // shrink is to come
-	idle    []*link      // those that take a task now, the longest idle first; taken from the end
-	waiting []chan *link // callers, in the order in which they came
-	closed  bool
-	refusal error       // why calls are refused
-	deaths  int         // of workers, ever
-	recent  []time.Time // of deaths that count for RestartLimit
+	links   []*link // by worker; nil if its place is not taken
+	slots   []slot  // by worker
+	size    int     // how many workers there may be
+	empty   int     // places below size
+	watched bool    // shrink is to come
+
+	counting map[*link]struct{} // whose calls are not in history yet
+	history  []*WorkerStats     // by worker
+	idle     []*link            // those that take a task now, the longest idle first; taken from the end
+	waiting  []chan *link       // callers, in the order in which they came
+	closed   bool
+	refusal  error       // why calls are refused
+	deaths   int         // of workers, ever
+	recent   []time.Time // of deaths that count for RestartLimit
 
 	oom *oomWatch
 
@@ -57,6 +60,7 @@ func New(ctx context.Context, opts ...Option) (*Pool, error) {
 	if p.minimum > p.workers {
 		return nil, fmt.Errorf("%w: Elastic: at least %d of %d workers", ErrOption, p.minimum, p.workers)
 	}
+	p.counting = make(map[*link]struct{})
 	p.oom = newOOMWatch(systemOOM())
 	p.ctx, p.cancel = context.WithCancel(ctx)
 	p.resize(p.workers)
@@ -196,7 +200,11 @@ func (p *Pool) seat(l *link) {
 	l.seated = time.Now()
 	p.oom.note(l.seated)
 	p.links[l.id] = l
+	p.counting[l] = struct{}{}
 	p.place(l.id, slotTaken)
+	if l.restart {
+		p.past(l.id).Restarts++
+	}
 	p.watch(p.patience)
 	p.keep.Add(1)
 	p.mu.Unlock()
@@ -317,14 +325,19 @@ func (p *Pool) fate(l *link) (closed, retired bool) {
 	return p.closed, l.retired
 }
 
-// tell calls the option OnEvent's function.
+// tell logs the event, and calls the option OnEvent's function.
 func (p *Pool) tell(e Event) {
-	if p.onEvent == nil {
+	if p.onEvent == nil && p.log == nil {
 		return
 	}
 	p.event.Lock()
 	defer p.event.Unlock()
-	p.onEvent(e)
+	if p.log != nil {
+		e.logged(p.log)
+	}
+	if p.onEvent != nil {
+		p.onEvent(e)
+	}
 }
 
 // retire lets the worker end: it reads that there will be no more requests. The pool's mu is held.

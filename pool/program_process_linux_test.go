@@ -1,7 +1,9 @@
 package pool_test
 
 import (
+	"bufio"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"testing"
@@ -17,20 +19,35 @@ func launch(t *testing.T, mode string) (cmd *exec.Cmd, leave func(), workers [2]
 	require.NoError(t, err)
 	cmd = exec.CommandContext(testContext(t), path)
 	cmd.Env = append(os.Environ(), modeVariable+"="+mode)
+	stdin, _, workers := follow(t, cmd)
+	return cmd, func() { stdin.Close() }, workers
+}
+
+// follow starts a program that says first who its two workers are, and passes on the lines that follow.
+func follow(t *testing.T, cmd *exec.Cmd) (stdin io.WriteCloser, said <-chan string, workers [2]int) {
 	stdin, err := cmd.StdinPipe()
 	require.NoError(t, err)
 	stdout, err := cmd.StdoutPipe()
 	require.NoError(t, err)
 	require.NoError(t, cmd.Start())
+	lines := bufio.NewScanner(stdout)
+	require.True(t, lines.Scan())
 	var pids [2]int
-	_, err = fmt.Fscan(stdout, &pids[0], &pids[1])
+	_, err = fmt.Sscan(lines.Text(), &pids[0], &pids[1])
 	require.NoError(t, err)
 	for i, pid := range pids {
 		workers[i], err = unix.PidfdOpen(pid, 0)
 		require.NoError(t, err)
 		t.Cleanup(func() { unix.Close(workers[i]) })
 	}
-	return cmd, func() { stdin.Close() }, workers
+	rest := make(chan string, 10)
+	go func() {
+		defer close(rest)
+		for lines.Scan() {
+			rest <- lines.Text()
+		}
+	}()
+	return stdin, rest, workers
 }
 
 func requireEnd(t *testing.T, pidfds [2]int) {

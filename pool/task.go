@@ -82,8 +82,16 @@ func (t *Typed[In, Out]) runner(run func(context.Context, In) (Out, error)) runn
 	}
 }
 
-// appended writes v behind dst. A MarshalBinary of the user's that panics makes it a value that cannot be encoded.
-func appended[T any](c *codec.Codec[T], dst []byte, v T) (b []byte, err error) {
+// appended writes v behind dst.
+func appended[T any](c *codec.Codec[T], dst []byte, v T) ([]byte, error) {
+	if c.Plain() {
+		return c.Append(dst, v) // runs no code of the user's
+	}
+	return guarded(c, dst, v)
+}
+
+// guarded is for values with a MarshalBinary of the user's: one that panics makes it a value that cannot be encoded.
+func guarded[T any](c *codec.Codec[T], dst []byte, v T) (b []byte, err error) {
 	defer func() {
 		if v := recover(); v != nil {
 			b, err = dst, fmt.Errorf("%w: panic: %v", ErrUnencodable, v)
