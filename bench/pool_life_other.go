@@ -1,0 +1,6 @@
+//go:build !linux
+
+package main
+
+// lifeRows are for Linux, as recoveryRows.
+func lifeRows() []Row { return nil }
