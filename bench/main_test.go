@@ -48,6 +48,13 @@ func TestMain(m *testing.M) {
 			Reference: limit(10, "10 of whatever"),
 		},
 		{
+			Name: "fake/endless", About: "never ends", N: 1,
+			Ours: func(ctx context.Context, _ Job) (float64, error) {
+				<-ctx.Done()
+				return 0, ctx.Err()
+			},
+		},
+		{
 			Name: "fake/alone", About: "has no reference", N: 1,
 			Ours: func(context.Context, Job) (float64, error) { return 1.5, nil },
 		},

@@ -23,4 +23,6 @@ func confine(int) error { return nil }
 
 func cpuModel() string { return "unknown" }
 
+func kernel() string { return "kernel unknown" }
+
 func load() string { return "unknown" }

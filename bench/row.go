@@ -24,12 +24,22 @@ type Row struct {
 	Concurrency string
 	CapacityOf  string // the unit of Capacity: "items" where empty
 
+	Point Point // where the row is one of a series
+
 	Unit    string   // of the figure: "ns" where empty
 	Figures []Figure // what a run measures, where that is more than one thing
 
 	Ours      Side
 	Meter     Meter // in the place of Ours, where there are Figures
 	Reference Reference
+}
+
+// A Point is where a row stands in a series of rows that differ in one number, as a plot shows them.
+type Point struct {
+	Series string  // what the rows of the series have in common
+	Axis   string  // what the number is
+	At     float64 // the number
+	Of     string  // the curve, where a series has more than one
 }
 
 // A Figure is one of several things that the runs of a row measure, and becomes a line of its own, whose name is the
