@@ -12,7 +12,7 @@ import (
 func measured(name string, ours, theirs []float64) conditioned {
 	row := Row{Name: name, Goal: 1, Reference: Reference{Name: "C"}}
 	r := summarize(row, row.figures()[0], ours, theirs, "")
-	return conditioned{Result: r, Ours: ours, Theirs: theirs}
+	return conditioned{Result: r, Row: name, About: "what it is", Ours: ours, Theirs: theirs}
 }
 
 // aRun is one whose ratios are between 0.9 and the goal, with noise of a few percent.
@@ -21,7 +21,7 @@ func aRun() session {
 		measured("close", []float64{9.8, 10, 10.3}, []float64{10, 10.1, 10.2}),
 		measured("good", []float64{90, 95, 93}, []float64{100, 101, 104}),
 		measured("noisy", []float64{5, 9, 40}, []float64{10, 10, 10}),
-		{Result: Result{Name: "no goal"}},
+		{Result: Result{Name: "no goal"}, Row: "no goal", About: "the same alone"},
 	}}
 }
 

@@ -8,6 +8,7 @@
 //	go run ./bench -save FILE          # keep the runs; -from FILE shows them again
 //	go run ./bench -check              # fail where a goal is missed
 //	go run ./bench -compare FILE       # what has changed since these were saved
+//	go run ./bench -report DIR         # an HTML page with plots, of which where we lose comes first
 //
 // # What a figure is
 //
@@ -37,8 +38,8 @@
 // before and after, the change, and p of the Mann-Whitney U test, once for our figure and once for its ratio. A change
 // that the runs do not prove is shown as ~. Fewer than four runs on each side prove nothing.
 //
-// -quick gives each row its share of two minutes: a tenth of the operations, three runs, or fewer where these do not fit.
-// What was cut is said at the end. Rows that only show how a figure grows are left out.
+// -quick gives each row its share of two minutes, or of what -within says: a tenth of the operations, three runs, or fewer
+// where these do not fit. What was cut is said at the end. Rows that only show how a figure grows are left out.
 //
 // # What is checked
 //

@@ -34,9 +34,10 @@ type options struct {
 	list, json, quick bool
 	check             bool
 	save, from        string
-	compare           string
+	compare, report   string
 	only              *regexp.Regexp
 	runs              int
+	within            time.Duration
 }
 
 // run is the whole program but for its process: arguments in, output and exit status out.
@@ -88,7 +89,9 @@ func parse(args []string, stderr io.Writer) (options, error) {
 	f.StringVar(&o.save, "save", "", "write the results, with all runs, to this `file` as well")
 	f.StringVar(&o.from, "from", "", "measure nothing, but show or check what was saved in this `file`")
 	f.StringVar(&o.compare, "compare", "", "show what has changed since what was saved in this `file`")
+	f.StringVar(&o.report, "report", "", "write an HTML page with plots into this `directory`")
 	f.IntVar(&o.runs, "runs", 0, "how often each row is measured, 5 if it is 0; the figure is the median")
+	f.DurationVar(&o.within, "within", 0, "what does not fit in this `time` is cut: two minutes for a look, else no limit")
 	only := f.String("only", "", "measure the rows whose name matches this regular `pattern`")
 	if err := f.Parse(args); err != nil {
 		return o, err
@@ -99,6 +102,13 @@ func parse(args []string, stderr io.Writer) (options, error) {
 	switch {
 	case o.runs < 0:
 		return o, fmt.Errorf("-runs %d: at least 1", o.runs)
+	case o.within < 0:
+		return o, fmt.Errorf("-within %v: less than nothing", o.within)
+	}
+	if o.quick && o.within == 0 {
+		o.within = lookTime
+	}
+	switch {
 	case o.runs == 0 && o.quick:
 		o.runs = 3
 	case o.runs == 0:
@@ -114,7 +124,7 @@ func parse(args []string, stderr io.Writer) (options, error) {
 	return o, nil
 }
 
-// lookTime is what all of a quick look may take, with the compilers' time for the references, and some to end.
+// lookTime is what a look may take, less than two minutes by what it takes to end.
 const lookTime = 110 * time.Second
 
 // measure measures the rows and prints them. A row that fails does not keep the others from being measured, but the
@@ -127,7 +137,10 @@ func (o options) measure(ctx context.Context, selected []Row, stdout, stderr io.
 	defer r.Close()
 	r.budget.rows = len(selected)
 	if o.quick {
-		r.divide, r.budget.end = 10, time.Now().Add(lookTime)
+		r.divide = 10
+	}
+	if o.within > 0 {
+		r.budget.end = time.Now().Add(o.within)
 		r.refs.readyAll(ctx, selected)
 	}
 	s := session{machine: r.machine(ctx)}
@@ -207,6 +220,9 @@ func (o options) judge(s session, stdout io.Writer) error {
 			err = compare(stdout, old.only(o.only.MatchString), s)
 		}
 		failed = append(failed, err)
+	}
+	if o.report != "" {
+		failed = append(failed, s.writeReport(o.report))
 	}
 	if o.check {
 		failed = append(failed, check(stdout, s.results))

@@ -150,6 +150,7 @@ func TestBadCommandLines(t *testing.T) {
 	for name, args := range map[string][]string{
 		"flag":    {"-bogus"},
 		"runs":    {"-runs", "-1"},
+		"time":    {"-within", "-1s"},
 		"pattern": {"-only", "("},
 		"no row":  {"-only", "there is no such row"},
 		"words":   {"ring"},

@@ -117,3 +117,19 @@ func load() string {
 	first, _, _ := strings.Cut(string(b), " ")
 	return first
 }
+
+// mostResident is the most bytes that this process had resident at once. (The kernel's rusage says it for a process and
+// those before it that called exec, of which one is the parent.)
+func mostResident() int64 {
+	b, err := os.ReadFile("/proc/self/status")
+	if err != nil {
+		return 0
+	}
+	_, after, _ := strings.Cut(string(b), "\nVmHWM:")
+	words := strings.Fields(after)
+	if len(words) == 0 {
+		return 0
+	}
+	n, _ := strconv.ParseInt(words[0], 10, 64)
+	return n << 10
+}

@@ -26,3 +26,5 @@ func cpuModel() string { return "unknown" }
 func kernel() string { return "kernel unknown" }
 
 func load() string { return "unknown" }
+
+func mostResident() int64 { return 0 }

@@ -78,8 +78,11 @@ type Reference struct {
 
 // limit is the reference of a goal that is no ratio; the row's Goal is then 1.
 func limit(value float64, what string) Reference {
-	return Reference{Name: "limit: " + what, Limits: Values{"": value}}
+	return Reference{Name: limitPrefix + what, Limits: Values{"": value}}
 }
+
+// limitPrefix begins the name of every limit.
+const limitPrefix = "limit: "
 
 func (r Reference) none() bool { return r.Name == "" }
 
