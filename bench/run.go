@@ -113,10 +113,14 @@ func (r *runner) runAll(ctx context.Context, row Row, another func(done int) boo
 	conditions.Cost, conditions.TheirCost = typical(m.costs), typical(m.theirCosts)
 	var results []conditioned
 	for i, f := range figures {
+		point := row.Point
+		if point.Series != "" && f.Name != "" {
+			point.Of = f.Name
+		}
 		results = append(results, conditioned{
 			Result: summarize(row, f, m.ours[i], m.theirs[i], m.absent), Conditions: conditions,
 			Unsteady: unsteady(f.Unit, m.ours[i], m.theirs[i]), Ours: m.ours[i], Theirs: m.theirs[i],
-			Row: row.Name, About: row.About, Point: row.Point,
+			Row: row.Name, About: row.About, Point: point,
 		})
 	}
 	return results, nil
