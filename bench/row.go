@@ -66,14 +66,16 @@ type Outcome struct {
 // A Meter is a Side that measures several figures.
 type Meter func(ctx context.Context, j Job) (Values, error)
 
-// A Reference is what ours is held against: a program below reference/, a Side in Go, or a fixed limit. It may give a
+// A Reference is what ours is held against: a program below reference/, a Side or a Meter in Go, or a fixed limit. It may give a
 // value for each of the row's figures, or one for all of them. Its zero is none.
 type Reference struct {
 	Name   string
 	Source string // the program's file below reference/, whose extension says its language
 	Kind   string // passed to the program as kind=
 	Go     Side
-	Limits Values // the reference's values, whatever the machine: for goals that are no ratios
+	// GoMeter is in the place of Go, where the row has figures of which each is held against its own.
+	GoMeter Meter
+	Limits  Values // the reference's values, whatever the machine: for goals that are no ratios
 }
 
 // limit is the reference of a goal that is no ratio; the row's Goal is then 1.
@@ -132,7 +134,7 @@ type Job struct {
 // rows returns every row there is, in the order in which they are measured and listed.
 func rows() []Row {
 	return slices.Concat(ringRows(), mpmcRows(), queueRows(), pipeRows(), connRows(), broadcastRows(), bytesRows(), heapRows(), mutexRows(), contendedRows(), rwmutexRows(), semaphoreRows(), eventRows(), wakeRows(), startRows(),
-		barrierRows(), crowdRows(), recoveryRows(), stateRows(), mapRows(), futexRows(), poolRows(), scaleRows(), harnessRows(), fakes)
+		barrierRows(), crowdRows(), recoveryRows(), stateRows(), mapRows(), futexRows(), poolRows(), loadRows(), insteadRows(), pythonRows(), scaleRows(), harnessRows(), fakes)
 }
 
 // fakes are the rows of the tests: here, since a test's child processes look their row up as well.

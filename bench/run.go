@@ -213,7 +213,7 @@ func (r *runner) reference(ctx context.Context, row Row, j Job) (Outcome, error)
 	}
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
-	if row.Reference.Go != nil {
+	if row.Reference.Go != nil || row.Reference.GoMeter != nil {
 		return startSide(ctx, sideArgs{Row: row.Name, Reference: true, Job: j})
 	}
 	return r.refs.run(ctx, row.Reference, j)
