@@ -42,6 +42,9 @@ const (
 // recordBatch is how many records go at a time.
 const recordBatch = 32
 
+// linesOf is how many lines a record of that length has a word in.
+func linesOf(length uint64) uint64 { return (length + 63) / 64 }
+
 // recordsJob is what the peer is told.
 type recordsJob struct {
 	Job
@@ -77,7 +80,7 @@ func measureRecords(length uint64, way recordsWay) Side {
 			return 0, err
 		}
 		source := make([]byte, length)
-		for k := uint64(1); k < length/64; k++ {
+		for k := uint64(1); k < linesOf(length); k++ {
 			binary.LittleEndian.PutUint64(source[64*k:], k)
 		}
 		v, err := pinned(j.A, func() (float64, error) {
@@ -158,7 +161,7 @@ var recordsConsumer = proc.Func("bench/bytes/consumer", func(ctx context.Context
 })
 
 func consumeRecords(ctx context.Context, r *ring.BytesReader, j recordsJob, first, n uint64) error {
-	lines := j.Length / 64
+	lines := linesOf(j.Length)
 	others := lines * (lines - 1) / 2
 	records := make([][]byte, 1)
 	if j.Way == inBatches {
@@ -177,7 +180,7 @@ func consumeRecords(ctx context.Context, r *ring.BytesReader, j recordsJob, firs
 		}
 		for _, b := range records[:k] {
 			sum := uint64(0)
-			for i := 0; i+64 <= len(b); i += 64 {
+			for i := 0; i+8 <= len(b); i += 64 {
 				sum += binary.LittleEndian.Uint64(b[i:])
 			}
 			expect(uint64(len(b)), j.Length, "consumer, length")

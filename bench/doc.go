@@ -4,9 +4,11 @@
 //	go run ./bench -list               # the rows and what they are
 //	go run ./bench -only 'ring/spsc'   # the rows whose name matches
 //	go run ./bench -json               # one JSON object a line
-//	go run ./bench -quick              # a look, not a figure
+//	go run ./bench -quick              # a look, not a figure, of two minutes at most
 //	go run ./bench -save FILE          # keep the runs; -from FILE shows them again
 //	go run ./bench -check              # fail where a goal is missed
+//	go run ./bench -compare FILE       # what has changed since these were saved
+//	go run ./bench -report DIR         # an HTML page with plots, of which where we lose comes first
 //
 // # What a figure is
 //
@@ -31,6 +33,13 @@
 //
 // -check compares ratios, not times, and fails where one is worse than its goal by more than the noise of its runs: the
 // median distance of the runs' ratios from their median, but never more than 15 %.
+//
+// -compare shows, by the statistics of benchstat, what has changed since a saved session: median and confidence interval
+// before and after, the change, and p of the Mann-Whitney U test, once for our figure and once for its ratio. A change
+// that the runs do not prove is shown as ~. Fewer than four runs on each side prove nothing.
+//
+// -quick gives each row its share of two minutes, or of what -within says: a tenth of the operations, three runs, or fewer
+// where these do not fit. What was cut is said at the end. Rows that only show how a figure grows are left out.
 //
 // # What is checked
 //

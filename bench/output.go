@@ -6,6 +6,7 @@ import (
 	"io"
 	"strconv"
 	"text/tabwriter"
+	"time"
 )
 
 // printJSON prints one result as one object on one line.
@@ -17,9 +18,12 @@ func printJSON(w io.Writer, r Result) error {
 type conditioned struct {
 	Result
 	Conditions Conditions
-	Unsteady   string // why not to believe it, if so
-	Ours       runs   // as they were measured
-	Theirs     runs   // of the reference
+	Unsteady   string        // why not to believe it, if so
+	Ours       runs          // as they were measured
+	Theirs     runs          // of the reference
+	Row, About string        // the row's name, which several figures share, and what it is
+	Point      Point         // of a series, if it is one
+	Took       time.Duration // the whole row, both sides, with all that is around them
 }
 
 // Conditions are what a row's figure holds for, the same for ours and the reference but for the cost.

@@ -80,12 +80,32 @@ func cpuModel() string {
 	if err != nil {
 		return "unknown"
 	}
+	said := map[string]string{}
 	for line := range strings.Lines(string(b)) {
-		if key, value, ok := strings.Cut(line, ":"); ok && strings.TrimSpace(key) == "model name" {
-			return strings.TrimSpace(value)
+		if key, value, ok := strings.Cut(line, ":"); ok {
+			said[strings.TrimSpace(key)] = strings.TrimSpace(value)
 		}
 	}
-	return "unknown"
+	name := said["model name"]
+	switch {
+	case name == "":
+		return "unknown"
+	case said["cpu family"] != "":
+		name += " (family " + said["cpu family"] + ")"
+	}
+	if strings.Contains(" "+said["flags"]+" ", " hypervisor ") {
+		name += ", virtual"
+	}
+	return name
+}
+
+// kernel names the kernel and its version.
+func kernel() string {
+	var u unix.Utsname
+	if err := unix.Uname(&u); err != nil {
+		return "unknown"
+	}
+	return unix.ByteSliceToString(u.Sysname[:]) + " " + unix.ByteSliceToString(u.Release[:])
 }
 
 // load is how many threads wanted a CPU in the last minute, on average: above a few tenths, the machine is not quiet.
@@ -96,4 +116,20 @@ func load() string {
 	}
 	first, _, _ := strings.Cut(string(b), " ")
 	return first
+}
+
+// mostResident is the most bytes that this process had resident at once. (The kernel's rusage says it for a process and
+// those before it that called exec, of which one is the parent.)
+func mostResident() int64 {
+	b, err := os.ReadFile("/proc/self/status")
+	if err != nil {
+		return 0
+	}
+	_, after, _ := strings.Cut(string(b), "\nVmHWM:")
+	words := strings.Fields(after)
+	if len(words) == 0 {
+		return 0
+	}
+	n, _ := strconv.ParseInt(words[0], 10, 64)
+	return n << 10
 }

@@ -2,7 +2,10 @@
 
 package main
 
-import "runtime"
+import (
+	"runtime"
+	"time"
+)
 
 const canPin = false
 
@@ -23,4 +26,11 @@ func confine(int) error { return nil }
 
 func cpuModel() string { return "unknown" }
 
+func kernel() string { return "kernel unknown" }
+
 func load() string { return "unknown" }
+
+func mostResident() int64 { return 0 }
+
+// monotonic is the clock that all processes share: here one that can be set.
+func monotonic() time.Duration { return time.Duration(time.Now().UnixNano()) }

@@ -63,12 +63,12 @@ func runSide(ctx context.Context, a sideArgs) (Values, error) {
 			return nil, err
 		}
 	}
-	if row.Meter != nil {
-		return row.Meter(ctx, a.Job)
-	}
-	side := row.Ours
+	side, meter := row.Ours, row.Meter
 	if a.Reference {
-		side = row.Reference.Go
+		side, meter = row.Reference.Go, row.Reference.GoMeter
+	}
+	if meter != nil {
+		return meter(ctx, a.Job)
 	}
 	v, err := side(ctx, a.Job)
 	return Values{"": v}, err

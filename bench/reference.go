@@ -14,6 +14,8 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+
+	"golang.org/x/sync/errgroup"
 )
 
 //go:embed reference
@@ -51,17 +53,19 @@ type references struct {
 	dir    string // "" where they are absent altogether
 	absent string // why
 	mu     sync.Mutex
-	ready  map[string]readied
+	ready  map[string]*readied // by the sources
 }
 
-// A readied reference is the command that runs it, or why there is none.
+// A readied reference is the command that runs it, or why there is none, once it is known.
 type readied struct {
+	mu      sync.Mutex
+	known   bool
 	command []string
 	err     error
 }
 
 func newReferences() (*references, error) {
-	r := &references{ready: map[string]readied{}}
+	r := &references{ready: map[string]*readied{}}
 	if runtime.GOOS != "linux" {
 		r.absent = "the references are for Linux"
 		return r, nil
@@ -119,15 +123,39 @@ func (r *references) command(ctx context.Context, source string) ([]string, erro
 		return nil, &absentError{r.absent}
 	}
 	r.mu.Lock()
-	defer r.mu.Unlock()
-	if done, ok := r.ready[source]; ok {
-		return done.command, done.err
+	one := r.ready[source]
+	if one == nil {
+		one = new(readied)
+		r.ready[source] = one
 	}
-	command, err := r.prepare(ctx, source)
-	if ctx.Err() == nil {
-		r.ready[source] = readied{command, err}
+	r.mu.Unlock()
+	one.mu.Lock()
+	defer one.mu.Unlock()
+	if one.known {
+		return one.command, one.err
 	}
-	return command, err
+	one.command, one.err = r.prepare(ctx, source)
+	one.known = ctx.Err() == nil
+	return one.command, one.err
+}
+
+// readyAll makes the references of all these rows ready, two at a time. What is absent says so when it is needed.
+func (r *references) readyAll(ctx context.Context, all []Row) {
+	var compilers errgroup.Group
+	compilers.SetLimit(2)
+	seen := map[string]bool{}
+	for _, row := range all {
+		source := row.Reference.Source
+		if source == "" || seen[source] {
+			continue
+		}
+		seen[source] = true
+		compilers.Go(func() error {
+			_, err := r.command(ctx, source)
+			return err
+		})
+	}
+	_ = compilers.Wait()
 }
 
 func (r *references) prepare(ctx context.Context, source string) ([]string, error) {

@@ -41,6 +41,9 @@ var referenceJobs = []struct {
 	{"Boost's large queue", "boost_queue.cc", "", Job{N: 5000, Warm: 500, Capacity: 1 << 17}},
 	{"Boost's message queue", "boost_message_queue.cc", "", Job{N: 500, Warm: 50, Capacity: 16}},
 	{"Python's queue", "python_queue.py", "", Job{N: 500, Warm: 50, Capacity: 16}},
+	{"Python's dict", "python_state.py", "set", Job{N: 50, Warm: 5, Capacity: 10}},
+	{"Python's pipe", "python_pipe.py", "", Job{N: 50, Warm: 5}},
+	{"Python's pool", "python_pool.py", "map", Job{N: 50, Warm: 5, Workers: 2}},
 	{"Boost's allocator alone", "boost_allocate.cc", "alone", Job{N: 500, Warm: 50}},
 	{"Boost's allocator, two processes", "boost_allocate.cc", "both", Job{N: 500, Warm: 50}},
 	{"Boost's map", "boost_map.cc", "", Job{N: 500}},
@@ -66,6 +69,9 @@ func programs(t *testing.T) []string {
 	require.NoError(t, err)
 	var found []string
 	for _, f := range files {
+		if strings.Contains(f.Name(), "_common.") { // what the others share
+			continue
+		}
 		if _, err := languageOf(f.Name()); err == nil {
 			found = append(found, f.Name())
 		}

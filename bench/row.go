@@ -24,12 +24,22 @@ type Row struct {
 	Concurrency string
 	CapacityOf  string // the unit of Capacity: "items" where empty
 
+	Point Point // where the row is one of a series
+
 	Unit    string   // of the figure: "ns" where empty
 	Figures []Figure // what a run measures, where that is more than one thing
 
 	Ours      Side
 	Meter     Meter // in the place of Ours, where there are Figures
 	Reference Reference
+}
+
+// A Point is where a row stands in a series of rows that differ in one number, as a plot shows them.
+type Point struct {
+	Series string  // what the rows of the series have in common
+	Axis   string  // what the number is
+	At     float64 // the number
+	Of     string  // the curve, where a series has more than one
 }
 
 // A Figure is one of several things that the runs of a row measure, and becomes a line of its own, whose name is the
@@ -56,20 +66,25 @@ type Outcome struct {
 // A Meter is a Side that measures several figures.
 type Meter func(ctx context.Context, j Job) (Values, error)
 
-// A Reference is what ours is held against: a program below reference/, a Side in Go, or a fixed limit. It may give a
+// A Reference is what ours is held against: a program below reference/, a Side or a Meter in Go, or a fixed limit. It may give a
 // value for each of the row's figures, or one for all of them. Its zero is none.
 type Reference struct {
 	Name   string
 	Source string // the program's file below reference/, whose extension says its language
 	Kind   string // passed to the program as kind=
 	Go     Side
-	Limits Values // the reference's values, whatever the machine: for goals that are no ratios
+	// GoMeter is in the place of Go, where the row has figures of which each is held against its own.
+	GoMeter Meter
+	Limits  Values // the reference's values, whatever the machine: for goals that are no ratios
 }
 
 // limit is the reference of a goal that is no ratio; the row's Goal is then 1.
 func limit(value float64, what string) Reference {
-	return Reference{Name: "limit: " + what, Limits: Values{"": value}}
+	return Reference{Name: limitPrefix + what, Limits: Values{"": value}}
 }
+
+// limitPrefix begins the name of every limit.
+const limitPrefix = "limit: "
 
 func (r Reference) none() bool { return r.Name == "" }
 
@@ -119,7 +134,7 @@ type Job struct {
 // rows returns every row there is, in the order in which they are measured and listed.
 func rows() []Row {
 	return slices.Concat(ringRows(), mpmcRows(), queueRows(), pipeRows(), connRows(), broadcastRows(), bytesRows(), heapRows(), mutexRows(), contendedRows(), rwmutexRows(), semaphoreRows(), eventRows(), wakeRows(), startRows(),
-		barrierRows(), crowdRows(), recoveryRows(), stateRows(), mapRows(), futexRows(), poolRows(), lifeRows(), harnessRows(), fakes)
+		barrierRows(), crowdRows(), recoveryRows(), stateRows(), mapRows(), futexRows(), poolRows(), lifeRows(), loadRows(), insteadRows(), pythonRows(), scaleRows(), harnessRows(), fakes)
 }
 
 // fakes are the rows of the tests: here, since a test's child processes look their row up as well.

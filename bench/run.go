@@ -20,7 +20,9 @@ type runner struct {
 	fault  bool   // the receivers expect another payload than what is sent: every run must fail
 	refs   *references
 	a, b   CPU
-	two    bool // there are two CPUs
+	cpus   int    // that this process may use
+	two    bool   // there are two of them
+	budget budget // the time that all rows may take
 
 	work map[float64]pace // what was calibrated, by the nanoseconds wanted
 }
@@ -50,6 +52,7 @@ func newRunner(runs int) (*runner, error) {
 	}
 	r := &runner{runs: runs, divide: 1, most: math.MaxUint64, refs: refs, work: map[float64]pace{}}
 	r.a, r.b, r.two = choose(cpus)
+	r.cpus, r.budget.now = len(cpus), time.Now
 	return r, nil
 }
 
@@ -59,51 +62,101 @@ func (r *runner) Close() error { return r.refs.Close() }
 var errOneCPU = errors.New("needs two CPUs, and this process may use only one")
 
 // measure runs a row: reference, ours, reference, ours, ..., so that whatever changes on the machine meets both.
-// It returns a result for each of its figures.
+// It returns a result for each of its figures. Where the time is short there are fewer runs than asked for.
 func (r *runner) measure(ctx context.Context, row Row) ([]conditioned, error) {
 	if row.Place.needsTwo() && !r.two {
 		return nil, errOneCPU
 	}
+	began := r.budget.now()
+	share, giveUp, err := r.budget.begin()
+	if err != nil {
+		return nil, err
+	}
+	if share > 0 {
+		bounded, cancel := context.WithDeadlineCause(ctx, giveUp, errNoTime)
+		defer cancel()
+		ctx = bounded
+	}
+	results, err := r.runAll(ctx, row, func(done int) bool {
+		spent := r.budget.now().Sub(began)
+		return share == 0 || spent+spent/time.Duration(done) <= share
+	})
+	if err != nil && context.Cause(ctx) == errNoTime {
+		err = errNoTime
+	}
+	for i := range results {
+		results[i].Took = r.budget.now().Sub(began)
+	}
+	return results, err
+}
+
+// runAll makes the runs of a row, while another one fits behind so many.
+func (r *runner) runAll(ctx context.Context, row Row, another func(done int) bool) ([]conditioned, error) {
 	job, conditions, err := r.prepare(ctx, row)
 	if err != nil {
 		return nil, err
 	}
 	figures := row.figures()
-	ours, reference := make([]runs, len(figures)), make([]runs, len(figures))
-	var costs, theirCosts []Cost
-	absent := ""
+	m := tally{ours: make([]runs, len(figures)), theirs: make([]runs, len(figures))}
 	for run := range r.runs {
-		// Another salt in every run: what is checked cannot be left over from the run before.
-		job.Salt = uint64(rand.Uint32())
-		job.PeerSalt = job.Salt
-		if r.fault {
-			job.PeerSalt++
+		if run > 0 && !another(run) {
+			break
 		}
-		if !row.Reference.none() && absent == "" {
-			v, err := r.reference(ctx, row, job)
-			if reason, ok := errors.AsType[*absentError](err); ok {
-				absent = reason.reason
-			} else if err := note(reference, figures, v.Values.spread(figures), err); err != nil {
-				return nil, fmt.Errorf("run %d: reference: %w", run+1, err)
-			} else if row.Reference.Limits == nil {
-				theirCosts = append(theirCosts, v.Usage.per(job))
-			}
+		err := r.once(ctx, row, figures, job, &m)
+		if run > 0 && context.Cause(ctx) == errNoTime {
+			break
 		}
-		v, err := r.ours(ctx, row, job)
-		if err := note(ours, figures, v.Values, err); err != nil {
+		if err != nil {
 			return nil, fmt.Errorf("run %d: %w", run+1, err)
 		}
-		costs = append(costs, v.Usage.per(job))
 	}
-	conditions.Cost, conditions.TheirCost = typical(costs), typical(theirCosts)
+	conditions.Cost, conditions.TheirCost = typical(m.costs), typical(m.theirCosts)
 	var results []conditioned
 	for i, f := range figures {
+		point := row.Point
+		if point.Series != "" && f.Name != "" {
+			point.Of = f.Name
+		}
 		results = append(results, conditioned{
-			Result: summarize(row, f, ours[i], reference[i], absent), Conditions: conditions,
-			Unsteady: unsteady(f.Unit, ours[i], reference[i]), Ours: ours[i], Theirs: reference[i],
+			Result: summarize(row, f, m.ours[i], m.theirs[i], m.absent), Conditions: conditions,
+			Unsteady: unsteady(f.Unit, m.ours[i], m.theirs[i]), Ours: m.ours[i], Theirs: m.theirs[i],
+			Row: row.Name, About: row.About, Point: point,
 		})
 	}
 	return results, nil
+}
+
+// A tally is what all runs of a row measured, of each figure, and cost.
+type tally struct {
+	ours, theirs      []runs
+	costs, theirCosts []Cost
+	absent            string // why there is no reference
+}
+
+// once makes one run of each side.
+func (r *runner) once(ctx context.Context, row Row, figures []Figure, job Job, m *tally) error {
+	// Another salt in every run: what is checked cannot be left over from the run before.
+	job.Salt = uint64(rand.Uint32())
+	job.PeerSalt = job.Salt
+	if r.fault {
+		job.PeerSalt++
+	}
+	if !row.Reference.none() && m.absent == "" {
+		v, err := r.reference(ctx, row, job)
+		if reason, ok := errors.AsType[*absentError](err); ok {
+			m.absent = reason.reason
+		} else if err := note(m.theirs, figures, v.Values.spread(figures), err); err != nil {
+			return fmt.Errorf("reference: %w", err)
+		} else if row.Reference.Limits == nil {
+			m.theirCosts = append(m.theirCosts, v.Usage.per(job))
+		}
+	}
+	v, err := r.ours(ctx, row, job)
+	if err := note(m.ours, figures, v.Values, err); err != nil {
+		return err
+	}
+	m.costs = append(m.costs, v.Usage.per(job))
+	return nil
 }
 
 // runs are what the runs of one side measured of one figure.
@@ -160,7 +213,7 @@ func (r *runner) reference(ctx context.Context, row Row, j Job) (Outcome, error)
 	}
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
-	if row.Reference.Go != nil {
+	if row.Reference.Go != nil || row.Reference.GoMeter != nil {
 		return startSide(ctx, sideArgs{Row: row.Name, Reference: true, Job: j})
 	}
 	return r.refs.run(ctx, row.Reference, j)

@@ -15,13 +15,14 @@ func cpuTime() time.Duration { return usageOf(unix.RUSAGE_SELF).CPU }
 type Usage struct {
 	CPU      time.Duration
 	Switches int64 // of context, voluntary and not
+	Memory   int64 // the most bytes that were resident at once, 0 where nobody says
 }
 
-// usage is that of this process and of its children that have ended.
+// usage is that of this process and of its children that have ended; the memory is this process's own.
 func usage() Usage {
 	u := usageOf(unix.RUSAGE_SELF)
 	c := usageOf(unix.RUSAGE_CHILDREN)
-	return Usage{u.CPU + c.CPU, u.Switches + c.Switches}
+	return Usage{u.CPU + c.CPU, u.Switches + c.Switches, mostResident()}
 }
 
 func usageOf(who int) Usage {
@@ -29,7 +30,7 @@ func usageOf(who int) Usage {
 	if err := unix.Getrusage(who, &u); err != nil {
 		return Usage{}
 	}
-	return Usage{time.Duration(u.Utime.Nano() + u.Stime.Nano()), int64(u.Nvcsw) + int64(u.Nivcsw)}
+	return Usage{CPU: time.Duration(u.Utime.Nano() + u.Stime.Nano()), Switches: int64(u.Nvcsw) + int64(u.Nivcsw)}
 }
 
 // ended is the usage of a process that has ended, and of those that it has waited for.
@@ -38,17 +39,18 @@ func ended(s *os.ProcessState) Usage {
 	if !ok {
 		return Usage{}
 	}
-	return Usage{s.UserTime() + s.SystemTime(), int64(u.Nvcsw) + int64(u.Nivcsw)}
+	return Usage{CPU: s.UserTime() + s.SystemTime(), Switches: int64(u.Nvcsw) + int64(u.Nivcsw)}
 }
 
 // A Cost is what an operation costs the machine, both sides together: CPU time in nanoseconds, and switches of context.
-type Cost struct{ CPU, Switches float64 }
+// The memory, in bytes, is the measuring side's, and not an operation's.
+type Cost struct{ CPU, Switches, Memory float64 }
 
 // per is the cost of one of the job's operations. Those of the warm-up have cost the same; what the processes cost to
 // start is spread over all.
 func (u Usage) per(j Job) Cost {
 	n := float64(j.N + j.Warm)
-	return Cost{float64(u.CPU) / n, float64(u.Switches) / n}
+	return Cost{float64(u.CPU) / n, float64(u.Switches) / n, float64(u.Memory)}
 }
 
 // typical is the median of each.
@@ -56,9 +58,9 @@ func typical(all []Cost) *Cost {
 	if len(all) == 0 {
 		return nil
 	}
-	var cpu, switches []float64
+	var cpu, switches, memory []float64
 	for _, c := range all {
-		cpu, switches = append(cpu, c.CPU), append(switches, c.Switches)
+		cpu, switches, memory = append(cpu, c.CPU), append(switches, c.Switches), append(memory, c.Memory)
 	}
-	return &Cost{median(cpu), median(switches)}
+	return &Cost{median(cpu), median(switches), median(memory)}
 }

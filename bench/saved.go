@@ -9,10 +9,18 @@ import (
 	"os"
 )
 
-// A saved run is a file of one JSON object a line, one for each result.
+// A session is what was measured at one go, and on what. Saved, it is a file of one JSON object a line: the machine,
+// then each result.
+type session struct {
+	machine Machine
+	results []conditioned
+}
 
-// save writes results to a file.
-func save(path string, all []conditioned) (err error) {
+// header is a saved session's first line.
+type header struct{ Machine *Machine }
+
+// save writes the session to a file.
+func (s session) save(path string) (err error) {
 	f, err := os.Create(path)
 	if err != nil {
 		return err
@@ -20,7 +28,10 @@ func save(path string, all []conditioned) (err error) {
 	defer func() { err = errors.Join(err, f.Close()) }()
 	w := bufio.NewWriter(f)
 	e := json.NewEncoder(w)
-	for _, c := range all {
+	if err := e.Encode(header{&s.machine}); err != nil {
+		return err
+	}
+	for _, c := range s.results {
 		if err := e.Encode(c); err != nil {
 			return err
 		}
@@ -29,22 +40,38 @@ func save(path string, all []conditioned) (err error) {
 }
 
 // saved reads what save has written.
-func saved(path string) ([]conditioned, error) {
+func saved(path string) (session, error) {
 	f, err := os.Open(path)
 	if err != nil {
-		return nil, err
+		return session{}, err
 	}
 	defer f.Close()
-	var all []conditioned
-	for d := json.NewDecoder(f); ; {
+	var s session
+	d := json.NewDecoder(f)
+	h := header{&s.machine}
+	if err := d.Decode(&h); err != nil || s.machine == (Machine{}) {
+		return session{}, errors.Join(fmt.Errorf("%s: no saved run: it does not begin with a machine", path), err)
+	}
+	for {
 		var c conditioned
 		err := d.Decode(&c)
 		if errors.Is(err, io.EOF) {
-			return all, nil
+			return s, nil
 		}
 		if err != nil {
-			return nil, fmt.Errorf("%s: result %d: %w", path, len(all)+1, err)
+			return session{}, fmt.Errorf("%s: result %d: %w", path, len(s.results)+1, err)
 		}
-		all = append(all, c)
+		s.results = append(s.results, c)
 	}
+}
+
+// only are the results that keep says, and the same machine.
+func (s session) only(keep func(name string) bool) session {
+	out := session{machine: s.machine}
+	for _, c := range s.results {
+		if keep(c.Name) {
+			out.results = append(out.results, c)
+		}
+	}
+	return out
 }

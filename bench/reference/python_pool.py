@@ -1,0 +1,44 @@
+# Empty tasks in processes: kind is "call", one after the other through Pool.apply; "map", through Pool.imap, one task at a
+# time to a worker; or "executor", through ProcessPoolExecutor.map, the same.
+import concurrent.futures
+import multiprocessing
+
+from python_common import expect, job, report
+
+whole = (1 << 64) - 1
+
+
+def complement(v):
+    return ~v & whole
+
+
+def main():
+    j = job({"call", "map", "executor"})
+    salt, peersalt = j["salt"], j["peersalt"]
+
+    def check(first, results):
+        i = first
+        for got in results:
+            expect(got, ~(peersalt + i) & whole, "caller")
+            i += 1
+        return i
+
+    def each(submit):
+        def part(first, n):
+            expect(check(first, submit(complement, range(salt + first, salt + first + n))), first + n, "caller")
+
+        return part
+
+    if j["kind"] == "executor":
+        with concurrent.futures.ProcessPoolExecutor(j["workers"]) as pool:
+            report(each(pool.map), j)
+        return
+    with multiprocessing.Pool(j["workers"]) as pool:
+        if j["kind"] == "map":
+            report(each(pool.imap), j)
+        else:
+            report(lambda first, n: check(first, (pool.apply(complement, (salt + i,)) for i in range(first, first + n))), j)
+
+
+if __name__ == "__main__":
+    main()
