@@ -24,10 +24,10 @@ func connRows() []Row {
 		Reference: Reference{Name: "C, a Unix socket", Source: "socket.c", Kind: "trips"},
 	}
 	parked := spinning
-	parked.Name, parked.About = "conn/pingpong/parked/one-cpu", "the same, both processes confined to one CPU: neither polls"
+	parked.Name, parked.About = "conn/pingpong/parked/one-cpu", "the same, both processes confined to one CPU: neither polls, but yields it before it sleeps"
 	parked.N, parked.Warm, parked.Goal, parked.Place = 50_000, 2_000, 1, SameCPU
 	apart := parked
-	apart.Name, apart.About = "conn/pingpong/parked/two-cpus", "the same, each process confined to a CPU of its own: neither polls"
+	apart.Name, apart.About = "conn/pingpong/parked/two-cpus", "the same, each process confined to a CPU of its own: neither polls, but yields it before it sleeps"
 	apart.N, apart.Place = 20_000, OwnCPUs
 	stream := spinning
 	stream.Name, stream.About = "conn/stream", "writes of 64 KiB, one way, through a queue.Conn"
@@ -62,7 +62,7 @@ func measureConn(length int) Side {
 		if err != nil {
 			return 0, err
 		}
-		v, err := pinned(j.A, func() (float64, error) { return talk(c, j, make([]byte, length)) })
+		v, err := placed(j, j.A, func() (float64, error) { return talk(c, j, make([]byte, length)) })
 		return v, p.finish(ctx, err)
 	}
 }
@@ -108,7 +108,7 @@ var connPeer = proc.Func("bench/conn/peer", func(ctx context.Context, j connJob)
 	if err != nil {
 		return err
 	}
-	_, err = pinned(j.B, func() (struct{}, error) {
+	_, err = placed(j.Job, j.B, func() (struct{}, error) {
 		b := make([]byte, j.Length)
 		for i := range j.Warm + j.N {
 			if _, err := io.ReadFull(c, b); err != nil {

@@ -77,7 +77,7 @@ func measurePipe(policy queue.Policy) Side {
 			return 0, err
 		}
 		ctx = context.WithoutCancel(ctx)
-		v, err := pinned(j.A, func() (float64, error) {
+		v, err := placed(j, j.A, func() (float64, error) {
 			return eachTrip(j, func(v uint64) error {
 				if err := mine.Send(ctx, message{v}); err != nil {
 					return err
@@ -116,7 +116,7 @@ var pipeEcho = proc.Func("bench/pipe/echo", func(ctx context.Context, j pipeJob)
 	}
 	p.SetPolicy(j.Policy)
 	ctx = context.WithoutCancel(ctx)
-	_, err = pinned(j.B, func() (struct{}, error) {
+	_, err = placed(j.Job, j.B, func() (struct{}, error) {
 		for i := range j.Warm + j.N {
 			m, err := p.Recv(ctx)
 			if err != nil {
@@ -153,7 +153,7 @@ func measureLarge(ctx context.Context, j Job) (float64, error) {
 	for k := uint64(1); k < large/64; k++ {
 		binary.LittleEndian.PutUint64(source[64*k:], k)
 	}
-	v, err := pinned(j.A, func() (float64, error) {
+	v, err := placed(j, j.A, func() (float64, error) {
 		begin := time.Now()
 		for i := range j.Warm + j.N {
 			binary.LittleEndian.PutUint64(source, j.Salt+i)
@@ -188,7 +188,7 @@ var largeReceiver = proc.Func("bench/pipe/large", func(ctx context.Context, j pi
 	p.SetPolicy(j.Policy)
 	const lines = uint64(large / 64)
 	buffer := make([]byte, large)
-	_, err = pinned(j.B, func() (struct{}, error) {
+	_, err = placed(j.Job, j.B, func() (struct{}, error) {
 		for i := range j.Warm + j.N {
 			if _, err := p.RecvInto(ctx, buffer); err != nil {
 				return struct{}{}, err

@@ -103,5 +103,17 @@ func pinned[T any](cpu int, f func() (T, error)) (T, error) {
 	return o.value, o.err
 }
 
+// placed runs f on the CPU of one of a row's sides: in a process that is confined to it as a whole, where the row wants that, and else on
+// a thread of its own. (A confined process has nothing to gain from such a thread, and pays for each time that the runtime takes it away.)
+func placed[T any](j Job, cpu int, f func() (T, error)) (none T, err error) {
+	if !j.Confined {
+		return pinned(cpu, f)
+	}
+	if err := confine(cpu); err != nil {
+		return none, err
+	}
+	return f()
+}
+
 // needsTwo reports whether the two sides would be in each other's way on one CPU.
 func (p Place) needsTwo() bool { return p == TwoCPUs || p == OwnCPUs || p == CallerBound }

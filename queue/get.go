@@ -220,7 +220,9 @@ func (q *queue) finish(at, reach uint64, caught []catch) {
 			}
 			s.box = 0
 		}
-		q.state.drained.Store(q.through(reach))
+		if q.bound > 0 {
+			q.state.drained.Store(q.through(reach))
+		}
 	}
 	q.state.head.Store(reach)
 }

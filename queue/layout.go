@@ -90,7 +90,7 @@ type parcel struct {
 	sequence word.Uint64 // the position of the message + 1: commits it
 	box      uint64      // place of the block with the message, 0: it is in text
 	size     uint64      // of the message in bytes
-	through  uint64      // bytes of all messages up to this one
+	through  uint64      // bytes of all messages up to this one, if there is a bound
 	text     [inline]byte
 }
 
@@ -111,6 +111,8 @@ const (
 	slotHead = 8
 	// inline is how many bytes a message has at most that lies in its slot.
 	inline = 96
+	// firstLine is how many of them lie on the line of the sequence, where lines have 64 bytes.
+	firstLine = 32
 	// boxHead is what a box begins with: the intent that the heap wants.
 	boxHead = 8
 )

@@ -179,7 +179,7 @@ func (q *Queue[T]) handDown(ctx context.Context, i, word uint64) (bool, error) {
 	n := 0
 	if err == nil {
 		n, err = q.heir.fill(ctx, vs, &p)
-		p.unpack(n == 0)
+		q.heir.unpack(&p, n == 0)
 	}
 	if n == 1 {
 		return true, q.ack(i, word)

@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"github.com/kindred-ipc/kindred/internal/bulk"
+	"github.com/kindred-ipc/kindred/internal/futex"
 	"github.com/kindred-ipc/kindred/internal/segment"
 )
 
@@ -56,9 +57,9 @@ func (q *queue) packBytes(b []byte) (p pack, err error) {
 }
 
 // unpack frees the box of a message that was not put.
-func (p *pack) unpack(failed bool) {
+func (q *queue) unpack(p *pack, failed bool) {
 	if failed && p.boxed {
-		_ = p.box.Free()
+		q.release(p.box.Place()) // by its name: so the message need not lie in Go's heap
 	}
 }
 
@@ -78,19 +79,25 @@ func (q *queue) store(at uint64, p *pack) error {
 			return err
 		}
 	} else {
-		copy(s.text[:], p.bytes)
+		// The line of the sequence comes last: who polls it takes it away as soon as it is written to.
+		if len(p.bytes) > firstLine {
+			copy(s.text[firstLine:], p.bytes[firstLine:])
+		}
+		copy(s.text[:], p.bytes[:min(len(p.bytes), firstLine)])
 	}
 	s.size = p.size()
-	s.through = q.through(at) + p.size()
+	if q.bound > 0 { // else it is not worth a look at the slot before, whose line is with who read it
+		s.through = q.through(at) + p.size()
+	}
 	q.commit(&s.sequence, at)
-	q.state.tail.Store(at + 1)
+	futex.Publish(&q.state.tail, at+1)
 	return nil
 }
 
 // offset is where the slot of a position lies in the segment.
 func (q *queue) offset(at uint64) uint64 { return q.first + (at&q.mask)*q.stride }
 
-// through is how many bytes all messages before that position have, of which the last is in its slot still.
+// through is how many bytes all messages before that position have, of which the last is in its slot still, if the queue has a bound.
 func (q *queue) through(at uint64) uint64 {
 	if at == 0 {
 		return 0

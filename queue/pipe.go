@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"math"
+	"sync/atomic"
 
 	"github.com/kindred-ipc/kindred/internal/codec"
 	"github.com/kindred-ipc/kindred/internal/futex"
@@ -45,6 +46,8 @@ type pipe struct {
 	life        context.Context
 	end         context.CancelFunc // ends life
 	bells       segment.Bells      // of those who select
+	polls       atomic.Bool        // polling may pay off
+	forItems    segment.Wait       // what awaitItems waits for, made once: those who sleep for each message would feed the collector
 }
 
 // OneWay makes a pipe whose first end only sends, and whose other one only receives.
@@ -193,6 +196,8 @@ func pipeOf(o segment.Object, number, share uint32) (*pipe, error) {
 		}
 	}
 	e.life, e.end = context.WithCancel(context.Background())
+	e.polls.Store(futex.ManyCPUs())
+	e.forItems = e.until(segment.Wait{}, func(bool) bool { return e.in.seen() })
 	return e, nil
 }
 
@@ -273,6 +278,7 @@ func (l lane) or(m lane) lane {
 
 // SetPolicy sets how the calls of this process that cannot go on wait, at this end.
 func (p *pipe) SetPolicy(policy Policy) {
+	p.polls.Store(policy != Park && futex.ManyCPUs())
 	if p.in.queue != nil {
 		p.in.items.SetPolicy(policy)
 	}
@@ -284,14 +290,19 @@ func (p *pipe) SetPolicy(policy Policy) {
 // isDeserted reports whether nobody has the other end, as far as is known.
 func (p *pipe) isDeserted() bool { return p.there.deserted(p.seg.Swept) }
 
-// wait is that of both ends: until look says so, the other end is deserted, or this handle is closed.
-func (p *pipe) wait(ctx context.Context, at *segment.Point, w segment.Wait, look func(sleeping bool) bool) error {
+// until is a wait until look says so, the other end is deserted, or this handle is closed.
+func (p *pipe) until(w segment.Wait, look func(sleeping bool) bool) segment.Wait {
 	over := func() bool { return p.life.Err() != nil || p.seg.Self() == 0 }
 	w.Try = func() bool { return look(true) || over() || p.isDeserted() }
 	w.Poll = func() bool { return look(false) || over() }
 	w.Peer = p.there.someone
 	w.Recover = func(segment.Owner) bool { return look(true) || p.isDeserted() }
 	w.Asymmetric = futex.Owing
+	return w
+}
+
+// wait is that of both ends.
+func (p *pipe) wait(ctx context.Context, at *segment.Point, w segment.Wait) error {
 	if ctx.Done() == nil {
 		return at.Wait(p.life, w)
 	}
@@ -303,7 +314,8 @@ func (p *pipe) wait(ctx context.Context, at *segment.Point, w segment.Wait, look
 // awaitRoom waits until there may be room for a message of that size.
 func (p *pipe) awaitRoom(ctx context.Context, size uint64) error {
 	var slept bool
-	return p.wait(ctx, p.out.room, segment.Wait{Slept: func() { slept = true }, Impatient: true}, func(sleeping bool) bool {
+	w := segment.Wait{Slept: func() { slept = true }, Impatient: true}
+	return p.wait(ctx, p.out.room, p.until(w, func(sleeping bool) bool {
 		if slept && sleeping {
 			p.out.state.eager.Store(1) // pairs with the load in tellRoom
 		}
@@ -312,10 +324,10 @@ func (p *pipe) awaitRoom(ctx context.Context, size uint64) error {
 		}
 		room, err := p.out.queue.spare(size)
 		return room > 0 || err != nil
-	})
+	}))
 }
 
 // awaitItems waits until there may be a message, or none can come.
 func (p *pipe) awaitItems(ctx context.Context) error {
-	return p.wait(ctx, p.in.items, segment.Wait{}, func(bool) bool { return p.in.seen() })
+	return p.wait(ctx, p.in.items, p.forItems)
 }

@@ -35,3 +35,22 @@ func sendReceive(b *testing.B, length int) {
 		}
 	}
 }
+
+// BenchmarkPipeValue has one goroutine send and receive values of 64 bytes.
+func BenchmarkPipeValue(b *testing.B) {
+	seg, err := shm.Anonymous(1 << 20)
+	require.NoError(b, err)
+	defer seg.Close()
+	p, q, err := queue.NewPipe[[8]uint64, [8]uint64](seg, 16)
+	require.NoError(b, err)
+	ctx := b.Context()
+	b.ReportAllocs()
+	for b.Loop() {
+		if err := p.Send(ctx, [8]uint64{1}); err != nil {
+			b.Fatal(err)
+		}
+		if _, err := q.Recv(ctx); err != nil {
+			b.Fatal(err)
+		}
+	}
+}

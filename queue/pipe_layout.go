@@ -27,7 +27,6 @@ type pipeState struct {
 
 	serial word.Uint64                // of the last End that was made
 	spares [2][spareBoxes]word.Uint64 // places of boxes of each lane that were emptied, for the next ones
-	_      [segment.Line - 32 - 2*8*spareBoxes]byte
 
 	ends [2][shares]word.Uint64 // who holds the end that lane 0 begins at, and the one where it ends
 }
@@ -35,7 +34,7 @@ type pipeState struct {
 const (
 	// spareBoxes is how many boxes of a lane are kept: to make a large one anew takes system calls, and memory that was not
 	// touched before.
-	spareBoxes = 4
+	spareBoxes = 6
 
 	// sparePart is the part of the segment that one of them has at most.
 	sparePart = 64

@@ -76,7 +76,7 @@ func (p *pipe) send(ctx context.Context, b []byte) error {
 			err = p.usable(p.out)
 		}
 	}
-	pack.unpack(!done)
+	p.out.unpack(&pack, !done)
 	return err
 }
 

@@ -4,6 +4,7 @@ import (
 	"unsafe"
 
 	"github.com/kindred-ipc/kindred/internal/segment"
+	"github.com/kindred-ipc/kindred/internal/word"
 )
 
 func pipeIn(o segment.Object) *pipeState { return (*pipeState)(o.Pointer()) }
@@ -19,3 +20,6 @@ func laneSlotsIn(o segment.Object, at uint64) origin {
 
 // bytesOf is the memory of v.
 func bytesOf[T any](v *T) []byte { return unsafe.Slice((*byte)(unsafe.Pointer(v)), unsafe.Sizeof(*v)) }
+
+// tail is the last word of s, on the line behind that of the sequence.
+func (s *parcel) tail() *word.Uint64 { return (*word.Uint64)(unsafe.Pointer(&s.text[inline-8])) }

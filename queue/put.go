@@ -94,7 +94,7 @@ func (q *Queue[T]) putSlow(ctx context.Context, vs []T, op string) (int, error) 
 			}
 		}
 		if n > 0 || err != nil {
-			pack.unpack(n == 0)
+			q.unpack(&pack, n == 0)
 			return n, q.wrap(op, err)
 		}
 	}
@@ -111,7 +111,7 @@ func (q *Queue[T]) putOnce(vs []T) (int, error) {
 		q.rescue(true) // who has died may have taken some
 		n, err = q.fill(atOnce, vs, &pack)
 	}
-	pack.unpack(n == 0)
+	q.unpack(&pack, n == 0)
 	return n, q.wrap("put into", err)
 }
 
