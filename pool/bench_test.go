@@ -13,7 +13,7 @@ import (
 func benchPool(b *testing.B, n int) *pool.Pool {
 	p, err := pool.New(context.Background(), pool.Workers(n), pool.Waiting(ring.Spin))
 	require.NoError(b, err)
-	b.Cleanup(func() { p.Close() })
+	b.Cleanup(func() { shutDown(b, p) })
 	return p
 }
 

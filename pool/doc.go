@@ -8,7 +8,7 @@
 //	func main() {
 //		proc.Main() // workers are this program, started again
 //		p, err := pool.New(ctx)
-//		defer p.Close()
+//		defer p.Shutdown(ctx)
 //		small, err := Resize.Call(ctx, p, big)
 //		for out, err := range Resize.Map(ctx, p, images) { ... }
 //	}

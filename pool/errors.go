@@ -14,6 +14,10 @@ import (
 var (
 	// ErrClosed: the pool was closed.
 	ErrClosed = errors.New("pool: closed")
+	// ErrNotClosed: Join waits for the end of a pool, and nobody has asked for it.
+	ErrNotClosed = errors.New("pool: not closed")
+	// ErrWithin: what the pool waits for cannot wait for the pool.
+	ErrWithin = errors.New("pool: waits for itself")
 	// ErrWorkers: a pool cannot have that many workers.
 	ErrWorkers = errors.New("pool: impossible number of workers")
 	// ErrNotRegistered: the worker's program has no task of that name.

@@ -26,7 +26,7 @@ func Example() {
 		fmt.Println(err)
 		return
 	}
-	defer p.Close()
+	defer p.Shutdown(ctx)
 
 	n, err := words.Call(ctx, p, "in another process")
 	fmt.Println(n, err)

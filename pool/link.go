@@ -242,8 +242,8 @@ func (l *link) keep() {
 	l.pool.withdraw(l)
 	c := l.settleLast()
 	l.code, l.sig = status(l.process)
-	closed := l.pool.isClosed()
-	if !closed || c != nil {
+	ending := l.pool.isEnding()
+	if !ending || c != nil {
 		lost := Event{Kind: WorkerLost, ID: l.id, Pid: l.process.Pid(), Code: l.code, Signal: l.sig}
 		if c != nil && c.begun && l.pool.onEvent != nil {
 			lost.Task, lost.Input, lost.Attempt = c.task, c.input(l.buf), c.attempt
@@ -252,7 +252,7 @@ func (l *link) keep() {
 	}
 	close(l.gone)
 	_ = l.seg.Close()
-	if !closed {
+	if !ending {
 		l.pool.replace(l)
 	}
 }
@@ -368,6 +368,6 @@ func (p *Pool) giveUpWorker(why error) {
 	last := p.given == len(p.links)
 	p.mu.Unlock()
 	if last {
-		p.refuse(fmt.Errorf("%w: %d in a row ended at once, for each; the last: %w", ErrBroken, maxBarren+1, why))
+		p.cutOff(fmt.Errorf("%w: %d in a row ended at once, for each; the last: %w", ErrBroken, maxBarren+1, why))
 	}
 }

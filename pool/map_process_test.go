@@ -186,7 +186,7 @@ func TestPanicOfTheInputsReachesTheCaller(t *testing.T) {
 
 func TestMapOnAClosedPoolYieldsErrClosed(t *testing.T) {
 	p := newPool(t, 1)
-	require.NoError(t, p.Close())
+	shutDown(t, p)
 	yielded, taken := 0, 0
 	for _, err := range double.Map(testContext(t), p, numbers(3, &taken)) {
 		require.ErrorIs(t, err, pool.ErrClosed)

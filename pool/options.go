@@ -46,7 +46,7 @@ func Workers(n int) Option {
 func Retry(n int) Option { return func(o *options) { o.retry = max(n, 0) } }
 
 // Grace sets how long a task may go on after its caller gave up, and a worker after Close, before
-// it is killed; 5 s without it. Negative: for ever, so that Close waits for as long.
+// it is killed; 5 s without it. Negative: for ever, so that Join may wait for as long.
 func Grace(d time.Duration) Option { return func(o *options) { o.grace = d } }
 
 // MaxMessage sets how many bytes an encoded input or result may have, 0 to 4 GiB, which is what holds
@@ -60,7 +60,7 @@ func MaxMessage(bytes int64) Option {
 func Waiting(p ring.Policy) Option { return func(o *options) { o.policy = p } }
 
 // OnEvent has f called with what happens to workers and tasks, by goroutines of the pool: one call
-// at a time, in order. It must not block and not call the pool.
+// at a time, in order. It must not block and not call the pool, but for Close and Terminate.
 func OnEvent(f func(Event)) Option { return func(o *options) { o.onEvent = f } }
 
 // Process sets options of the worker processes: environment, limits, where their output goes.

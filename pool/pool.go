@@ -24,9 +24,8 @@ type Pool struct {
 	links   []*link      // by worker; nil while it is being replaced, or was given up
 	idle    []*link      // those that take a task now, the longest idle first; taken from the end
 	waiting []chan *link // callers, in the order in which they came
-	closed  bool
-	refusal error // why calls are refused
-	given   int   // workers that were given up
+	given   int          // workers that were given up
+	life
 
 	calls sync.WaitGroup // calls under way
 	keep  sync.WaitGroup // goroutines of the pool
@@ -37,7 +36,10 @@ type Pool struct {
 // Terminate. Errors: ErrWorkers, and those of proc.Function.Start (proc.ErrNoMain above all): then
 // no worker is left.
 func New(ctx context.Context, opts ...Option) (*Pool, error) {
-	p := &Pool{options: options{grace: defaultGrace, limit: maxMessage, program: worker}, born: time.Now()}
+	p := &Pool{
+		options: options{grace: defaultGrace, limit: maxMessage, program: worker},
+		born:    time.Now(), life: life{gone: make(chan struct{})},
+	}
 	for _, opt := range opts {
 		opt(&p.options)
 	}
@@ -51,6 +53,7 @@ func New(ctx context.Context, opts ...Option) (*Pool, error) {
 	p.links = make([]*link, p.workers)
 	if err := p.startAll(); err != nil {
 		p.Terminate()
+		<-p.gone
 		return nil, fmt.Errorf("pool: start %d workers: %w", p.workers, err)
 	}
 	p.mu.Lock()
@@ -88,73 +91,6 @@ func first(errs []error) (found error) {
 	return found
 }
 
-// Close stops the intake, waits for the calls that have a worker, ends the workers, and waits for
-// their end. Calls that wait for a worker fail with ErrClosed. A worker that does not end, because it
-// is stopped or still at a task that was given up, is killed after the grace period. Close may be
-// called again, by any goroutine, and always returns nil.
-func (p *Pool) Close() error {
-	p.refuse(ErrClosed)
-	p.cancel() // what is still being started would not be used
-	p.calls.Wait()
-	if p.grace >= 0 {
-		defer time.AfterFunc(p.grace, p.kill).Stop()
-	}
-	p.each((*link).retire)
-	p.finish()
-	return nil
-}
-
-// Terminate kills the workers; calls under way fail. It waits until the workers are gone and the
-// calls have returned, and may be called again, by any goroutine.
-func (p *Pool) Terminate() {
-	p.refuse(ErrClosed)
-	p.cancel()
-	p.kill()
-	p.finish()
-}
-
-// refuse lets no new call in, and none get a worker that waits for one.
-func (p *Pool) refuse(why error) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.closed = true
-	if p.refusal == nil {
-		p.refusal = why
-	}
-	for _, turn := range p.waiting {
-		close(turn)
-	}
-	p.waiting = nil
-}
-
-// each calls end with every worker.
-func (p *Pool) each(end func(*link)) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	for _, l := range p.links {
-		if l != nil {
-			end(l)
-		}
-	}
-}
-
-func (p *Pool) kill() {
-	p.each(func(l *link) { _ = l.process.Kill() })
-}
-
-// finish waits for everything that is the pool's, after refuse: no call and no worker comes anew. A
-// call under way may still leave a goroutine of the pool behind, so the calls come first.
-func (p *Pool) finish() {
-	p.calls.Wait()
-	p.keep.Wait()
-	p.mu.Lock()
-	unhook := p.unhook
-	p.mu.Unlock()
-	if unhook != nil {
-		unhook()
-	}
-}
-
 // Workers says what each worker does at this moment.
 func (p *Pool) Workers() []Worker {
 	p.mu.Lock()
@@ -173,7 +109,7 @@ func (p *Pool) Workers() []Worker {
 // seat makes a worker that is ready part of the pool. Its death is told of after its start.
 func (p *Pool) seat(l *link) {
 	p.mu.Lock()
-	if p.closed {
+	if p.ending {
 		p.mu.Unlock()
 		l.discard()
 		return
@@ -200,11 +136,11 @@ func (p *Pool) withdraw(l *link) {
 	}
 }
 
-// enter counts a call, so that Close waits for it.
+// enter counts a call, so that the workers stay until it is over.
 func (p *Pool) enter() error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.closed {
+	if p.refusal != nil {
 		return p.refusal
 	}
 	p.calls.Add(1)
@@ -223,7 +159,7 @@ func (p *Pool) acquire(ctx context.Context) (*link, error) {
 		p.mu.Unlock()
 		return l, nil
 	}
-	if err := p.refusal; err != nil {
+	if err := p.cut; err != nil {
 		p.mu.Unlock()
 		return nil, err
 	}
@@ -277,13 +213,13 @@ func (p *Pool) release(l *link) {
 func (p *Pool) why() error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return p.refusal
+	return p.cut
 }
 
-func (p *Pool) isClosed() bool {
+func (p *Pool) isEnding() bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return p.closed
+	return p.ending
 }
 
 // tell calls the option OnEvent's function.
@@ -295,6 +231,3 @@ func (p *Pool) tell(e Event) {
 	defer p.event.Unlock()
 	p.onEvent(e)
 }
-
-// retire lets the worker end: it reads that there will be no more requests.
-func (l *link) retire() { _ = l.requests.Close() }

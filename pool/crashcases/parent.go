@@ -31,11 +31,14 @@ func (f *firm) open(a *crashlab.Actor) (err error) {
 	return err
 }
 
-func (f *firm) close(*crashlab.Actor) error { return f.pool.Close() }
+func (f *firm) close(a *crashlab.Actor) error {
+	_ = f.pool.Close() // and then once more
+	return f.pool.Shutdown(a.Ctx)
+}
 
-func (f *firm) terminate(*crashlab.Actor) error {
+func (f *firm) terminate(a *crashlab.Actor) error {
 	f.pool.Terminate()
-	return nil
+	return f.pool.Join(a.Ctx)
 }
 
 // request makes a call.
@@ -91,9 +94,9 @@ func begunOnce(a *crashlab.Actor) (string, error) {
 }
 
 func parentCases() []crashlab.Case {
-	of := func(name, covers string, play func(f *firm) crashlab.Play) crashlab.Case {
+	of := func(name string, covers []string, play func(f *firm) crashlab.Play) crashlab.Case {
 		return crashlab.Case{
-			Name: name, Covers: []string{covers},
+			Name: name, Covers: covers,
 			Play: func() crashlab.Play {
 				p := play(&firm{})
 				p.Bare, p.Recover = true, orphaned
@@ -104,23 +107,24 @@ func parentCases() []crashlab.Case {
 			},
 		}
 	}
+	call := []string{"pool.Typed.Call"}
 	return []crashlab.Case{
-		of("pool.Typed.Call, the parent dies", "pool.Typed.Call", func(f *firm) crashlab.Play {
+		of("pool.Typed.Call, the parent dies", call, func(f *firm) crashlab.Play {
 			return crashlab.Play{Ready: f.found, Victim: f.request}
 		}),
-		of("pool.Typed.Call, the parent dies asleep", "pool.Typed.Call", func(f *firm) crashlab.Play {
+		of("pool.Typed.Call, the parent dies asleep", call, func(f *firm) crashlab.Play {
 			return crashlab.Play{Ready: f.found, Victim: f.long, Unblock: openGate}
 		}),
-		of("pool.Typed.Map", "pool.Typed.Map", func(f *firm) crashlab.Play {
+		of("pool.Typed.Map", []string{"pool.Typed.Map"}, func(f *firm) crashlab.Play {
 			return crashlab.Play{Ready: f.found, Victim: f.several}
 		}),
-		of("pool.New", "pool.New", func(f *firm) crashlab.Play {
+		of("pool.New", []string{"pool.New"}, func(f *firm) crashlab.Play {
 			return crashlab.Play{Ready: (*crashlab.Actor).Found, Victim: f.open, Storm: f.work}
 		}),
-		of("pool.Pool.Close", "pool.Pool.Close", func(f *firm) crashlab.Play {
+		of("pool.Pool.Shutdown", []string{"pool.Pool.Close", "pool.Pool.Join", "pool.Pool.Shutdown"}, func(f *firm) crashlab.Play {
 			return crashlab.Play{Ready: f.found, Victim: f.close}
 		}),
-		of("pool.Pool.Terminate", "pool.Pool.Terminate", func(f *firm) crashlab.Play {
+		of("pool.Pool.Terminate", []string{"pool.Pool.Terminate"}, func(f *firm) crashlab.Play {
 			return crashlab.Play{Ready: f.found, Victim: f.terminate}
 		}),
 	}

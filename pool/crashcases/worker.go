@@ -255,6 +255,9 @@ func (c *crew) again(n int) bool {
 func (c *crew) leave(*crashlab.Actor) error {
 	if c.pool != nil {
 		c.pool.Terminate()
+		if err := c.pool.Join(context.Background()); err != nil {
+			return err
+		}
 	}
 	for _, p := range c.calls {
 		if p != nil {
