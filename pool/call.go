@@ -43,16 +43,24 @@ func (t *Typed[In, Out]) Call(ctx context.Context, p *Pool, in In) (Out, error) 
 		return out, err
 	}
 	defer p.calls.Done()
+	err := p.persist(ctx, p.acquire, func(l *link, attempt int) error { return t.try(ctx, l, in, &out, attempt) })
+	return out, err
+}
+
+// persist has try made with the worker that next returns, and with further ones as often as it takes.
+func (p *Pool) persist(
+	ctx context.Context, next func(context.Context) (*link, error), try func(l *link, attempt int) error,
+) error {
 	var died *WorkerDied
 	for attempt := 1; ; {
-		l, err := p.acquire(ctx)
+		l, err := next(ctx)
 		if err != nil {
 			if died != nil {
 				err = fmt.Errorf("%w, and cannot begin it again: %w", died, err)
 			}
-			return out, err
+			return err
 		}
-		err = t.try(ctx, l, in, &out, attempt)
+		err = try(l, attempt)
 		again, ok := err.(*WorkerDied)
 		switch {
 		case err == errNotBegun:
@@ -61,7 +69,7 @@ func (t *Typed[In, Out]) Call(ctx context.Context, p *Pool, in In) (Out, error) 
 			died = again
 			attempt++
 		default:
-			return out, err
+			return err
 		}
 	}
 }
@@ -127,10 +135,16 @@ func (t *Typed[In, Out]) decoded(encoded []byte) any {
 }
 
 // result is what c's reply says.
-func (t *Typed[In, Out]) result(c *call, out *Out) error {
+func (t *Typed[In, Out]) result(c *call, out *Out) (err error) {
 	if c.outcome != outcomeResult {
 		return failure(t.name, c.outcome, c.payload)
 	}
+	defer func() {
+		// An UnmarshalBinary of the caller's that panics is a result that cannot be decoded.
+		if v := recover(); v != nil {
+			err = fmt.Errorf("pool: task %q: its result: %w: panic: %v", t.name, ErrUndecodable, v)
+		}
+	}()
 	if err := t.out.Decode(c.payload, out); err != nil {
 		return fmt.Errorf("pool: task %q: its result: %w: %w", t.name, ErrUndecodable, err)
 	}

@@ -13,6 +13,7 @@ import (
 //	closed   ErrClosed    go on            go on            replaced      finish, when there is no call any more
 //	broken   ErrBroken    ErrBroken        there are none   given up      Close, Terminate
 //	ending   as before    none, or fail    none, or fail    not replaced  finish, when there is no worker any more
+//	over     as before                                                    finish, when there is no callback any more
 //	gone     as before
 //
 // Terminate ends a pool at once; those that still wait for a worker then fail.
@@ -21,7 +22,8 @@ type life struct {
 	cut       error         // why nobody gets a worker any more: broken, or terminated
 	ending    bool          // no worker comes any more
 	finishing bool          // finish has been started
-	gone      chan struct{} // closed at the very end
+	over      chan struct{} // closed when there is no call and no worker any more
+	gone      chan struct{} // closed when no callback is left either
 }
 
 // Close stops the intake, and returns at once: new calls fail with ErrClosed, those that were made
@@ -38,9 +40,10 @@ func (p *Pool) Close() error {
 	return nil
 }
 
-// Join waits for the calls that were made before Close, and for the end of all workers. Errors:
-// ErrNotClosed before Close, Shutdown or Terminate; ErrWithin in OnEvent's function, for which the pool
-// itself waits; that of ctx, when it is over first. It may be called again, by any goroutine.
+// Join waits for the calls that were made before Close, for the end of all workers, and for the callbacks
+// of futures; in such a callback, for all but callbacks. Errors: ErrNotClosed before Close, Shutdown or
+// Terminate; ErrWithin in OnEvent's function, for which the pool itself waits; that of ctx, when it is
+// over first. It may be called again, by any goroutine.
 func (p *Pool) Join(ctx context.Context) error {
 	p.mu.Lock()
 	closed := p.finishing
@@ -53,14 +56,18 @@ func (p *Pool) Join(ctx context.Context) error {
 		return nil
 	default:
 	}
+	end := p.gone
 	if within((*Pool).tell) {
 		return ErrWithin
+	}
+	if within((*callbacks).call) {
+		end = p.over
 	}
 	if err := ctx.Err(); err != nil {
 		return err
 	}
 	select {
-	case <-p.gone:
+	case <-end:
 		return nil
 	case <-ctx.Done():
 		return ctx.Err()
@@ -88,17 +95,17 @@ func (p *Pool) Terminate() {
 // cutOff lets no new call in, and none get a worker that waits for one.
 func (p *Pool) cutOff(why error) {
 	p.mu.Lock()
-	defer p.mu.Unlock()
 	if p.refusal == nil {
 		p.refusal = why
 	}
 	if p.cut == nil {
 		p.cut = why
 	}
-	for _, turn := range p.waiting {
-		close(turn)
+	waiting := p.drop()
+	p.mu.Unlock()
+	for _, w := range waiting {
+		w.dismiss(why)
 	}
-	p.waiting = nil
 }
 
 // end lets no worker come any more. What is being started would not be used.
@@ -133,6 +140,8 @@ func (p *Pool) finish() {
 	if unhook != nil {
 		unhook()
 	}
+	close(p.over)
+	p.callbacks.drain()
 	close(p.gone)
 }
 

@@ -17,6 +17,23 @@
 // maps; not channels or functions. They may be larger than memory segments; they are handed over in
 // parts then.
 //
+// # Futures
+//
+// Go makes a call that nobody waits for yet:
+//
+//	f := Resize.Go(ctx, p, big)
+//	f.OnDone(func(small Image, err error) { ... }) // in this process, one callback after the other
+//	small, err := f.Wait(ctx)
+//
+// It needs no goroutine while no worker has it. AsCompleted, WaitAll, WaitFirst and WaitSucceeded wait for
+// many. Broadcast runs a task once on each worker.
+//
+// # The end
+//
+// Close stops the intake, and returns; what was called before is done, and then the workers end. Join
+// waits for that. Shutdown is both; Terminate kills. Each may be called from anywhere, also from a
+// callback, any number of times.
+//
 // # Workers
 //
 // Each worker is a process that runs one task at a time. It shares a segment with the parent alone:

@@ -16,6 +16,8 @@ var (
 	ErrClosed = errors.New("pool: closed")
 	// ErrNotClosed: Join waits for the end of a pool, and nobody has asked for it.
 	ErrNotClosed = errors.New("pool: not closed")
+	// ErrPending: the future has no result yet.
+	ErrPending = errors.New("pool: future is not done")
 	// ErrWithin: what the pool waits for cannot wait for the pool.
 	ErrWithin = errors.New("pool: waits for itself")
 	// ErrWorkers: a pool cannot have that many workers.

@@ -4,5 +4,9 @@ package pool
 func Waiters(p *Pool) int {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return len(p.waiting)
+	n := p.turns.any.Len()
+	for _, queue := range p.pinned {
+		n += queue.Len()
+	}
+	return n
 }

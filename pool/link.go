@@ -347,7 +347,7 @@ func (p *Pool) replace(old *link) {
 		}
 		why = err
 	}
-	p.giveUpWorker(why)
+	p.giveUpWorker(old.id, why)
 }
 
 // pause keeps a failure from repeating itself at full speed. It reports false if the pool is closed.
@@ -359,15 +359,4 @@ func (p *Pool) pause(barren int) bool {
 		}
 	}
 	return p.ctx.Err() == nil
-}
-
-// giveUpWorker leaves a worker's place empty. With the last one, the pool is broken.
-func (p *Pool) giveUpWorker(why error) {
-	p.mu.Lock()
-	p.given++
-	last := p.given == len(p.links)
-	p.mu.Unlock()
-	if last {
-		p.cutOff(fmt.Errorf("%w: %d in a row ended at once, for each; the last: %w", ErrBroken, maxBarren+1, why))
-	}
 }

@@ -20,16 +20,16 @@ type Pool struct {
 	cancel context.CancelFunc
 	unhook func() bool // takes Terminate off New's context
 
-	mu      sync.Mutex
-	links   []*link      // by worker; nil while it is being replaced, or was given up
-	idle    []*link      // those that take a task now, the longest idle first; taken from the end
-	waiting []chan *link // callers, in the order in which they came
-	given   int          // workers that were given up
+	mu    sync.Mutex
+	links []*link // by worker; nil while it is being replaced, or was given up
+	idle  []*link // those that take a task now, the longest idle first; taken from the end
+	turns
 	life
 
-	calls sync.WaitGroup // calls under way
-	keep  sync.WaitGroup // goroutines of the pool
-	event sync.Mutex     // one event at a time
+	calls     sync.WaitGroup // calls under way
+	keep      sync.WaitGroup // goroutines of the pool
+	event     sync.Mutex     // one event at a time
+	callbacks callbacks
 }
 
 // New starts the workers and returns when all are ready. When ctx ends, the pool is torn down as by
@@ -38,7 +38,7 @@ type Pool struct {
 func New(ctx context.Context, opts ...Option) (*Pool, error) {
 	p := &Pool{
 		options: options{grace: defaultGrace, limit: maxMessage, program: worker},
-		born:    time.Now(), life: life{gone: make(chan struct{})},
+		born:    time.Now(), life: life{over: make(chan struct{}), gone: make(chan struct{})},
 	}
 	for _, opt := range opts {
 		opt(&p.options)
@@ -126,16 +126,6 @@ func (p *Pool) seat(l *link) {
 	}()
 }
 
-// withdraw takes a worker whose process is gone out of the pool.
-func (p *Pool) withdraw(l *link) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.links[l.id] = nil
-	if i := slices.Index(p.idle, l); i >= 0 {
-		p.idle = slices.Delete(p.idle, i, i+1)
-	}
-}
-
 // enter counts a call, so that the workers stay until it is over.
 func (p *Pool) enter() error {
 	p.mu.Lock()
@@ -145,75 +135,6 @@ func (p *Pool) enter() error {
 	}
 	p.calls.Add(1)
 	return nil
-}
-
-// acquire takes a worker that is idle, or waits for one in the order in which callers came.
-func (p *Pool) acquire(ctx context.Context) (*link, error) {
-	if err := ctx.Err(); err != nil {
-		return nil, err
-	}
-	p.mu.Lock()
-	if n := len(p.idle); n > 0 {
-		l := p.idle[n-1]
-		p.idle = p.idle[:n-1]
-		p.mu.Unlock()
-		return l, nil
-	}
-	if err := p.cut; err != nil {
-		p.mu.Unlock()
-		return nil, err
-	}
-	turn := make(chan *link, 1)
-	p.waiting = append(p.waiting, turn)
-	p.mu.Unlock()
-	select {
-	case l, ok := <-turn:
-		if !ok {
-			return nil, p.why()
-		}
-		return l, nil
-	case <-ctx.Done():
-		p.giveUp(turn)
-		return nil, ctx.Err()
-	}
-}
-
-// giveUp takes a caller out of the queue. A worker that it got at the last moment goes to the next.
-func (p *Pool) giveUp(turn chan *link) {
-	p.mu.Lock()
-	if i := slices.Index(p.waiting, turn); i >= 0 {
-		p.waiting = slices.Delete(p.waiting, i, i+1)
-	}
-	p.mu.Unlock()
-	select {
-	case l, ok := <-turn:
-		if ok {
-			p.release(l)
-		}
-	default:
-	}
-}
-
-// release makes l take the next task, unless its process is gone.
-func (p *Pool) release(l *link) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if p.links[l.id] != l {
-		return
-	}
-	if len(p.waiting) > 0 {
-		turn := p.waiting[0]
-		p.waiting = p.waiting[1:]
-		turn <- l
-		return
-	}
-	p.idle = append(p.idle, l)
-}
-
-func (p *Pool) why() error {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	return p.cut
 }
 
 func (p *Pool) isEnding() bool {

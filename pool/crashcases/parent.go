@@ -66,9 +66,34 @@ func (f *firm) several(a *crashlab.Actor) error {
 	return nil
 }
 
+// unordered is several, as they come.
+func (f *firm) unordered(a *crashlab.Actor) error {
+	for _, err := range echo.MapUnordered(a.Ctx, f.pool, slices.Values([]job{{N: 1}, {N: 2}})) {
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// later makes calls for which nobody waits at first.
+func (f *firm) later(a *crashlab.Actor) error {
+	fs := echo.GoMany(a.Ctx, f.pool, []job{{N: 1}, {N: 2}})
+	_, err := pool.WaitAll(a.Ctx, fs...)
+	return err
+}
+
+// everywhere makes a call on each worker.
+func (f *firm) everywhere(a *crashlab.Actor) error {
+	_, err := echo.Broadcast(a.Ctx, f.pool, job{N: 1})
+	return err
+}
+
 // work is all of it.
 func (f *firm) work(a *crashlab.Actor) error {
-	for _, part := range []func(*crashlab.Actor) error{f.found, f.request, f.several, f.close} {
+	for _, part := range []func(*crashlab.Actor) error{
+		f.found, f.request, f.several, f.unordered, f.later, f.everywhere, f.close,
+	} {
 		if err := part(a); err != nil {
 			return err
 		}
@@ -117,6 +142,15 @@ func parentCases() []crashlab.Case {
 		}),
 		of("pool.Typed.Map", []string{"pool.Typed.Map"}, func(f *firm) crashlab.Play {
 			return crashlab.Play{Ready: f.found, Victim: f.several}
+		}),
+		of("pool.Typed.MapUnordered", []string{"pool.Typed.MapUnordered"}, func(f *firm) crashlab.Play {
+			return crashlab.Play{Ready: f.found, Victim: f.unordered}
+		}),
+		of("pool.Typed.GoMany", []string{"pool.Typed.Go", "pool.Typed.GoMany", "pool.WaitAll"}, func(f *firm) crashlab.Play {
+			return crashlab.Play{Ready: f.found, Victim: f.later}
+		}),
+		of("pool.Typed.Broadcast", []string{"pool.Typed.Broadcast"}, func(f *firm) crashlab.Play {
+			return crashlab.Play{Ready: f.found, Victim: f.everywhere}
 		}),
 		of("pool.New", []string{"pool.New"}, func(f *firm) crashlab.Play {
 			return crashlab.Play{Ready: (*crashlab.Actor).Found, Victim: f.open, Storm: f.work}
