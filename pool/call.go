@@ -89,7 +89,7 @@ func (t *Typed[In, Out]) try(ctx context.Context, l *link, in In, out *Out, atte
 		return err
 	}
 	if attempt > 1 {
-		l.pool.tell(Event{Kind: TaskRetried, ID: l.id, Pid: l.process.Pid(), Task: t.name, Input: in, Attempt: attempt})
+		l.pool.tell(Event{Kind: TaskRetried, ID: l.id, Pid: l.pid(), Task: t.name, Input: in, Attempt: attempt})
 	}
 	c := l.begin(call{task: t.name, input: t.show, attempt: attempt})
 	h := head{id: c.id, task: t.hash, types: t.types}
@@ -169,6 +169,9 @@ func (l *link) begin(c call) *call {
 // do hands c to the worker and waits for its end: nil for a reply, errGivenUp if ctx is over, and
 // otherwise how the worker was lost.
 func (l *link) do(ctx context.Context, c *call, h head) error {
+	if l.inside != nil {
+		return l.inside.do(ctx, l, c, h)
+	}
 	sent, err := send(ctx, l.requests, l.record, h, l.buf)
 	if err == nil {
 		err = l.read(ctx, c)

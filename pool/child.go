@@ -148,7 +148,7 @@ func (c *child) serve(ctx context.Context) bool {
 // reply commits the outcome, and then gives up the claim. A claim of which the reply may be there is marked before.
 func (c *child) reply(ctx context.Context, id uint64, payload []byte, outcome uint32) bool {
 	if size := uint64(len(payload)); size > c.limit {
-		payload, outcome = fmt.Appendf(nil, "%v: %d bytes, the limit is %d", ErrTooLarge, size, c.limit), outcomeTooLarge
+		payload, outcome = tooLarge(size, c.limit), outcomeTooLarge
 	}
 	c.state.claimed.Store(id | returned)
 	_, err := send(ctx, c.replies, c.record, head{id: id, outcome: outcome}, payload)

@@ -42,7 +42,8 @@ func (p *Pool) Close() error {
 
 // Join waits for the calls that were made before Close, for the end of all workers, and for the callbacks
 // of futures; in such a callback, for all but callbacks. Errors: ErrNotClosed before Close, Shutdown or
-// Terminate; ErrWithin in OnEvent's function, for which the pool itself waits; that of ctx, when it is
+// Terminate; ErrWithin in OnEvent's function and in a task of a Local pool, for
+// which the pool itself waits; that of ctx, when it is
 // over first. It may be called again, by any goroutine.
 func (p *Pool) Join(ctx context.Context) error {
 	p.mu.Lock()
@@ -62,6 +63,9 @@ func (p *Pool) Join(ctx context.Context) error {
 	}
 	if within((*callbacks).call) {
 		end = p.over
+	}
+	if p.local && within((*registered).protect) {
+		return ErrWithin
 	}
 	if err := ctx.Err(); err != nil {
 		return err
@@ -157,8 +161,5 @@ func (p *Pool) each(do func(*link)) {
 }
 
 func (p *Pool) kill() {
-	p.each(func(l *link) { _ = l.process.Kill() })
+	p.each((*link).kill)
 }
-
-// retire lets the worker end: it reads that there will be no more requests.
-func (l *link) retire() { _ = l.requests.Close() }

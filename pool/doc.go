@@ -28,6 +28,8 @@
 // It needs no goroutine while no worker has it. AsCompleted, WaitAll, WaitFirst and WaitSucceeded wait for
 // many. Broadcast runs a task once on each worker.
 //
+// With the option Local the workers are goroutines, and everything else is the same.
+//
 // # The end
 //
 // Close stops the intake, and returns; what was called before is done, and then the workers end. Join

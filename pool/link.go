@@ -42,6 +42,7 @@ type link struct {
 	barren   int // how many processes before this one, in a row, were for nothing
 	process  *proc.Process
 	seg      *shm.Segment
+	inside   inside // if it is not a process: then the fields from process to cancels are nil
 	requests *ring.BytesWriter
 	replies  *ring.BytesReader
 	record   int // the longest that is sent
@@ -150,6 +151,9 @@ const greeting = 0
 
 // discard ends a process that nobody will use.
 func (l *link) discard() {
+	if l.inside != nil {
+		return
+	}
 	_ = l.process.Kill()
 	<-l.process.Done()
 	_ = l.seg.Close()
@@ -293,7 +297,7 @@ func (l *link) end() error {
 
 // look says what the worker does. The input is decoded by code of the user's, so under no lock.
 func (l *link) look() Worker {
-	w := Worker{ID: l.id, Pid: l.process.Pid()}
+	w := Worker{ID: l.id, Pid: l.pid()}
 	c, input := l.claimed()
 	if c.id != 0 {
 		w.Running = &Running{
@@ -307,6 +311,9 @@ func (l *link) look() Worker {
 func (l *link) claimed() (c call, input []byte) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	if l.inside != nil && l.call != nil {
+		return *l.call, bytes.Clone(l.buf)
+	}
 	if l.call == nil || l.seg.Engine().IsClosed() || l.state.claimed.Load() != l.call.id {
 		return call{}, nil
 	}

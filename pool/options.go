@@ -20,6 +20,7 @@ type options struct {
 	policy  ring.Policy
 	onEvent func(Event)
 	process []proc.Option
+	local   bool
 	program *proc.Function[orders] // what workers run
 	err     error
 }

@@ -64,6 +64,10 @@ func New(ctx context.Context, opts ...Option) (*Pool, error) {
 
 // startAll starts the workers side by side.
 func (p *Pool) startAll() error {
+	if p.local {
+		p.seatLocal()
+		return nil
+	}
 	errs := make([]error, p.workers)
 	var wg sync.WaitGroup
 	for id := range p.workers {
@@ -116,10 +120,15 @@ func (p *Pool) seat(l *link) {
 	}
 	l.seated = time.Now()
 	p.links[l.id] = l
-	p.keep.Add(1)
+	if l.inside == nil {
+		p.keep.Add(1)
+	}
 	p.mu.Unlock()
-	p.tell(Event{Kind: WorkerStarted, ID: l.id, Pid: l.process.Pid()})
+	p.tell(Event{Kind: WorkerStarted, ID: l.id, Pid: l.pid()})
 	p.release(l)
+	if l.inside != nil {
+		return
+	}
 	go func() {
 		defer p.keep.Done()
 		l.keep()

@@ -32,6 +32,7 @@ func TestEveryOperationHasACase(t *testing.T) {
 		"pool.Future.State":     future,
 		"pool.Future.Wait":      future,
 		"pool.Grace":            option,
+		"pool.Local":            "makes no processes",
 		"pool.MaxMessage":       option,
 		"pool.OnEvent":          option,
 		"pool.PanicError.Error": text,

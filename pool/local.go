@@ -1,0 +1,173 @@
+package pool
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"syscall"
+	"time"
+)
+
+// Local makes the workers goroutines of this process, for tests, and for programs that do not always
+// need processes. Everything else is the same: inputs and results are encoded, so that what could not be
+// handed over fails here, too; a panic is a *PanicError; a task sees the end of its caller's context,
+// and none of its values. What is not: a goroutine cannot be killed. One that goes on after the grace
+// period, or Terminate, is left to itself, and another one takes its place; Join does not wait for it.
+// And a task that would end its process ends the program. Process has no effect then.
+func Local() Option { return func(o *options) { o.local = true } }
+
+// inside does the calls of a worker that is no process of its own.
+type inside interface {
+	// do is (*link).do.
+	do(ctx context.Context, l *link, c *call, h head) error
+	// kill makes do return. The pool's mu is held.
+	kill()
+}
+
+// goroutine is a worker that runs tasks in this process.
+type goroutine struct {
+	ctx context.Context // of tasks; cancelled by kill
+	end context.CancelFunc
+}
+
+// seatLocal makes goroutines the workers.
+func (p *Pool) seatLocal() {
+	for id := range p.workers {
+		p.seat(p.newLocal(id))
+	}
+}
+
+func (p *Pool) newLocal(id int) *link {
+	g := new(goroutine)
+	g.ctx, g.end = context.WithCancel(context.Background())
+	return p.newInside(id, g)
+}
+
+func (p *Pool) newInside(id int, do inside) *link {
+	l := &link{pool: p, id: id, inside: do, gone: make(chan struct{})}
+	l.settled.L = &l.mu
+	return l
+}
+
+func (g *goroutine) kill() { g.end() }
+
+func (g *goroutine) do(ctx context.Context, l *link, c *call, h head) error {
+	task, cancel := g.context(h)
+	done := l.spawn(task, cancel, h)
+	select {
+	case r := <-done:
+		l.reply.payload = r.payload
+		l.settleInside(c, r.outcome, r.payload)
+		return nil
+	case <-ctx.Done():
+		cancel()
+		l.pool.keep.Go(func() { g.wait(l, c, done) })
+		return errGivenUp
+	case <-g.ctx.Done():
+		return g.lose(l, c)
+	}
+}
+
+// context is that of a task.
+func (g *goroutine) context(h head) (context.Context, context.CancelFunc) {
+	if h.when == 0 {
+		return context.WithCancel(g.ctx)
+	}
+	return context.WithDeadline(g.ctx, time.Unix(0, h.when))
+}
+
+// replied is what a task has made.
+type replied struct {
+	outcome uint32
+	payload []byte
+}
+
+// spawn runs the task of which the input is in l's buffer.
+func (l *link) spawn(ctx context.Context, cancel context.CancelFunc, h head) <-chan replied {
+	done := make(chan replied, 1)
+	input, buf, limit := l.buf, l.reply.payload[:0], l.pool.limit
+	go tasks.lookup(h.task).protect(ctx, input, buf, func(payload []byte, outcome uint32, _ bool) {
+		cancel()
+		if size := uint64(len(payload)); size > limit && size > leastLimit {
+			payload, outcome = tooLarge(size, limit), outcomeTooLarge
+		}
+		done <- replied{outcome, payload}
+	})
+	return done
+}
+
+// tooLarge is the text of an outcomeTooLarge.
+func tooLarge(size, limit uint64) []byte {
+	return fmt.Appendf(nil, "%v: %d bytes, the limit is %d", ErrTooLarge, size, limit)
+}
+
+// wait is what becomes of a call that was given up.
+func (g *goroutine) wait(l *link, c *call, done <-chan replied) {
+	var grace <-chan time.Time
+	if l.pool.grace >= 0 {
+		timer := time.NewTimer(l.pool.grace)
+		defer timer.Stop()
+		grace = timer.C
+	}
+	select {
+	case r := <-done:
+		l.settleInside(c, r.outcome, r.payload)
+		l.release()
+		return
+	case <-grace:
+	case <-g.ctx.Done():
+	}
+	_ = g.lose(l, c)
+	if !l.pool.isEnding() {
+		l.pool.seat(l.pool.newLocal(l.id))
+	}
+}
+
+// lose takes a worker out of the pool whose goroutine is at c, and left to itself.
+func (g *goroutine) lose(l *link, c *call) error {
+	g.end()
+	l.pool.withdraw(l)
+	l.pool.tell(Event{
+		Kind: WorkerLost, ID: l.id, Pid: l.pid(), Code: -1, Signal: syscall.SIGKILL,
+		Task: c.task, Input: c.input(l.buf), Attempt: c.attempt,
+	})
+	l.settleInside(nil, 0, nil)
+	return &WorkerDied{Task: c.task, Pid: l.pid(), Code: -1, Signal: syscall.SIGKILL, Attempts: c.attempt}
+}
+
+// settleInside is settle without a ring.
+func (l *link) settleInside(c *call, outcome uint32, payload []byte) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if c != nil {
+		c.outcome, c.payload = outcome, payload
+	}
+	l.call = nil
+}
+
+// pid is the process of the worker.
+func (l *link) pid() int {
+	if l.inside != nil {
+		return os.Getpid()
+	}
+	return l.process.Pid()
+}
+
+// kill ends the worker now. The pool's mu is held.
+func (l *link) kill() {
+	if l.inside != nil {
+		l.inside.kill()
+		return
+	}
+	_ = l.process.Kill()
+}
+
+// retire lets the worker end: it reads that there will be no more requests. It has none. The pool's mu is
+// held.
+func (l *link) retire() {
+	if l.inside != nil {
+		l.pool.links[l.id] = nil
+		return
+	}
+	_ = l.requests.Close()
+}
