@@ -38,3 +38,14 @@ func BenchmarkMap(b *testing.B) {
 		}
 	}
 }
+
+func BenchmarkGo(b *testing.B) {
+	ctx := context.Background()
+	p := benchPool(b, 1)
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, err := double.Go(ctx, p, 1000).Wait(ctx); err != nil {
+			b.Fatal(err)
+		}
+	}
+}

@@ -15,6 +15,7 @@ type call struct {
 	task    string
 	input   func(encoded []byte) any // decodes what the link's buf holds, for those who ask
 	attempt int
+	depth   int           // how many calls it is nested in
 	since   time.Duration // from the pool's start
 
 	outcome uint32 // of the reply

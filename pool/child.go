@@ -15,6 +15,8 @@ import (
 // orders is what a worker process is started with.
 type orders struct {
 	Requests, Replies, State shm.Ref
+	Answers                  shm.Ref // to what tasks ask for
+	Workers                  int32   // that the pool has
 	Policy                   int32
 	Limit                    uint64 // of an encoded input or result
 }
@@ -78,6 +80,10 @@ func attach(ctx context.Context, o orders) (*child, error) {
 	}
 	c.state = stateIn(state)
 	c.cancels = newCancels(ctx, state)
+	c.cancels.asks, err = c.newAsks(ctx, seg, o)
+	if err != nil {
+		return nil, err
+	}
 	return c, nil
 }
 

@@ -30,6 +30,11 @@
 //
 // With the option Local the workers are goroutines, and everything else is the same.
 //
+// # Calls within calls
+//
+// Current gives a task the pool in which it runs. The parent makes its calls with other workers, of which
+// there are more for as long as some wait.
+//
 // # The end
 //
 // Close stops the intake, and returns; what was called before is done, and then the workers end. Join

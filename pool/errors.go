@@ -20,6 +20,8 @@ var (
 	ErrPending = errors.New("pool: future is not done")
 	// ErrWithin: what the pool waits for cannot wait for the pool.
 	ErrWithin = errors.New("pool: waits for itself")
+	// ErrDepth: calls are nested in each other too deep.
+	ErrDepth = fmt.Errorf("pool: calls are nested more than %d deep", maxDepth)
 	// ErrWorkers: a pool cannot have that many workers.
 	ErrWorkers = errors.New("pool: impossible number of workers")
 	// ErrNotRegistered: the worker's program has no task of that name.

@@ -229,6 +229,7 @@ func TestFutureWhoseWorkerDiesIsBegunAgainAsCallsAre(t *testing.T) {
 	behind := double.GoMany(testContext(t), p, []int{1, 2, 3})
 	victim := running(t, p, "gate").Pid
 	kill(t, victim, syscall.SIGKILL)
+	d.wait(t, pool.WorkerLost, 1) // it might still be let through the gate
 	open()
 	got, err := f.Wait(testContext(t))
 	require.NoError(t, err)

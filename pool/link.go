@@ -45,13 +45,17 @@ type link struct {
 	inside   inside // if it is not a process: then the fields from process to cancels are nil
 	requests *ring.BytesWriter
 	replies  *ring.BytesReader
-	record   int // the longest that is sent
+	answers  *ring.BytesWriter // to nested calls
+	record   int               // the longest that is sent
 	state    *workerState
 	cancels  *segment.Point
 	seated   time.Time
 
 	reply assembly // the reply that is being read
 	buf   []byte   // the encoded input
+	nest  *nest    // what the call under way has asked for; nil if it has not
+
+	answering sync.Mutex
 
 	gone chan struct{} // closed when the process is gone and code and signal are known
 	code int
@@ -62,6 +66,7 @@ type link struct {
 	call    *call     // the call that is under way: newest, or nil
 	newest  call
 	last    uint64 // its id
+	retired bool   // it ends because it is too many; under the pool's mu
 	worked  bool   // it began a call, or was not given the time to
 }
 
@@ -70,7 +75,7 @@ type link struct {
 const (
 	ringBytes    = 60 << 10
 	parts        = 4 // that a ring holds
-	segmentBytes = 4 * 64 << 10
+	segmentBytes = 6 * 64 << 10
 	attachSlots  = 4
 )
 
@@ -104,12 +109,19 @@ func (l *link) start() error {
 	if err != nil {
 		return err
 	}
+	answers, err := ring.NewBytes(l.seg, ringBytes)
+	if err != nil {
+		return err
+	}
 	o, err := l.seg.Engine().New(segment.Spec{
 		Kind: segment.KindRaw, Layout: workerLayout(), Size: workerStateSize, Align: segment.Line})
 	if err != nil {
 		return err
 	}
 	if l.requests, err = requests.Writer(ring.Waiting(l.pool.policy)); err != nil {
+		return err
+	}
+	if l.answers, err = answers.Writer(ring.Waiting(ring.Park)); err != nil {
 		return err
 	}
 	if l.replies, err = replies.Reader(ring.Waiting(l.pool.policy)); err != nil {
@@ -123,6 +135,7 @@ func (l *link) start() error {
 	}, l.pool.process...)
 	l.process, err = l.pool.program.Start(l.pool.ctx, orders{
 		Requests: requests.Ref(), Replies: replies.Ref(), State: o.Ref(),
+		Answers: answers.Ref(), Workers: int32(l.pool.workers),
 		Policy: int32(l.pool.policy), Limit: l.pool.limit,
 	}, opts...)
 	return err
@@ -163,6 +176,7 @@ func (l *link) discard() {
 func (l *link) bury() {
 	l.requests.PeerGone()
 	l.replies.PeerGone()
+	l.answers.PeerGone()
 }
 
 // read takes records off the ring until c's reply is complete.
@@ -182,7 +196,15 @@ func (l *link) read(ctx context.Context, c *call) error {
 			return fmt.Errorf("reply to call %d, not %d: %w", h.id, c.id, errProtocol)
 		}
 		if h.outcome >= outcomes {
-			return fmt.Errorf("reply of kind %d: %w", h.outcome, errProtocol)
+			if c.id == greeting || h.outcome != askCall && h.outcome != askCancel {
+				return fmt.Errorf("reply of kind %d: %w", h.outcome, errProtocol)
+			}
+			if complete {
+				if err := l.heed(c); err != nil {
+					return err
+				}
+			}
+			continue
 		}
 		if complete {
 			l.settle(c)
@@ -193,6 +215,7 @@ func (l *link) read(ctx context.Context, c *call) error {
 
 // settle is the end of the call that is under way. It was begun if there is a reply to it.
 func (l *link) settle(replied *call) {
+	l.endNest()
 	l.mu.Lock()
 	l.call = nil
 	if replied != nil {
@@ -212,6 +235,7 @@ func (l *link) release() {
 // mourn gives c up as lost: the process is dead, or has to go for the reason why. It returns when
 // the process is gone, and it is known whether c was begun.
 func (l *link) mourn(c *call, why error) {
+	l.endNest()
 	_ = l.process.Kill()
 	l.mu.Lock()
 	c.lost, c.fault = true, blame(why)
@@ -247,7 +271,8 @@ func (l *link) keep() {
 	c := l.settleLast()
 	l.code, l.sig = status(l.process)
 	ending := l.pool.isEnding()
-	if !ending || c != nil {
+	unneeded := l.pool.unneeded(l)
+	if !ending && !l.retired || c != nil {
 		lost := Event{Kind: WorkerLost, ID: l.id, Pid: l.process.Pid(), Code: l.code, Signal: l.sig}
 		if c != nil && c.begun && l.pool.onEvent != nil {
 			lost.Task, lost.Input, lost.Attempt = c.task, c.input(l.buf), c.attempt
@@ -256,7 +281,7 @@ func (l *link) keep() {
 	}
 	close(l.gone)
 	_ = l.seg.Close()
-	if !ending {
+	if !ending && !unneeded {
 		l.pool.replace(l)
 	}
 }
@@ -342,11 +367,16 @@ func (p *Pool) replace(old *link) {
 	if old.inVain() {
 		barren = old.barren + 1
 	}
+	p.startAgain(old.id, barren, why)
+}
+
+// startAgain puts a process in a worker's place. barren before were for nothing.
+func (p *Pool) startAgain(id, barren int, why error) {
 	for ; barren <= maxBarren; barren++ {
 		if !p.pause(barren) {
 			return
 		}
-		l, err := p.connect(old.id)
+		l, err := p.connect(id)
 		if err == nil {
 			l.barren = barren
 			p.seat(l)
@@ -354,7 +384,7 @@ func (p *Pool) replace(old *link) {
 		}
 		why = err
 	}
-	p.giveUpWorker(old.id, why)
+	p.giveUpWorker(id, why)
 }
 
 // pause keeps a failure from repeating itself at full speed. It reports false if the pool is closed.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"sync"
 	"syscall"
 	"time"
 )
@@ -52,15 +53,15 @@ func (p *Pool) newInside(id int, do inside) *link {
 func (g *goroutine) kill() { g.end() }
 
 func (g *goroutine) do(ctx context.Context, l *link, c *call, h head) error {
-	task, cancel := g.context(h)
-	done := l.spawn(task, cancel, h)
+	task := g.begin(l.pool, c.depth, h)
+	done := l.spawn(task, h)
 	select {
 	case r := <-done:
 		l.reply.payload = r.payload
 		l.settleInside(c, r.outcome, r.payload)
 		return nil
 	case <-ctx.Done():
-		cancel()
+		task.cancel()
 		l.pool.keep.Go(func() { g.wait(l, c, done) })
 		return errGivenUp
 	case <-g.ctx.Done():
@@ -68,12 +69,65 @@ func (g *goroutine) do(ctx context.Context, l *link, c *call, h head) error {
 	}
 }
 
-// context is that of a task.
-func (g *goroutine) context(h head) (context.Context, context.CancelFunc) {
-	if h.when == 0 {
-		return context.WithCancel(g.ctx)
+// localTask is what a goroutine runs.
+type localTask struct {
+	context.Context
+	cancel context.CancelFunc
+	nest   *nest
+
+	mu   sync.Mutex
+	pool *Pool  // what Current returns, if it was called
+	last uint64 // id of a nested call
+}
+
+func (g *goroutine) begin(p *Pool, depth int, h head) *localTask {
+	t := &localTask{nest: newNest(p, depth)}
+	t.Context, t.cancel = deadline(g.ctx, h)
+	return t
+}
+
+// Value is what Current asks for, and nothing else.
+func (t *localTask) Value(key any) any {
+	if key == (currentKey{}) {
+		return t
 	}
-	return context.WithDeadline(g.ctx, time.Unix(0, h.when))
+	return t.Context.Value(key)
+}
+
+func (t *localTask) borrowed() *Pool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.pool == nil {
+		t.pool = newNested(t, t.nest.pool.workers, t.nest.pool.limit)
+	}
+	return t.pool
+}
+
+func (t *localTask) ask(ctx context.Context, h head, input []byte) (outcome uint32, payload []byte, err error) {
+	t.mu.Lock()
+	t.last++
+	id := t.last
+	t.mu.Unlock()
+	nested, ok := t.nest.begin(id, h)
+	if !ok {
+		return 0, nil, context.Canceled
+	}
+	defer t.nest.done(id)
+	defer context.AfterFunc(ctx, func() { t.nest.done(id) })()
+	outcome, payload = t.nest.pool.nested(nested, t.nest.depth+1, h, input)
+	return outcome, payload, ctx.Err()
+}
+
+// end is called when the task has returned.
+func (t *localTask) end() {
+	t.cancel()
+	t.nest.end()
+	t.mu.Lock()
+	pool := t.pool
+	t.mu.Unlock()
+	if pool != nil {
+		pool.Terminate()
+	}
 }
 
 // replied is what a task has made.
@@ -83,11 +137,11 @@ type replied struct {
 }
 
 // spawn runs the task of which the input is in l's buffer.
-func (l *link) spawn(ctx context.Context, cancel context.CancelFunc, h head) <-chan replied {
+func (l *link) spawn(t *localTask, h head) <-chan replied {
 	done := make(chan replied, 1)
 	input, buf, limit := l.buf, l.reply.payload[:0], l.pool.limit
-	go tasks.lookup(h.task).protect(ctx, input, buf, func(payload []byte, outcome uint32, _ bool) {
-		cancel()
+	go tasks.lookup(h.task).protect(t, input, buf, func(payload []byte, outcome uint32, _ bool) {
+		t.end()
 		if size := uint64(len(payload)); size > limit && size > leastLimit {
 			payload, outcome = tooLarge(size, limit), outcomeTooLarge
 		}
@@ -118,7 +172,7 @@ func (g *goroutine) wait(l *link, c *call, done <-chan replied) {
 	case <-g.ctx.Done():
 	}
 	_ = g.lose(l, c)
-	if !l.pool.isEnding() {
+	if !l.pool.unneeded(l) && !l.pool.isEnding() {
 		l.pool.seat(l.pool.newLocal(l.id))
 	}
 }
@@ -167,6 +221,7 @@ func (l *link) kill() {
 func (l *link) retire() {
 	if l.inside != nil {
 		l.pool.links[l.id] = nil
+		delete(l.pool.extra, l.id)
 		return
 	}
 	_ = l.requests.Close()

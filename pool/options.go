@@ -13,16 +13,17 @@ import (
 type Option func(*options)
 
 type options struct {
-	workers int
-	retry   int
-	grace   time.Duration
-	limit   uint64 // of an encoded input or result
-	policy  ring.Policy
-	onEvent func(Event)
-	process []proc.Option
-	local   bool
-	program *proc.Function[orders] // what workers run
-	err     error
+	workers  int
+	retry    int
+	grace    time.Duration
+	limit    uint64 // of an encoded input or result
+	policy   ring.Policy
+	onEvent  func(Event)
+	process  []proc.Option
+	local    bool
+	borrowed bool                   // what Current returns
+	program  *proc.Function[orders] // what workers run
+	err      error
 }
 
 const (

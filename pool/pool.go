@@ -24,6 +24,7 @@ type Pool struct {
 	links []*link // by worker; nil while it is being replaced, or was given up
 	idle  []*link // those that take a task now, the longest idle first; taken from the end
 	turns
+	nesting
 	life
 
 	calls     sync.WaitGroup // calls under way
@@ -100,6 +101,9 @@ func (p *Pool) Workers() []Worker {
 	p.mu.Lock()
 	links := slices.Clone(p.links)
 	p.mu.Unlock()
+	for len(links) > p.workers && links[len(links)-1] == nil {
+		links = links[:len(links)-1]
+	}
 	all := make([]Worker, len(links))
 	for id, l := range links {
 		all[id].ID = id

@@ -146,6 +146,11 @@ func (p *Pool) next(id int) waiter {
 		}
 		delete(p.pinned, id)
 	}
+	if p.blocked > 0 {
+		if w := p.popAsked(); w != nil {
+			return w
+		}
+	}
 	return pop(&p.turns.any)
 }
 
@@ -153,6 +158,9 @@ func (p *Pool) next(id int) waiter {
 func (p *Pool) drop() (all []waiter) {
 	for id := range p.pinned {
 		all = append(all, p.dropPinned(id)...)
+	}
+	for w := p.popAsked(); w != nil; w = p.popAsked() {
+		all = append(all, w)
 	}
 	for w := pop(&p.turns.any); w != nil; w = pop(&p.turns.any) {
 		all = append(all, w)
@@ -178,6 +186,9 @@ func (p *Pool) release(l *link) {
 	if p.links[l.id] != l {
 		return
 	}
+	if p.late && !p.ending && p.dropLate(l) {
+		return
+	}
 	if w := p.next(l.id); w != nil {
 		w.take(l)
 		return
@@ -189,7 +200,9 @@ func (p *Pool) release(l *link) {
 func (p *Pool) withdraw(l *link) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.links[l.id] = nil
+	if p.links[l.id] == l {
+		p.links[l.id] = nil
+	}
 	if i := slices.Index(p.idle, l); i >= 0 {
 		p.idle = slices.Delete(p.idle, i, i+1)
 	}
@@ -198,12 +211,16 @@ func (p *Pool) withdraw(l *link) {
 // giveUpWorker leaves a worker's place empty. With the last one, the pool is broken.
 func (p *Pool) giveUpWorker(id int, why error) {
 	err := fmt.Errorf("%w: %d in a row ended at once, for each; the last: %w", ErrBroken, maxBarren+1, why)
+	if id >= p.workers {
+		p.giveUpExtra(id, err)
+		return
+	}
 	p.mu.Lock()
 	if p.given == nil {
 		p.given = make(map[int]error)
 	}
 	p.given[id] = err
-	last := len(p.given) == len(p.links)
+	last := len(p.given) == p.workers
 	waiting := p.dropPinned(id)
 	p.mu.Unlock()
 	for _, w := range waiting {
