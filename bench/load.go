@@ -240,7 +240,7 @@ func measureCallLoad(interval time.Duration) Meter {
 			}
 			return times.values(), nil
 		})
-		if closed := p.Close(); err == nil {
+		if closed := p.Shutdown(ctx); err == nil {
 			err = closed
 		}
 		return v, err

@@ -43,7 +43,7 @@ func measureCall(ctx context.Context, j Job) (Values, error) {
 		v[""] = v["p50"]
 		return v, nil
 	})
-	if closed := p.Close(); err == nil {
+	if closed := p.Shutdown(ctx); err == nil {
 		err = closed
 	}
 	return v, err

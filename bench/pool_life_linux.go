@@ -171,7 +171,7 @@ func measureRest(ctx context.Context, j Job) (float64, error) {
 	if err != nil {
 		return 0, err
 	}
-	defer p.Close()
+	defer p.Shutdown(context.Background())
 	for i := range uint64(20_000) {
 		if _, err := complement.Call(ctx, p, j.Salt+i); err != nil {
 			return 0, err

@@ -13,7 +13,7 @@ import (
 func benchPool(b *testing.B, n int) *pool.Pool {
 	p, err := pool.New(context.Background(), pool.Workers(n), pool.Waiting(ring.Spin))
 	require.NoError(b, err)
-	b.Cleanup(func() { p.Close() })
+	b.Cleanup(func() { shutDown(b, p) })
 	return p
 }
 
@@ -34,6 +34,17 @@ func BenchmarkMap(b *testing.B) {
 	taken := 0
 	for _, err := range double.Map(context.Background(), p, numbers(b.N, &taken)) {
 		if err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+func BenchmarkGo(b *testing.B) {
+	ctx := context.Background()
+	p := benchPool(b, 1)
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, err := double.Go(ctx, p, 1000).Wait(ctx); err != nil {
 			b.Fatal(err)
 		}
 	}

@@ -15,6 +15,7 @@ type call struct {
 	task    string
 	input   func(encoded []byte) any // decodes what the link's buf holds, for those who ask
 	attempt int
+	depth   int           // how many calls it is nested in
 	since   time.Duration // from the pool's start
 
 	outcome uint32 // of the reply
@@ -44,16 +45,24 @@ func (t *Typed[In, Out]) Call(ctx context.Context, p *Pool, in In) (Out, error) 
 		return out, err
 	}
 	defer p.calls.Done()
+	err := p.persist(ctx, p.acquire, func(l *link, attempt int) error { return t.try(ctx, l, in, &out, attempt) })
+	return out, err
+}
+
+// persist has try made with the worker that next returns, and with further ones as often as it takes.
+func (p *Pool) persist(
+	ctx context.Context, next func(context.Context) (*link, error), try func(l *link, attempt int) error,
+) error {
 	var died *WorkerDied
 	for attempt := 1; ; {
-		l, err := p.acquire(ctx)
+		l, err := next(ctx)
 		if err != nil {
 			if died != nil {
 				err = fmt.Errorf("%w, and cannot begin it again: %w", died, err)
 			}
-			return out, err
+			return err
 		}
-		err = t.try(ctx, l, in, &out, attempt)
+		err = try(l, attempt)
 		again, ok := err.(*WorkerDied)
 		switch {
 		case err == errNotBegun:
@@ -62,9 +71,9 @@ func (t *Typed[In, Out]) Call(ctx context.Context, p *Pool, in In) (Out, error) 
 			died = again
 			attempt++
 		case ok:
-			return out, p.broken(again)
+			return p.broken(again)
 		default:
-			return out, err
+			return err
 		}
 	}
 }
@@ -84,7 +93,7 @@ func (t *Typed[In, Out]) try(ctx context.Context, l *link, in In, out *Out, atte
 		return err
 	}
 	if attempt > 1 {
-		l.pool.tell(Event{Kind: TaskRetried, ID: l.id, Pid: l.process.Pid(), Task: t.name, Input: in, Attempt: attempt})
+		l.pool.tell(Event{Kind: TaskRetried, ID: l.id, Pid: l.pid(), Task: t.name, Input: in, Attempt: attempt})
 	}
 	c := l.begin(call{task: t.name, input: t.show, attempt: attempt})
 	h := head{id: c.id, task: t.hash, types: t.types}
@@ -133,10 +142,16 @@ func (t *Typed[In, Out]) decoded(encoded []byte) any {
 }
 
 // result is what c's reply says.
-func (t *Typed[In, Out]) result(c *call, out *Out) error {
+func (t *Typed[In, Out]) result(c *call, out *Out) (err error) {
 	if c.outcome != outcomeResult {
 		return failure(t.name, c.outcome, c.payload)
 	}
+	defer func() {
+		// An UnmarshalBinary of the caller's that panics is a result that cannot be decoded.
+		if v := recover(); v != nil {
+			err = fmt.Errorf("pool: task %q: its result: %w: panic: %v", t.name, ErrUndecodable, v)
+		}
+	}()
 	if err := t.out.Decode(c.payload, out); err != nil {
 		return fmt.Errorf("pool: task %q: its result: %w: %w", t.name, ErrUndecodable, err)
 	}
@@ -162,6 +177,9 @@ func (l *link) begin(c call) *call {
 // do hands c to the worker and waits for its end: nil for a reply, errGivenUp if ctx is over, and
 // otherwise how the worker was lost.
 func (l *link) do(ctx context.Context, c *call, h head) error {
+	if l.inside != nil {
+		return l.inside.do(ctx, l, c, h)
+	}
 	sent, err := send(ctx, l.requests, l.record, h, l.buf)
 	if err == nil {
 		err = l.read(ctx, c)

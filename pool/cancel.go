@@ -16,6 +16,7 @@ type cancels struct {
 	point *segment.Point
 	over  context.Context // cancelled: of tasks that have returned
 	once  sync.Once
+	asks  *asks
 
 	mu      sync.Mutex
 	current *taskContext // the task that runs, if it asked
@@ -25,7 +26,7 @@ func newCancels(base context.Context, o segment.Object) *cancels {
 	over, cancel := context.WithCancel(base)
 	cancel()
 	return &cancels{
-		base: base, over: over, state: stateIn(o),
+		base: base, over: over, state: stateIn(o), asks: new(asks),
 		point: o.Segment().Point(o.Offset()+eventOffset, segment.Shared),
 	}
 }
@@ -40,6 +41,9 @@ type taskContext struct {
 	made   sync.Once
 	ctx    context.Context
 	cancel context.CancelFunc
+
+	pool  *Pool // what Current returns, if it was called; under cancels.mu
+	ended bool  // the task has returned, and asks for nothing any more; under asks.mu
 }
 
 func (c *cancels) begin(h head) *taskContext {
@@ -53,13 +57,18 @@ func (c *cancels) begin(h head) *taskContext {
 // end releases what the task's context holds. The context is over then, as that of any call that
 // has returned.
 func (c *cancels) end(t *taskContext) {
-	t.made.Do(func() { t.ctx, t.cancel = c.over, func() {} })
+	made := true
+	t.made.Do(func() { t.ctx, t.cancel, made = c.over, func() {}, false })
 	t.cancel()
 	c.mu.Lock()
 	if c.current == t {
 		c.current = nil
 	}
+	pool := t.pool
 	c.mu.Unlock()
+	if made {
+		c.asks.end(t, pool)
+	}
 }
 
 // real is the context behind t, which the goroutine that waits for cancellations can reach.
@@ -90,8 +99,13 @@ func (t *taskContext) Done() <-chan struct{} { return t.real().Done() }
 // Err says why Done is closed.
 func (t *taskContext) Err() error { return t.real().Err() }
 
-// Value is that of the worker's own context.
-func (t *taskContext) Value(key any) any { return t.base.Value(key) }
+// Value is that of the worker's own context, but for what Current asks for.
+func (t *taskContext) Value(key any) any {
+	if key == (currentKey{}) {
+		return t
+	}
+	return t.base.Value(key)
+}
 
 // watch waits for cancellations as long as the worker lives. What was cancelled before it began is
 // looked at as well.

@@ -15,6 +15,8 @@ import (
 // orders is what a worker process is started with.
 type orders struct {
 	Requests, Replies, State shm.Ref
+	Answers                  shm.Ref // to what tasks ask for
+	Workers                  int32   // that the pool has
 	Policy                   int32
 	Limit                    uint64 // of an encoded input or result
 	Finalizer                errand
@@ -81,6 +83,10 @@ func attach(ctx context.Context, o orders) (*child, error) {
 	}
 	c.state = stateIn(state)
 	c.cancels = newCancels(ctx, state)
+	c.cancels.asks, err = c.newAsks(ctx, seg, o)
+	if err != nil {
+		return nil, err
+	}
 	return c, nil
 }
 
@@ -155,7 +161,7 @@ func (c *child) serve(ctx context.Context) bool {
 // reply commits the outcome, and then gives up the claim. A claim of which the reply may be there is marked before.
 func (c *child) reply(ctx context.Context, id uint64, payload []byte, outcome uint32) bool {
 	if size := uint64(len(payload)); size > c.limit {
-		payload, outcome = fmt.Appendf(nil, "%v: %d bytes, the limit is %d", ErrTooLarge, size, c.limit), outcomeTooLarge
+		payload, outcome = tooLarge(size, c.limit), outcomeTooLarge
 	}
 	c.state.claimed.Store(id | returned)
 	_, err := send(ctx, c.replies, c.record, head{id: id, outcome: outcome}, payload)

@@ -68,7 +68,10 @@ var besieged = proc.Func("pool/besieged", func(ctx context.Context, s siege) err
 	if err != nil {
 		return err
 	}
-	defer b.pool.Terminate()
+	defer func() {
+		b.pool.Terminate()
+		_ = b.pool.Join(context.Background())
+	}()
 	b.answers = make(map[string]int)
 	if s.Storm > 0 {
 		err = b.weather(ctx)

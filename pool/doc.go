@@ -8,7 +8,7 @@
 //	func main() {
 //		proc.Main() // workers are this program, started again
 //		p, err := pool.New(ctx)
-//		defer p.Close()
+//		defer p.Shutdown(ctx)
 //		small, err := Resize.Call(ctx, p, big)
 //		for out, err := range Resize.Map(ctx, p, images) { ... }
 //	}
@@ -16,6 +16,30 @@
 // Inputs and results are values of any type that can be encoded: numbers, strings, structs, slices,
 // maps; not channels or functions. They may be larger than memory segments; they are handed over in
 // parts then.
+//
+// # Futures
+//
+// Go makes a call that nobody waits for yet:
+//
+//	f := Resize.Go(ctx, p, big)
+//	f.OnDone(func(small Image, err error) { ... }) // in this process, one callback after the other
+//	small, err := f.Wait(ctx)
+//
+// It needs no goroutine while no worker has it. AsCompleted, WaitAll, WaitFirst and WaitSucceeded wait for
+// many. Broadcast runs a task once on each worker.
+//
+// With the option Local the workers are goroutines, and everything else is the same.
+//
+// # Calls within calls
+//
+// Current gives a task the pool in which it runs. The parent makes its calls with other workers, of which
+// there are more for as long as some wait.
+//
+// # The end
+//
+// Close stops the intake, and returns; what was called before is done, and then the workers end. Join
+// waits for that. Shutdown is both; Terminate kills. Each may be called from anywhere, also from a
+// callback, any number of times.
 //
 // # Workers
 //

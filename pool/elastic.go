@@ -67,18 +67,17 @@ func (p *Pool) floor() int {
 
 // demand starts workers for callers who wait, as far as there is room. The pool's mu is held.
 func (p *Pool) demand() {
-	if p.closed || p.empty == 0 {
+	if p.empty == 0 || p.stopped() {
 		return
 	}
-	for starting := p.count(slotStarting); starting < len(p.waiting) && p.empty > 0; starting++ {
-		p.fill(nil)
+	for starting := p.count(slotStarting); starting < p.turns.any.Len() && p.empty > 0; starting++ {
+		p.fill(slices.Index(p.slots, slotEmpty), nil)
 	}
 }
 
-// fill has a worker started in the first empty place, of which there is one. What becomes of it is told to started, if there is
+// fill has a worker started in a place that is empty. What becomes of it is told to started, if there is
 // one, and then the first failure counts. The pool's mu is held.
-func (p *Pool) fill(started chan<- error) {
-	id := slices.Index(p.slots, slotEmpty)
+func (p *Pool) fill(id int, started chan<- error) {
 	p.place(id, slotStarting)
 	p.keep.Add(1)
 	go func() {
@@ -102,12 +101,17 @@ func (p *Pool) fill(started chan<- error) {
 // refill sees to it that somebody takes the place of a worker that ended in order, if somebody is to.
 func (p *Pool) refill(l *link) {
 	p.mu.Lock()
-	again := l.id < p.size && !l.surplus
+	again := l.helps() || l.id < p.size && (!l.surplus || p.pinned[l.id] != nil)
+	var waiting []waiter
 	if !again {
 		p.place(l.id, slotEmpty)
+		waiting = p.dropPinned(l.id)
 		p.demand()
 	}
 	p.mu.Unlock()
+	for _, w := range waiting {
+		w.dismiss(errTaken)
+	}
 	if again {
 		p.replace(l.id, 0, nil)
 	}
@@ -117,7 +121,10 @@ func (p *Pool) refill(l *link) {
 func (p *Pool) wanted(id int) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if id < p.size {
+	switch {
+	case p.stopped():
+		return false
+	case id < p.size || id >= firstHelper:
 		return true
 	}
 	p.place(id, slotEmpty)
@@ -143,7 +150,7 @@ func (p *Pool) Resize(ctx context.Context, n int) error {
 	started := make(chan error, n)
 	starts := 0
 	for p.empty > 0 && p.size-p.empty < p.floor() {
-		p.fill(started)
+		p.fill(slices.Index(p.slots, slotEmpty), started)
 		starts++
 	}
 	p.demand()
@@ -177,10 +184,11 @@ func (p *Pool) resize(n int) {
 		}
 	}
 	p.idle = slices.DeleteFunc(p.idle, func(l *link) bool {
-		if l.id >= n {
+		over := l.id >= n && !l.helps()
+		if over {
 			l.dismiss()
 		}
-		return l.id >= n
+		return over
 	})
 	p.place(0, p.slots[0]) // counts anew
 }
@@ -205,7 +213,7 @@ func (p *Pool) spare() int {
 
 // watch has the idle workers looked at when the first of them may have been idle for long. The pool's mu is held.
 func (p *Pool) watch(after time.Duration) {
-	if !p.elastic || p.watched || p.closed || p.spare() <= 0 {
+	if !p.elastic || p.watched || p.stopped() || p.spare() <= 0 {
 		return
 	}
 	p.watched = true
@@ -217,14 +225,14 @@ func (p *Pool) shrink() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.watched = false
-	if p.closed {
+	if p.stopped() {
 		return
 	}
 	now, next := time.Now(), p.patience
 	spare := p.spare()
 	p.idle = slices.DeleteFunc(p.idle, func(l *link) bool {
 		rest := p.patience - now.Sub(l.since)
-		if spare <= 0 || rest > 0 {
+		if spare <= 0 || rest > 0 || l.helps() {
 			next = min(next, max(rest, time.Millisecond))
 			return false
 		}

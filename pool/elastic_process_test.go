@@ -180,7 +180,7 @@ func TestPoolMayBeWithoutAWorkerUntilThereIsWork(t *testing.T) {
 		require.Equal(t, 2*n, got)
 		eventually(t, func() bool { return len(pids(p)) == 0 })
 	}
-	require.NoError(t, p.Close())
+	require.NoError(t, p.Shutdown(testContext(t)))
 
 	// What cannot be started breaks the pool, and does not keep callers waiting.
 	s := settings{Directory: t.TempDir(), How: "exit"}
@@ -225,7 +225,7 @@ func TestResizeChangesTheNumberOfWorkers(t *testing.T) {
 	for _, n := range []int{0, -1, 4097, math.MaxInt} {
 		require.ErrorIs(t, p.Resize(testContext(t), n), pool.ErrWorkers)
 	}
-	require.NoError(t, p.Close())
+	require.NoError(t, p.Shutdown(testContext(t)))
 	require.ErrorIs(t, p.Resize(testContext(t), 2), pool.ErrClosed)
 }
 

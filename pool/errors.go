@@ -13,6 +13,14 @@ import (
 var (
 	// ErrClosed: the pool was closed.
 	ErrClosed = errors.New("pool: closed")
+	// ErrNotClosed: Join waits for the end of a pool, and nobody has asked for it.
+	ErrNotClosed = errors.New("pool: not closed")
+	// ErrPending: the future has no result yet.
+	ErrPending = errors.New("pool: future is not done")
+	// ErrWithin: what the pool waits for cannot wait for the pool.
+	ErrWithin = errors.New("pool: waits for itself")
+	// ErrDepth: calls are nested in each other too deep.
+	ErrDepth = fmt.Errorf("pool: calls are nested more than %d deep", maxDepth)
 	// ErrWorkers: a pool cannot have that many workers.
 	ErrWorkers = errors.New("pool: impossible number of workers")
 	// ErrOption: an option has an impossible value.

@@ -26,7 +26,7 @@ func Example() {
 		fmt.Println(err)
 		return
 	}
-	defer p.Close()
+	defer p.Shutdown(ctx)
 
 	n, err := words.Call(ctx, p, "in another process")
 	fmt.Println(n, err)
@@ -44,5 +44,27 @@ func Example() {
 	// 1
 	// 2
 	// lost, alone: 3
+	// 3
+}
+
+// Futures are calls that nobody waits for yet.
+func ExampleTyped_Go() {
+	ctx := context.Background()
+	p, err := pool.New(ctx, pool.Workers(2))
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer p.Shutdown(ctx)
+
+	fs := words.GoMany(ctx, p, []string{"one", "and two", "poison"})
+	fs[0].OnDone(func(n int, err error) { fmt.Println("in this process:", n, err) })
+	n, err := fs[1].Wait(ctx)
+	fmt.Println(n, err)
+	_, err = pool.WaitAll(ctx, fs...)
+	fmt.Println(err.(*pool.WorkerDied).Code)
+	// Unordered output:
+	// in this process: 1 <nil>
+	// 2 <nil>
 	// 3
 }

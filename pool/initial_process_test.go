@@ -170,7 +170,7 @@ func TestInitializerThatFailsAtARestartBreaksThePool(t *testing.T) {
 		if how == "error" {
 			require.ErrorIs(t, err, errUnlucky)
 		}
-		require.NoError(t, p.Close())
+		require.NoError(t, p.Shutdown(testContext(t)))
 		require.Equal(t, 1+6, begun(t, s.Directory))
 		require.Equal(t, err, d.wait(t, pool.PoolBroken, 1)[0].Err)
 		requireNoChildren(t)
@@ -184,7 +184,7 @@ func TestCloseGivesUpAnInitializer(t *testing.T) {
 	_, err := ending.Call(testContext(t), p, "status 3")
 	require.Error(t, err)
 	eventually(t, func() bool { return begun(t, s.Directory) == 2 })
-	require.NoError(t, p.Close())
+	require.NoError(t, p.Shutdown(testContext(t)))
 	requireNoChildren(t)
 }
 
@@ -194,7 +194,7 @@ func TestEachWorkerIsFinalizedByClose(t *testing.T) {
 	p := newPool(t, 2, pool.Finalizer(tearDown, s), d.option())
 	requireWorks(t, p)
 	before := pids(p)
-	require.NoError(t, p.Close())
+	require.NoError(t, p.Shutdown(testContext(t)))
 	for _, pid := range before {
 		require.FileExists(t, filepath.Join(s.Directory, fmt.Sprint("down ", pid)))
 	}
@@ -213,7 +213,7 @@ func TestFinalizerThatFailsIsReported(t *testing.T) {
 	} {
 		var d diary
 		p := newPool(t, 1, pool.Finalizer(tearDown, settings{How: how}), d.option(), pool.Grace(10*time.Millisecond))
-		require.NoError(t, p.Close())
+		require.NoError(t, p.Shutdown(testContext(t)))
 		require.ErrorContains(t, d.wait(t, pool.WorkerRetired, 1)[0].Err, want)
 	}
 }
@@ -240,7 +240,7 @@ func TestPoolIsBrokenByMoreDeathsThanItsLimit(t *testing.T) {
 	_, err := double.Call(testContext(t), p, 1)
 	require.ErrorIs(t, err, pool.ErrBroken)
 	require.ErrorContains(t, err, "more than 3 died within 1h0m0s; the last: ")
-	require.NoError(t, p.Close())
+	require.NoError(t, p.Shutdown(testContext(t)))
 	requireNoChildren(t)
 
 	// What is long ago does not count.
@@ -275,7 +275,7 @@ func TestFirstDeathBreaksAPoolThatIsToBreak(t *testing.T) {
 		_, err := double.Call(testContext(t), p, 1)
 		requireBrokenBy(t, err, victim)
 		requireGone(t, victim)
-		require.NoError(t, p.Close())
+		require.NoError(t, p.Shutdown(testContext(t)))
 		requireNoChildren(t)
 	}
 }

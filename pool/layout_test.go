@@ -19,5 +19,14 @@ func TestTheDocumentHasTheLayout(t *testing.T) {
 		"outcomeUndecodable":   outcomeUndecodable,
 		"outcomeUnencodable":   outcomeUnencodable,
 		"outcomeTooLarge":      outcomeTooLarge,
+		"outcomeDied":          outcomeDied,
+		"outcomeClosed":        outcomeClosed,
+		"outcomeBroken":        outcomeBroken,
+		"outcomeDepth":         outcomeDepth,
+		"outcomeGivenUp":       outcomeGivenUp,
+		"outcomeExpired":       outcomeExpired,
+		"outcomeFailed":        outcomeFailed,
+		"askCall":              askCall,
+		"askCancel":            askCancel,
 	})
 }

@@ -43,9 +43,11 @@ type link struct {
 	barren   int  // how many processes before this one, in a row, were for nothing
 	process  *proc.Process
 	seg      *shm.Segment
+	inside   inside // if it is not a process: then the fields from process to cancels are nil
 	requests *ring.BytesWriter
 	replies  *ring.BytesReader
-	record   int // the longest that is sent
+	answers  *ring.BytesWriter // to nested calls
+	record   int               // the longest that is sent
 	state    *workerState
 	cancels  *segment.Point
 	seated   time.Time
@@ -60,6 +62,9 @@ type link struct {
 
 	reply assembly // the reply that is being read
 	buf   []byte   // the encoded input
+	nest  *nest    // what the call under way has asked for; nil if it has not
+
+	answering sync.Mutex
 
 	gone chan struct{} // closed when the process is gone and code and signal are known
 	code int
@@ -80,7 +85,7 @@ type link struct {
 const (
 	ringBytes    = 60 << 10
 	parts        = 4 // that a ring holds
-	segmentBytes = 4 * 64 << 10
+	segmentBytes = 6 * 64 << 10
 	attachSlots  = 4
 )
 
@@ -90,6 +95,12 @@ const keptStderr = 4 << 10
 // connect makes the segment with the rings, starts the process that shares it, and waits until that
 // is ready.
 func (p *Pool) connect(id int) (*link, error) {
+	if p.local {
+		if err := p.errandLocal(&p.initializer); err != nil {
+			return nil, fmt.Errorf("worker %d: initializer: %w", id, err)
+		}
+		return p.newLocal(id), nil
+	}
 	seg, err := shm.Anonymous(segmentBytes, shm.Participants(attachSlots), shm.As("pool"))
 	if err != nil {
 		return nil, err
@@ -121,12 +132,19 @@ func (l *link) start() error {
 	if err != nil {
 		return err
 	}
+	answers, err := ring.NewBytes(l.seg, ringBytes)
+	if err != nil {
+		return err
+	}
 	o, err := l.seg.Engine().New(segment.Spec{
 		Kind: segment.KindRaw, Layout: workerLayout(), Size: workerStateSize, Align: segment.Line})
 	if err != nil {
 		return err
 	}
 	if l.requests, err = requests.Writer(ring.Waiting(l.pool.policy)); err != nil {
+		return err
+	}
+	if l.answers, err = answers.Writer(ring.Waiting(ring.Park)); err != nil {
 		return err
 	}
 	if l.replies, err = replies.Reader(ring.Waiting(l.pool.policy)); err != nil {
@@ -140,6 +158,7 @@ func (l *link) start() error {
 	}, l.pool.process...)
 	l.process, err = l.pool.program.Start(l.pool.ctx, orders{
 		Requests: requests.Ref(), Replies: replies.Ref(), State: o.Ref(),
+		Answers: answers.Ref(), Workers: int32(l.pool.workers),
 		Policy: int32(l.pool.policy), Limit: l.pool.limit, Finalizer: l.pool.finalizer,
 	}, opts...)
 	return err
@@ -150,6 +169,9 @@ const greeting = 0
 
 // discard ends a process that nobody will use.
 func (l *link) discard() {
+	if l.inside != nil {
+		return
+	}
 	_ = l.process.Kill()
 	<-l.process.Done()
 	_ = l.seg.Close()
@@ -160,6 +182,7 @@ func (l *link) discard() {
 func (l *link) bury() {
 	l.requests.PeerGone()
 	l.replies.PeerGone()
+	l.answers.PeerGone()
 }
 
 // read takes records off the ring until c's reply is complete.
@@ -179,7 +202,15 @@ func (l *link) read(ctx context.Context, c *call) error {
 			return fmt.Errorf("reply to call %d, not %d: %w", h.id, c.id, errProtocol)
 		}
 		if h.outcome >= outcomes {
-			return fmt.Errorf("reply of kind %d: %w", h.outcome, errProtocol)
+			if c.id == greeting || h.outcome != askCall && h.outcome != askCancel {
+				return fmt.Errorf("reply of kind %d: %w", h.outcome, errProtocol)
+			}
+			if complete {
+				if err := l.heed(c); err != nil {
+					return err
+				}
+			}
+			continue
 		}
 		if complete {
 			l.settle(c)
@@ -190,6 +221,7 @@ func (l *link) read(ctx context.Context, c *call) error {
 
 // settle is the end of the call that is under way. It was begun if there is a reply to it.
 func (l *link) settle(replied *call) {
+	l.endNest()
 	l.mu.Lock()
 	l.call = nil
 	if replied != nil {
@@ -214,6 +246,7 @@ func (l *link) release() {
 // mourn gives c up as lost: the process is dead, or has to go for the reason why. It returns when
 // the process is gone, and it is known whether c was begun.
 func (l *link) mourn(c *call, why error) {
+	l.endNest()
 	_ = l.process.Kill()
 	l.mu.Lock()
 	c.lost, c.fault = true, blame(why)
@@ -249,11 +282,12 @@ func (l *link) keep() {
 	c := l.settleLast()
 	l.code, l.sig = status(l.process)
 	l.oom = l.pool.oom.verdict(l.sig, time.Now())
-	closed, retired := l.pool.fate(l)
+	over, retired := l.pool.fate(l)
+	unneeded := l.pool.unneeded(l)
 	switch {
 	case retired && c == nil:
 		l.pool.tell(Event{Kind: WorkerRetired, ID: l.id, Pid: l.process.Pid(), Err: l.process.Wait(context.Background())})
-	case !closed || c != nil:
+	case !over || c != nil:
 		l.pool.tell(l.obituary(c))
 	}
 	l.pool.record(l)
@@ -261,11 +295,11 @@ func (l *link) keep() {
 	_ = l.seg.Close()
 	l.meter.close()
 	switch {
-	case closed:
+	case over || retired && c == nil && unneeded:
 	case retired && c == nil:
 		l.pool.refill(l)
 	default:
-		l.pool.succeed(l, c)
+		l.pool.succeed(l, c, unneeded)
 	}
 }
 
@@ -328,7 +362,7 @@ func (l *link) end() error {
 
 // look says what the worker does. The input is decoded by code of the user's, so under no lock.
 func (l *link) look() Worker {
-	w := Worker{ID: l.id, Pid: l.process.Pid()}
+	w := Worker{ID: l.id, Pid: l.pid()}
 	c, input := l.claimed()
 	if c.id != 0 {
 		w.Running = &Running{
@@ -342,6 +376,9 @@ func (l *link) look() Worker {
 func (l *link) claimed() (c call, input []byte) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	if l.inside != nil && l.call != nil {
+		return *l.call, bytes.Clone(l.buf)
+	}
 	if l.call == nil || l.seg.Engine().IsClosed() || l.state.claimed.Load() != l.call.id {
 		return call{}, nil
 	}
@@ -392,15 +429,4 @@ func (p *Pool) pause(barren int) bool {
 		}
 	}
 	return p.ctx.Err() == nil
-}
-
-// giveUpWorker leaves a worker's place empty. With the last one, the pool is broken.
-func (p *Pool) giveUpWorker(id int, why error) {
-	p.mu.Lock()
-	p.place(id, slotGiven)
-	last := p.count(slotTaken)+p.count(slotStarting) == 0
-	p.mu.Unlock()
-	if last {
-		p.crumble(fmt.Errorf("%w: %d in a row ended at once, for each; the last: %w", ErrBroken, maxBarren+1, why))
-	}
 }

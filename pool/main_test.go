@@ -152,8 +152,21 @@ func newPool(t testing.TB, n int, opts ...pool.Option) *pool.Pool {
 	all := append([]pool.Option{pool.Workers(n), pool.Process(proc.Stderr(nil))}, opts...)
 	p, err := pool.New(testContext(t), all...)
 	require.NoError(t, err)
-	t.Cleanup(p.Terminate)
+	t.Cleanup(func() { terminate(t, p) })
 	return p
+}
+
+// shutDown closes the pool and waits for its end.
+func shutDown(t testing.TB, p *pool.Pool) {
+	t.Helper()
+	require.NoError(t, p.Shutdown(testContext(t)))
+}
+
+// terminate kills the pool and waits for its end.
+func terminate(t testing.TB, p *pool.Pool) {
+	t.Helper()
+	p.Terminate()
+	require.NoError(t, p.Join(context.Background()))
 }
 
 const (
@@ -300,7 +313,7 @@ var inner = pool.Task("inner", func(ctx context.Context, n int) (sum int, err er
 	if err != nil {
 		return 0, err
 	}
-	defer p.Close()
+	defer p.Shutdown(ctx)
 	taken := 0
 	for got, err := range double.Map(ctx, p, numbers(n, &taken)) {
 		if err != nil {

@@ -57,7 +57,7 @@ func TestPoolsLeakNothing(t *testing.T) {
 	use := func(i int) {
 		p, err := pool.New(ctx, pool.Workers(1))
 		require.NoError(t, err)
-		defer p.Close()
+		defer shutDown(t, p)
 		require.NotZero(t, mappings(t))
 		switch i % 4 {
 		case 0:

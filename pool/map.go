@@ -18,12 +18,13 @@ const ahead = 4
 func (t *Typed[In, Out]) Map(ctx context.Context, p *Pool, inputs iter.Seq[In]) iter.Seq2[Out, error] {
 	return func(yield func(Out, error) bool) {
 		ctx, cancel := context.WithCancel(ctx)
+		width := p.Size()
 		var wg sync.WaitGroup
-		jobs := make(chan job[In, Out], ahead*p.workers)
+		jobs := make(chan job[In, Out], ahead*width)
 		defer wg.Wait()
 		defer close(jobs)
 		defer cancel()
-		for range p.workers {
+		for range width {
 			wg.Go(func() {
 				for j := range jobs {
 					out, err := t.Call(ctx, p, j.in)
@@ -49,6 +50,51 @@ func (t *Typed[In, Out]) Map(ctx context.Context, p *Pool, inputs iter.Seq[In]) 
 			}
 		}
 		for len(queue) > 0 {
+			if !pop() {
+				return
+			}
+		}
+	}
+}
+
+// MapUnordered is Map, but that it yields the results as they come.
+func (t *Typed[In, Out]) MapUnordered(ctx context.Context, p *Pool, inputs iter.Seq[In]) iter.Seq2[Out, error] {
+	return func(yield func(Out, error) bool) {
+		ctx, cancel := context.WithCancel(ctx)
+		width := p.Size()
+		var wg sync.WaitGroup
+		jobs := make(chan In, ahead*width)
+		results := make(chan result[Out], cap(jobs)) // has room: no more are under way
+		defer wg.Wait()
+		defer close(jobs)
+		defer cancel()
+		for range width {
+			wg.Go(func() {
+				for in := range jobs {
+					out, err := t.Call(ctx, p, in)
+					results <- result[Out]{out, err}
+				}
+			})
+		}
+		underWay := 0
+		pop := func() bool {
+			r := <-results
+			underWay--
+			return yield(r.out, r.err)
+		}
+		for in := range inputs {
+			for underWay == cap(jobs) || len(results) > 0 {
+				if !pop() {
+					return
+				}
+			}
+			jobs <- in
+			underWay++
+			if ctx.Err() != nil {
+				break // not before in was taken: its error says that the results end here
+			}
+		}
+		for underWay > 0 {
 			if !pop() {
 				return
 			}

@@ -3,6 +3,7 @@ package pool_test
 import (
 	"context"
 	"math"
+	"os"
 	"slices"
 	"sync"
 	"testing"
@@ -186,11 +187,101 @@ func TestPanicOfTheInputsReachesTheCaller(t *testing.T) {
 
 func TestMapOnAClosedPoolYieldsErrClosed(t *testing.T) {
 	p := newPool(t, 1)
-	require.NoError(t, p.Close())
+	shutDown(t, p)
 	yielded, taken := 0, 0
 	for _, err := range double.Map(testContext(t), p, numbers(3, &taken)) {
 		require.ErrorIs(t, err, pool.ErrClosed)
 		yielded++
 	}
 	require.Equal(t, 3, yielded)
+}
+
+func TestMapUnorderedYieldsEachResultOnce(t *testing.T) {
+	p := newPool(t, 2)
+	seen := make(map[int]bool)
+	taken := 0
+	for got, err := range double.MapUnordered(testContext(t), p, numbers(1000, &taken)) {
+		require.NoError(t, err)
+		require.False(t, seen[got])
+		seen[got] = true
+	}
+	for n := range 1000 {
+		require.True(t, seen[2*n])
+	}
+	require.Len(t, seen, 1000)
+}
+
+func TestMapUnorderedYieldsWhatIsDoneWhileAnotherOneIsNot(t *testing.T) {
+	p := newPool(t, 2)
+	path, open := newGate(t)
+	inputs := slices.Values([]string{path, "", "", ""})
+	n := 0
+	for _, err := range gateOrNot.MapUnordered(testContext(t), p, inputs) {
+		require.NoError(t, err)
+		if n++; n == 3 {
+			open()
+		}
+	}
+	require.Equal(t, 4, n)
+}
+
+var gateOrNot = pool.Task("gate or not", func(_ context.Context, path string) (int, error) {
+	if path == "" {
+		return 0, nil
+	}
+	f, err := os.Open(path)
+	if err != nil {
+		return 0, err
+	}
+	return 1, f.Close()
+})
+
+func TestMapUnorderedTakesABoundedNumberOfInputsAheadAndMayBeLeft(t *testing.T) {
+	const workers, ahead = 2, 4 * 2
+	p := newPool(t, workers)
+	before := pids(p)
+	yielded, taken := 0, 0
+	for _, err := range double.MapUnordered(testContext(t), p, numbers(math.MaxInt, &taken)) {
+		require.NoError(t, err)
+		yielded++
+		require.LessOrEqual(t, taken-yielded, ahead)
+		if yielded == 100 {
+			break
+		}
+	}
+	requireWorks(t, p)
+	require.Equal(t, before, pids(p))
+}
+
+func TestMapUnorderedYieldsAnErrorForEachInputThatHasOne(t *testing.T) {
+	p := newPool(t, 2)
+	good, bad, taken := 0, 0, 0
+	for _, err := range oddFails.MapUnordered(testContext(t), p, numbers(50, &taken)) {
+		if err == nil {
+			good++
+		} else {
+			bad++
+		}
+	}
+	require.Equal(t, 25, good)
+	require.Equal(t, 25, bad)
+}
+
+func TestMapUnorderedEndsWithItsContextAndSaysSo(t *testing.T) {
+	p := newPool(t, 2)
+	ctx, cancel := context.WithCancel(testContext(t))
+	defer cancel()
+	yielded, bad, taken := 0, 0, 0
+	for _, err := range double.MapUnordered(ctx, p, numbers(math.MaxInt, &taken)) {
+		if err != nil {
+			require.ErrorIs(t, err, context.Canceled)
+			bad++
+		}
+		if yielded++; yielded == 50 {
+			cancel()
+		}
+	}
+	require.Positive(t, bad)
+	require.Equal(t, taken, yielded)
+	requireWorks(t, p)
 }

@@ -14,16 +14,18 @@ import (
 type Option func(*options)
 
 type options struct {
-	workers int
-	retry   int
-	grace   time.Duration
-	limit   uint64 // of an encoded input or result
-	policy  ring.Policy
-	onEvent func(Event)
-	log     *slog.Logger
-	process []proc.Option
-	program *proc.Function[orders] // what workers run
-	err     error
+	workers  int
+	retry    int
+	grace    time.Duration
+	limit    uint64 // of an encoded input or result
+	policy   ring.Policy
+	onEvent  func(Event)
+	log      *slog.Logger
+	process  []proc.Option
+	local    bool
+	borrowed bool                   // what Current returns
+	program  *proc.Function[orders] // what workers run
+	err      error
 
 	initializer, finalizer errand
 
@@ -68,7 +70,7 @@ func Workers(n int) Option {
 func Retry(n int) Option { return func(o *options) { o.retry = max(n, 0) } }
 
 // Grace sets how long a task may go on after its caller gave up, and a worker after Close, before
-// it is killed; 5 s without it. Negative: for ever, so that Close waits for as long.
+// it is killed; 5 s without it. Negative: for ever, so that Join may wait for as long.
 func Grace(d time.Duration) Option { return func(o *options) { o.grace = d } }
 
 // MaxMessage sets how many bytes an encoded input or result may have, 0 to 4 GiB, which is what holds
@@ -82,7 +84,7 @@ func MaxMessage(bytes int64) Option {
 func Waiting(p ring.Policy) Option { return func(o *options) { o.policy = p } }
 
 // OnEvent has f called with what happens to workers and tasks, by goroutines of the pool: one call
-// at a time, in order. It must not block and not call the pool.
+// at a time, in order. It must not block and not call the pool, but for Close and Terminate.
 func OnEvent(f func(Event)) Option { return func(o *options) { o.onEvent = f } }
 
 // Process sets options of the worker processes: environment, limits, where their output goes.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"sync"
 	"time"
@@ -26,28 +27,33 @@ type Pool struct {
 	size    int     // how many workers there may be
 	empty   int     // places below size
 	watched bool    // shrink is to come
+	idle    []*link // those that take a task now, the longest idle first; taken from the end
+	turns
+	nesting
+	life
 
 	counting map[*link]struct{} // whose calls are not in history yet
 	history  []*WorkerStats     // by worker
-	idle     []*link            // those that take a task now, the longest idle first; taken from the end
-	waiting  []chan *link       // callers, in the order in which they came
-	closed   bool
-	refusal  error       // why calls are refused
-	deaths   int         // of workers, ever
-	recent   []time.Time // of deaths that count for RestartLimit
+	helpers  *WorkerStats       // of those that made up for others; nil: there were none
+	deaths   int                // of workers, ever
+	recent   []time.Time        // of deaths that count for RestartLimit
 
 	oom *oomWatch
 
-	calls sync.WaitGroup // calls under way
-	keep  sync.WaitGroup // goroutines of the pool
-	event sync.Mutex     // one event at a time
+	calls     sync.WaitGroup // calls under way
+	keep      sync.WaitGroup // goroutines of the pool
+	event     sync.Mutex     // one event at a time
+	callbacks callbacks
 }
 
 // New starts the workers and returns when all are ready. When ctx ends, the pool is torn down as by
 // Terminate. Errors: ErrWorkers, and those of proc.Function.Start (proc.ErrNoMain above all): then
 // no worker is left.
 func New(ctx context.Context, opts ...Option) (*Pool, error) {
-	p := &Pool{options: options{grace: defaultGrace, limit: maxMessage, program: worker}, born: time.Now()}
+	p := &Pool{
+		options: options{grace: defaultGrace, limit: maxMessage, program: worker},
+		born:    time.Now(), life: life{over: make(chan struct{}), gone: make(chan struct{})},
+	}
 	for _, opt := range opts {
 		opt(&p.options)
 	}
@@ -66,6 +72,7 @@ func New(ctx context.Context, opts ...Option) (*Pool, error) {
 	p.resize(p.workers)
 	if err := p.startAll(); err != nil {
 		p.Terminate()
+		<-p.gone
 		return nil, fmt.Errorf("pool: start %d workers: %w", p.workers, err)
 	}
 	p.mu.Lock()
@@ -76,6 +83,9 @@ func New(ctx context.Context, opts ...Option) (*Pool, error) {
 
 // startAll starts the workers side by side.
 func (p *Pool) startAll() error {
+	if p.local {
+		return p.seatLocal()
+	}
 	errs := make([]error, p.floor())
 	var wg sync.WaitGroup
 	for id := range errs {
@@ -106,77 +116,14 @@ func first(errs []error) (found error) {
 	return found
 }
 
-// Close stops the intake, waits for the calls that have a worker, ends the workers, and waits for
-// their end. Calls that wait for a worker fail with ErrClosed. A worker that does not end, because it
-// is stopped or still at a task that was given up, is killed after the grace period. Close may be
-// called again, by any goroutine, and always returns nil.
-func (p *Pool) Close() error {
-	p.refuse(ErrClosed)
-	p.cancel() // what is still being started would not be used
-	p.calls.Wait()
-	if p.grace >= 0 {
-		defer time.AfterFunc(p.grace, p.kill).Stop()
-	}
-	p.each((*link).retire)
-	p.finish()
-	return nil
-}
-
-// Terminate kills the workers; calls under way fail. It waits until the workers are gone and the
-// calls have returned, and may be called again, by any goroutine.
-func (p *Pool) Terminate() {
-	p.refuse(ErrClosed)
-	p.cancel()
-	p.kill()
-	p.finish()
-}
-
-// refuse lets no new call in, and none get a worker that waits for one.
-func (p *Pool) refuse(why error) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.closed = true
-	if p.refusal == nil {
-		p.refusal = why
-	}
-	for _, turn := range p.waiting {
-		close(turn)
-	}
-	p.waiting = nil
-}
-
-// each calls end with every worker.
-func (p *Pool) each(end func(*link)) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	for _, l := range p.links {
-		if l != nil {
-			end(l)
-		}
-	}
-}
-
-func (p *Pool) kill() {
-	p.each(func(l *link) { _ = l.process.Kill() })
-}
-
-// finish waits for everything that is the pool's, after refuse: no call and no worker comes anew. A
-// call under way may still leave a goroutine of the pool behind, so the calls come first.
-func (p *Pool) finish() {
-	p.calls.Wait()
-	p.keep.Wait()
-	p.mu.Lock()
-	unhook := p.unhook
-	p.mu.Unlock()
-	if unhook != nil {
-		unhook()
-	}
-}
-
 // Workers says what each worker does at this moment.
 func (p *Pool) Workers() []Worker {
 	p.mu.Lock()
 	links := slices.Clone(p.links)
+	for len(links) > p.size && links[len(links)-1] == nil {
+		links = links[:len(links)-1]
+	}
+	helpers := slices.Collect(maps.Values(p.extra))
 	p.mu.Unlock()
 	all := make([]Worker, len(links))
 	for id, l := range links {
@@ -185,144 +132,95 @@ func (p *Pool) Workers() []Worker {
 			all[id] = l.look()
 		}
 	}
+	slices.SortFunc(helpers, func(a, b *link) int { return a.id - b.id })
+	for _, l := range helpers {
+		if l.process != nil || l.inside != nil { // ready
+			all = append(all, l.look())
+		}
+	}
 	return all
 }
 
 // seat makes a worker that is ready part of the pool. Its death is told of after its start.
 func (p *Pool) seat(l *link) {
 	p.mu.Lock()
-	if p.closed || l.id >= p.size {
-		p.place(l.id, slotEmpty)
+	if p.stopped() || !l.helps() && l.id >= p.size {
+		if !l.helps() {
+			p.place(l.id, slotEmpty)
+		}
 		p.mu.Unlock()
 		l.discard()
 		return
 	}
 	l.seated = time.Now()
-	p.oom.note(l.seated)
-	p.links[l.id] = l
+	if l.inside == nil {
+		p.oom.note(l.seated)
+	}
+	p.put(l)
 	p.counting[l] = struct{}{}
-	p.place(l.id, slotTaken)
 	if l.restart {
 		p.past(l.id).Restarts++
 	}
 	p.watch(p.patience)
-	p.keep.Add(1)
+	if l.inside == nil {
+		p.keep.Add(1)
+	}
 	p.mu.Unlock()
-	p.tell(Event{Kind: WorkerStarted, ID: l.id, Pid: l.process.Pid()})
+	p.tell(Event{Kind: WorkerStarted, ID: l.id, Pid: l.pid()})
 	p.release(l, false)
+	if l.inside != nil {
+		return
+	}
 	go func() {
 		defer p.keep.Done()
 		l.keep()
 	}()
 }
 
-// withdraw takes a worker whose process is gone out of the pool.
-func (p *Pool) withdraw(l *link) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.links[l.id] = nil
-	p.place(l.id, slotStarting)
-	if l.doom != nil {
-		l.doom.Stop()
-	}
-	if i := slices.Index(p.idle, l); i >= 0 {
-		p.idle = slices.Delete(p.idle, i, i+1)
-	}
-}
-
-// enter counts a call, so that Close waits for it.
+// enter counts a call, so that the workers stay until it is over.
 func (p *Pool) enter() error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.closed {
+	if p.refusal != nil {
 		return p.refusal
 	}
 	p.calls.Add(1)
 	return nil
 }
 
-// acquire takes a worker that is idle, or waits for one in the order in which callers came.
-func (p *Pool) acquire(ctx context.Context) (*link, error) {
-	if err := ctx.Err(); err != nil {
-		return nil, err
+// put makes l the worker at its place. The pool's mu is held.
+func (p *Pool) put(l *link) {
+	if l.helps() {
+		p.extra[l.id] = l
+		return
 	}
-	p.mu.Lock()
-	if n := len(p.idle); n > 0 {
-		l := p.idle[n-1]
-		p.idle = p.idle[:n-1]
-		p.mu.Unlock()
-		return l, nil
-	}
-	if err := p.refusal; err != nil {
-		p.mu.Unlock()
-		return nil, err
-	}
-	turn := make(chan *link, 1)
-	p.waiting = append(p.waiting, turn)
-	p.demand()
-	p.mu.Unlock()
-	select {
-	case l, ok := <-turn:
-		if !ok {
-			return nil, p.why()
-		}
-		return l, nil
-	case <-ctx.Done():
-		p.giveUp(turn)
-		return nil, ctx.Err()
-	}
+	p.links[l.id] = l
+	p.place(l.id, slotTaken)
 }
 
-// giveUp takes a caller out of the queue. A worker that it got at the last moment goes to the next.
-func (p *Pool) giveUp(turn chan *link) {
-	p.mu.Lock()
-	if i := slices.Index(p.waiting, turn); i >= 0 {
-		p.waiting = slices.Delete(p.waiting, i, i+1)
+// has reports whether l is the worker at its place. The pool's mu is held.
+func (p *Pool) has(l *link) bool {
+	if l.helps() {
+		return p.extra[l.id] == l
 	}
-	p.mu.Unlock()
-	select {
-	case l, ok := <-turn:
-		if ok {
-			p.release(l, false)
-		}
-	default:
-	}
+	return l.id < len(p.links) && p.links[l.id] == l
 }
 
-// release makes l take the next task, unless its process is gone, it has done its share, or there are too many.
-func (p *Pool) release(l *link, spent bool) {
+// stopped reports whether no worker comes any more. The pool's mu is held.
+func (p *Pool) stopped() bool { return p.ending || p.cut != nil }
+
+// fate says whether nobody is to take the place of l, which is gone, and whether it went in order.
+func (p *Pool) fate(l *link) (over, retired bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if l.id >= len(p.links) || p.links[l.id] != l || l.retired {
-		return
-	}
-	if (spent || l.id >= p.size) && !p.closed {
-		l.dismiss()
-		return
-	}
-	if len(p.waiting) > 0 {
-		turn := p.waiting[0]
-		p.waiting = p.waiting[1:]
-		turn <- l
-		return
-	}
-	if p.elastic {
-		l.since = time.Now()
-	}
-	p.idle = append(p.idle, l)
+	return p.stopped(), l.retired
 }
 
+// why is why nobody gets a worker any more, nil as long as some do.
 func (p *Pool) why() error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return p.refusal
-}
-
-// fate says whether nobody is to take the place of l, which is gone, and whether it went in order.
-func (p *Pool) fate(l *link) (closed, retired bool) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	return p.closed, l.retired
+	return p.cut
 }
 
 // tell logs the event, and calls the option OnEvent's function.
@@ -338,10 +236,4 @@ func (p *Pool) tell(e Event) {
 	if p.onEvent != nil {
 		p.onEvent(e)
 	}
-}
-
-// retire lets the worker end: it reads that there will be no more requests. The pool's mu is held.
-func (l *link) retire() {
-	l.retired = true
-	_ = l.requests.Close()
 }

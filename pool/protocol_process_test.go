@@ -55,7 +55,10 @@ func play(t *testing.T, scene string, opts ...Option) *Pool {
 	env := proc.Env(sceneVariable + "=" + filepath.Join(t.TempDir(), scene))
 	p, err := New(ctx, append([]Option{stage, Workers(1), Process(env, proc.Stderr(nil))}, opts...)...)
 	require.NoError(t, err)
-	t.Cleanup(p.Terminate)
+	t.Cleanup(func() {
+		p.Terminate()
+		require.NoError(t, p.Join(context.Background()))
+	})
 	return p
 }
 
@@ -246,7 +249,7 @@ func TestDeathAtEveryStepOfACall(t *testing.T) {
 				require.NoError(t, err)
 				require.Equal(t, 9, got)
 				require.NotEqual(t, pid, p.Workers()[0].Pid)
-				require.NoError(t, p.Close())
+				require.NoError(t, p.Shutdown(context.Background()))
 				require.Equal(t, 1, lost)
 				want := 0
 				if c.begun {
@@ -315,7 +318,7 @@ func TestWorkerThatDeniesItsRingIsNoticed(t *testing.T) {
 			got, err := square.Call(context.Background(), p, 12)
 			require.NoError(t, err)
 			require.Equal(t, 144, got)
-			require.NoError(t, p.Close())
+			require.NoError(t, p.Shutdown(context.Background()))
 			require.Len(t, lost, 1)
 			require.Equal(t, want, lost[0].Signal)
 			if want == 0 {

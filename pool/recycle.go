@@ -55,14 +55,14 @@ func MemoryCap(bytes uint64) Option {
 // spent reports whether the worker has done its share.
 func (l *link) spent() bool {
 	p := l.pool
-	return p.share != 0 && l.served >= p.share || p.memory != 0 && l.meter.resident() > p.memory
+	return p.share != 0 && l.served >= p.share || l.inside == nil && p.memory != 0 && l.meter.resident() > p.memory
 }
 
 // dismiss has a worker that nobody has end in order, within the grace period. It is not among the idle. The pool's mu is
 // held.
 func (l *link) dismiss() {
 	l.retire()
-	if l.pool.grace >= 0 {
+	if l.inside == nil && l.pool.grace >= 0 {
 		l.doom = time.AfterFunc(l.pool.grace, func() { _ = l.process.Kill() })
 	}
 }

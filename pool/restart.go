@@ -42,18 +42,19 @@ func (p *Pool) mayReplace(now time.Time) bool {
 	return true
 }
 
-// succeed sees to it that somebody takes the place of l, which died, and of c, if it had a call, with it.
-func (p *Pool) succeed(l *link, c *call) {
+// succeed sees to it that somebody takes the place of l, which died, and of c, if it had a call, with it; unless it is not
+// needed.
+func (p *Pool) succeed(l *link, c *call, unneeded bool) {
 	switch {
 	case p.fragile:
 		if c == nil {
 			c = &call{}
 		}
 		p.crumble(fmt.Errorf("%w: %w", ErrBroken, l.died(c)))
-		p.cancel()
 		p.kill()
 	case !p.mayReplace(time.Now()):
 		p.crumble(fmt.Errorf("%w: more than %d died within %v; the last: %w", ErrBroken, p.restarts, p.per, l.end()))
+	case unneeded:
 	default:
 		barren := 0
 		if l.inVain() {
@@ -65,7 +66,7 @@ func (p *Pool) succeed(l *link, c *call) {
 
 // crumble breaks the pool.
 func (p *Pool) crumble(why error) {
-	p.refuse(why)
+	p.cutOff(why)
 	p.tell(Event{Kind: PoolBroken, Err: why})
 }
 

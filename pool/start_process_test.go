@@ -30,7 +30,7 @@ func TestImpossibleNumbersOfWorkersAreRefused(t *testing.T) {
 func TestThereAreAsManyWorkersAsCPUs(t *testing.T) {
 	p, err := pool.New(testContext(t))
 	require.NoError(t, err)
-	defer p.Close()
+	defer shutDown(t, p)
 	require.Len(t, pids(p), cpus.Allowed())
 }
 
@@ -108,7 +108,7 @@ func TestPoolWhoseWorkersCannotBeReplacedIsBroken(t *testing.T) {
 	require.Equal(t, 7, exit.Code)
 	_, err = double.Call(testContext(t), p, 1)
 	require.ErrorIs(t, err, pool.ErrBroken)
-	require.NoError(t, p.Close())
+	shutDown(t, p)
 	requireNoChildren(t)
 }
 
@@ -127,7 +127,7 @@ func TestPoolGoesOnWithTheWorkersThatAreLeft(t *testing.T) {
 		require.NoError(t, err)
 	}
 	require.Equal(t, all[1:], pids(p))
-	require.NoError(t, p.Close())
+	shutDown(t, p)
 	_, err := os.Stat(filepath.Join(dir, "number 9"))
 	require.ErrorIs(t, err, fs.ErrNotExist)
 	requireNoChildren(t)
@@ -146,5 +146,5 @@ func TestPoolWhoseWorkersDieAsSoonAsTheyAreReadyIsBroken(t *testing.T) {
 		return errors.Is(err, pool.ErrBroken)
 	})
 	require.GreaterOrEqual(t, started.Load(), int64(6))
-	require.NoError(t, p.Close())
+	shutDown(t, p)
 }

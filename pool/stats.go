@@ -20,7 +20,7 @@ type Stats struct {
 	Lost      uint64 // calls whose worker died, once for each time
 	Restarts  uint64 // workers that took the place of one that died
 	Latency   Latency
-	Workers   []WorkerStats // by their IDs, those included that are not there now
+	Workers   []WorkerStats // by their IDs, those included that are not there now; at the end, with the ID 4,096, all that made up for blocked ones
 }
 
 // WorkerStats is what one worker of a pool has done, its predecessors included.
@@ -151,10 +151,28 @@ func (w *WorkerStats) add(t *tally) {
 
 // past is what the processes did that were a worker's before.
 func (p *Pool) past(id int) *WorkerStats {
+	if id >= firstHelper {
+		if p.helpers == nil {
+			p.helpers = &WorkerStats{ID: firstHelper}
+		}
+		return p.helpers
+	}
 	for len(p.history) <= id {
 		p.history = append(p.history, &WorkerStats{ID: len(p.history)})
 	}
 	return p.history[id]
+}
+
+// queued is how many calls wait. The pool's mu is held.
+func (p *Pool) queued() int {
+	n := p.turns.any.Len()
+	for i := range p.asked {
+		n += p.asked[i].Len()
+	}
+	for _, queue := range p.pinned {
+		n += queue.Len()
+	}
+	return n
 }
 
 // record keeps what a process did that is gone.
@@ -171,13 +189,22 @@ func (p *Pool) record(l *link) {
 func (p *Pool) Stats() Stats {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	s := Stats{Size: p.size, Idle: len(p.idle), Queued: len(p.waiting)}
+	s := Stats{Size: p.size, Idle: len(p.idle), Queued: p.queued()}
 	for id := range max(len(p.slots), len(p.history)) {
 		s.Workers = append(s.Workers, *p.past(id))
 	}
+	helpers := len(s.Workers)
+	for l := range p.counting {
+		if l.helps() {
+			p.past(l.id)
+		}
+	}
+	if p.helpers != nil {
+		s.Workers = append(s.Workers, *p.helpers)
+	}
 	for l := range p.counting {
 		l.mu.Lock()
-		s.Workers[l.id].add(&l.tally)
+		s.Workers[min(l.id, helpers)].add(&l.tally)
 		if l.call != nil {
 			s.Running++
 		}
@@ -186,7 +213,12 @@ func (p *Pool) Stats() Stats {
 	for id, l := range p.links {
 		if l != nil {
 			s.Ready++
-			s.Workers[id].Pid = l.process.Pid()
+			s.Workers[id].Pid = l.pid()
+		}
+	}
+	for _, l := range p.extra {
+		if l != starting {
+			s.Ready++
 		}
 	}
 	for i := range s.Workers {

@@ -59,7 +59,7 @@ func TestStatsCountWhatHappens(t *testing.T) {
 	require.EqualValues(t, 3, told["Done"])
 	require.EqualValues(t, 4, told["Latency"].(map[string]any)["count"])
 
-	require.NoError(t, p.Close())
+	require.NoError(t, p.Shutdown(testContext(t)))
 	s = p.Stats()
 	require.EqualValues(t, 3, s.Done, "what is gone still counts")
 	require.Zero(t, s.Ready)
@@ -105,7 +105,7 @@ func TestEventsAreLogged(t *testing.T) {
 	require.Error(t, err)
 	_, err = double.Call(testContext(t), p, 1)
 	require.ErrorIs(t, err, pool.ErrBroken)
-	require.NoError(t, p.Close())
+	require.NoError(t, p.Shutdown(testContext(t)))
 	var lines []string
 	for line := range strings.Lines(log.String()) {
 		_, line, _ = strings.Cut(line, " ")

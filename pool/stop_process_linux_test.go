@@ -76,7 +76,7 @@ func TestCloseKillsAWorkerThatIsStopped(t *testing.T) {
 	p := newPool(t, 2, pool.Grace(10*time.Millisecond))
 	before := pids(p)
 	require.NoError(t, proctest.Stop(before[0]))
-	require.NoError(t, p.Close())
+	shutDown(t, p)
 	requireGone(t, before...)
 }
 

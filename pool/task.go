@@ -47,7 +47,7 @@ func Task[In, Out any](name string, run func(ctx context.Context, in In) (Out, e
 		t.err = fmt.Errorf("pool: task %q: %w", name, t.err)
 	}
 	t.show = t.decoded
-	tasks.add(t.hash, &registered{name: name, where: where, types: t.types, run: t.runner(run)})
+	tasks.add(t.hash, &registered{name: name, where: where, types: t.types, run: t.runner(run), show: t.show})
 	return t
 }
 
@@ -108,6 +108,7 @@ type registered struct {
 	where string
 	types uint32
 	run   runner
+	show  func(encoded []byte) any // its input
 }
 
 // panicSeparator stands between the value and the stack in the payload of an outcomePanic.

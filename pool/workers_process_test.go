@@ -137,7 +137,7 @@ func TestCallsWorkWithEveryWayOfWaiting(t *testing.T) {
 	for _, policy := range []ring.Policy{ring.Adaptive, ring.Park, ring.Spin} {
 		p := newPool(t, 2, pool.Waiting(policy))
 		requireManyCalls(t, p)
-		require.NoError(t, p.Close())
+		shutDown(t, p)
 	}
 }
 

@@ -172,7 +172,7 @@ func run(dir string, workers int, limits Limits, paths []string) error {
 	if err != nil {
 		return err
 	}
-	defer p.Close()
+	defer p.Shutdown(context.Background())
 	begin, failed := time.Now(), 0
 	extractAll(ctx, p, limits.Time, paths, func(r Result) {
 		if r.Err != nil {

@@ -141,7 +141,7 @@ func TestOnlyTheEvilFilesFail(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer p.Close()
+	defer p.Shutdown(context.Background())
 	var paths []string
 	bad := make(map[string]bool)
 	texts := make(map[string]string)

@@ -26,7 +26,7 @@ func main() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	defer p.Close()
+	defer p.Shutdown(ctx)
 	for n, err := range lines.Map(ctx, p, slices.Values(os.Args[1:])) {
 		fmt.Println(n, err)
 	}

@@ -19,6 +19,7 @@ const (
 	field  = "gives what is in this process"
 	word   = "a word for a number"
 	name   = "records a name, in this process alone"
+	future = "waits, or says something, within this process; Go has its case"
 )
 
 func TestEveryOperationHasACase(t *testing.T) {
@@ -58,5 +59,17 @@ func TestEveryOperationHasACase(t *testing.T) {
 		"pool.Waiting":             option,
 		"pool.WorkerDied.Error":    text,
 		"pool.Workers":             option,
+		"pool.AsCompleted":         future,
+		"pool.CancelAll":           future,
+		"pool.Future.Cancel":       future,
+		"pool.Future.Done":         future,
+		"pool.Future.OnDone":       future,
+		"pool.Future.Result":       future,
+		"pool.Future.State":        future,
+		"pool.Future.Wait":         future,
+		"pool.Local":               "makes no processes",
+		"pool.State.String":        "a word for a number",
+		"pool.WaitFirst":           future,
+		"pool.WaitSucceeded":       future,
 	})
 }

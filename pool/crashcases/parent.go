@@ -31,11 +31,14 @@ func (f *firm) open(a *crashlab.Actor) (err error) {
 	return err
 }
 
-func (f *firm) close(*crashlab.Actor) error { return f.pool.Close() }
+func (f *firm) close(a *crashlab.Actor) error {
+	_ = f.pool.Close() // and then once more
+	return f.pool.Shutdown(a.Ctx)
+}
 
-func (f *firm) terminate(*crashlab.Actor) error {
+func (f *firm) terminate(a *crashlab.Actor) error {
 	f.pool.Terminate()
-	return nil
+	return f.pool.Join(a.Ctx)
 }
 
 // request makes a call.
@@ -63,9 +66,34 @@ func (f *firm) several(a *crashlab.Actor) error {
 	return nil
 }
 
+// unordered is several, as they come.
+func (f *firm) unordered(a *crashlab.Actor) error {
+	for _, err := range echo.MapUnordered(a.Ctx, f.pool, slices.Values([]job{{N: 1}, {N: 2}})) {
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// later makes calls for which nobody waits at first.
+func (f *firm) later(a *crashlab.Actor) error {
+	fs := echo.GoMany(a.Ctx, f.pool, []job{{N: 1}, {N: 2}})
+	_, err := pool.WaitAll(a.Ctx, fs...)
+	return err
+}
+
+// everywhere makes a call on each worker.
+func (f *firm) everywhere(a *crashlab.Actor) error {
+	_, err := echo.Broadcast(a.Ctx, f.pool, job{N: 1})
+	return err
+}
+
 // work is all of it.
 func (f *firm) work(a *crashlab.Actor) error {
-	for _, part := range []func(*crashlab.Actor) error{f.found, f.request, f.several, f.close} {
+	for _, part := range []func(*crashlab.Actor) error{
+		f.found, f.request, f.several, f.unordered, f.later, f.everywhere, f.close,
+	} {
 		if err := part(a); err != nil {
 			return err
 		}
@@ -91,9 +119,9 @@ func begunOnce(a *crashlab.Actor) (string, error) {
 }
 
 func parentCases() []crashlab.Case {
-	of := func(name, covers string, play func(f *firm) crashlab.Play) crashlab.Case {
+	of := func(name string, covers []string, play func(f *firm) crashlab.Play) crashlab.Case {
 		return crashlab.Case{
-			Name: name, Covers: []string{covers},
+			Name: name, Covers: covers,
 			Play: func() crashlab.Play {
 				p := play(&firm{})
 				p.Bare, p.Recover = true, orphaned
@@ -104,23 +132,33 @@ func parentCases() []crashlab.Case {
 			},
 		}
 	}
+	call := []string{"pool.Typed.Call"}
 	return []crashlab.Case{
-		of("pool.Typed.Call, the parent dies", "pool.Typed.Call", func(f *firm) crashlab.Play {
+		of("pool.Typed.Call, the parent dies", call, func(f *firm) crashlab.Play {
 			return crashlab.Play{Ready: f.found, Victim: f.request}
 		}),
-		of("pool.Typed.Call, the parent dies asleep", "pool.Typed.Call", func(f *firm) crashlab.Play {
+		of("pool.Typed.Call, the parent dies asleep", call, func(f *firm) crashlab.Play {
 			return crashlab.Play{Ready: f.found, Victim: f.long, Unblock: openGate}
 		}),
-		of("pool.Typed.Map", "pool.Typed.Map", func(f *firm) crashlab.Play {
+		of("pool.Typed.Map", []string{"pool.Typed.Map"}, func(f *firm) crashlab.Play {
 			return crashlab.Play{Ready: f.found, Victim: f.several}
 		}),
-		of("pool.New", "pool.New", func(f *firm) crashlab.Play {
+		of("pool.Typed.MapUnordered", []string{"pool.Typed.MapUnordered"}, func(f *firm) crashlab.Play {
+			return crashlab.Play{Ready: f.found, Victim: f.unordered}
+		}),
+		of("pool.Typed.GoMany", []string{"pool.Typed.Go", "pool.Typed.GoMany", "pool.WaitAll"}, func(f *firm) crashlab.Play {
+			return crashlab.Play{Ready: f.found, Victim: f.later}
+		}),
+		of("pool.Typed.Broadcast", []string{"pool.Typed.Broadcast"}, func(f *firm) crashlab.Play {
+			return crashlab.Play{Ready: f.found, Victim: f.everywhere}
+		}),
+		of("pool.New", []string{"pool.New"}, func(f *firm) crashlab.Play {
 			return crashlab.Play{Ready: (*crashlab.Actor).Found, Victim: f.open, Storm: f.work}
 		}),
-		of("pool.Pool.Close", "pool.Pool.Close", func(f *firm) crashlab.Play {
+		of("pool.Pool.Shutdown", []string{"pool.Pool.Close", "pool.Pool.Join", "pool.Pool.Shutdown"}, func(f *firm) crashlab.Play {
 			return crashlab.Play{Ready: f.found, Victim: f.close}
 		}),
-		of("pool.Pool.Terminate", "pool.Pool.Terminate", func(f *firm) crashlab.Play {
+		of("pool.Pool.Terminate", []string{"pool.Pool.Terminate"}, func(f *firm) crashlab.Play {
 			return crashlab.Play{Ready: f.found, Victim: f.terminate}
 		}),
 	}

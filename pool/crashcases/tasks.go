@@ -59,6 +59,15 @@ var echo = pool.Task("crashcases/echo", func(_ context.Context, j job) (job, err
 	return j, nil
 })
 
+// ask has echo done by another worker of the pool.
+var ask = pool.Task("crashcases/ask", func(ctx context.Context, j job) (job, error) {
+	if stepped {
+		crashlab.Mark()
+		defer crashlab.Mark()
+	}
+	return echo.Call(ctx, pool.Current(ctx), j)
+})
+
 // hold goes on until somebody has opened the gate. It does not look at its context.
 var hold = pool.Task("crashcases/hold", func(_ context.Context, n int) (int, error) {
 	for {

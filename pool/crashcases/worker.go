@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"syscall"
 	"time"
@@ -18,6 +19,7 @@ import (
 type crew struct {
 	retry int
 	load  int // bytes of each message
+	task  *pool.Typed[job, job]
 
 	pool  *pool.Pool
 	calls [3]*pending // by number; 0 is not used
@@ -46,7 +48,7 @@ func (c *crew) call(n int) *pending {
 		defer close(p.done)
 		ctx, cancel := context.WithTimeout(context.Background(), patience)
 		defer cancel()
-		p.out, p.err = echo.Call(ctx, c.pool, c.job(n))
+		p.out, p.err = c.task.Call(ctx, c.pool, c.job(n))
 	}()
 	return p
 }
@@ -86,7 +88,7 @@ func (c *crew) start(a *crashlab.Actor) (pid, thread int, err error) {
 		return 0, 0, err
 	}
 	// What is done once in a process's life is done.
-	if _, err := echo.Call(a.Ctx, c.pool, c.job(0)); err != nil {
+	if _, err := c.task.Call(a.Ctx, c.pool, c.job(0)); err != nil {
 		return 0, 0, err
 	}
 	who, err := introduce.Call(a.Ctx, c.pool, true)
@@ -171,20 +173,58 @@ func (c *crew) check(a *crashlab.Actor) (string, error) {
 	if err != nil || next.N != 3 {
 		return "", fmt.Errorf("the next call: %d, %w", next.N, err)
 	}
-	if err := c.pool.Close(); err != nil {
-		return "", err
-	}
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if len(c.pids) != 2 {
+	if len(c.started()) != 2 {
 		return "", fmt.Errorf("there were %d workers: %v", len(c.pids), c.pids)
 	}
-	for _, pid := range c.pids {
+	return workerStates[reached], c.gone(a)
+}
+
+// checkAsked is check for a call that makes another one.
+func (c *crew) checkAsked(a *crashlab.Actor) (string, error) {
+	select {
+	case <-c.calls[1].done:
+	case <-a.Ctx.Done():
+		return "", a.Ctx.Err()
+	}
+	lost, err := died(c.calls[1], 1)
+	if err == nil && !lost {
+		err = c.right(c.calls[1], 1)
+	}
+	if err != nil {
+		return "", err
+	}
+	times, err := noted(a, "1")
+	if err != nil {
+		return "", err
+	}
+	if times > 1 || times < 1 && !lost {
+		return "", fmt.Errorf("the call within the call was begun %d times", times)
+	}
+	next, err := ask.Call(a.Ctx, c.pool, c.job(3))
+	if err != nil || next.N != 3 {
+		return "", fmt.Errorf("the next call: %d, %w", next.N, err)
+	}
+	return "", c.gone(a)
+}
+
+// started are the processes of all workers that there were.
+func (c *crew) started() []int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return slices.Clone(c.pids)
+}
+
+// gone ends the pool, and holds that no worker is left.
+func (c *crew) gone(a *crashlab.Actor) error {
+	if err := c.pool.Shutdown(a.Ctx); err != nil {
+		return err
+	}
+	for _, pid := range c.started() {
 		if err := syscall.Kill(pid, 0); !errors.Is(err, syscall.ESRCH) {
-			return "", fmt.Errorf("worker %d is still there: %w", pid, err)
+			return fmt.Errorf("worker %d is still there: %w", pid, err)
 		}
 	}
-	return workerStates[reached], nil
+	return nil
 }
 
 // outcomes says which of the states the worker had reached.
@@ -255,6 +295,9 @@ func (c *crew) again(n int) bool {
 func (c *crew) leave(*crashlab.Actor) error {
 	if c.pool != nil {
 		c.pool.Terminate()
+		if err := c.pool.Join(context.Background()); err != nil {
+			return err
+		}
 	}
 	for _, p := range c.calls {
 		if p != nil {
@@ -267,7 +310,7 @@ func (c *crew) leave(*crashlab.Actor) error {
 func workerCases() []crashlab.Case {
 	play := func(retry, load int) func() crashlab.Play {
 		return func() crashlab.Play {
-			c := &crew{retry: retry, load: load}
+			c := &crew{retry: retry, load: load, task: echo}
 			return crashlab.Play{
 				Bare: true, Foreign: c.start, Victim: c.first, Unblock: c.second, Finish: c.finish,
 				Recover: c.hear, Check: c.check, Leave: c.leave,
@@ -292,6 +335,17 @@ func workerCases() []crashlab.Case {
 			Covers: []string{"pool.Typed.Call"},
 			States: workerStates,
 			Play:   play(0, 40_000),
+		},
+		{
+			Name:   "pool.Current, the worker that asks dies",
+			Covers: []string{"pool.Current", "pool.Typed.Call"},
+			Play: func() crashlab.Play {
+				c := &crew{task: ask}
+				return crashlab.Play{
+					Bare: true, Foreign: c.start, Victim: c.first, Finish: c.finish, Recover: c.hear, Check: c.checkAsked, Leave: c.leave,
+					Unblock: func(*crashlab.Actor) error { return nil }, // its answer is on the way
+				}
+			},
 		},
 	}
 }

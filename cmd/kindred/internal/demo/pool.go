@@ -24,6 +24,9 @@ func hirePool(ctx context.Context, n, retries int, d *diary) (crew, error) {
 	return poolCrew{p}, nil
 }
 
+// Close waits for the end of the workers: they have nothing to do by then.
+func (c poolCrew) Close() error { return c.Shutdown(context.Background()) }
+
 func (c poolCrew) Count(ctx context.Context, jobs iter.Seq[job]) iter.Seq2[packed, error] {
 	return countTask.Map(ctx, c.Pool, jobs)
 }

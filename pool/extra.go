@@ -1,0 +1,155 @@
+package pool
+
+import (
+	"container/list"
+	"context"
+	"time"
+)
+
+// nesting is what a pool has for nested calls, under its mu.
+type nesting struct {
+	asked   [maxDepth + 1]list.List // of waiter: nested calls, by depth; the deepest first, and all before turns.any
+	blocked int                     // workers whose tasks have made nested calls
+	extras  int                     // workers that make up for them, those that are being started included
+	extra   map[int]*link           // by ID, and former ones that have not ended yet
+	surplus *time.Timer             // ends those that are too many; nil if there are none
+	late    bool                    // it has, and some were busy then: they end when they are released
+}
+
+// firstHelper is the first ID of a worker that makes up for a blocked one.
+const firstHelper = maxWorkers
+
+// helps reports whether the worker makes up for a blocked one.
+func (l *link) helps() bool { return l.id >= firstHelper }
+
+// starting stands in extra for one that is not ready yet, or again.
+var starting = new(link)
+
+// acquireNested takes a worker for a call of that depth.
+func (p *Pool) acquireNested(ctx context.Context, depth int) (*link, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	p.mu.Lock()
+	if n := len(p.idle); n > 0 {
+		l := p.idle[n-1]
+		p.idle = p.idle[:n-1]
+		p.mu.Unlock()
+		return l, nil
+	}
+	if err := p.cut; err != nil {
+		p.mu.Unlock()
+		return nil, err
+	}
+	if p.extras < p.blocked {
+		p.makeUp()
+	}
+	return p.await(ctx, &p.asked[depth])
+}
+
+// popAsked takes the first of the deepest calls out of the queue, nil if there is none. The pool's mu is held.
+func (p *Pool) popAsked() waiter {
+	for depth := maxDepth; depth > 0; depth-- {
+		if w := pop(&p.asked[depth]); w != nil {
+			return w
+		}
+	}
+	return nil
+}
+
+// makeUp starts a worker in place of one that is blocked. The pool's mu is held, and a call is under way.
+func (p *Pool) makeUp() {
+	id := firstHelper
+	for p.extra[id] != nil {
+		id++
+	}
+	if p.extra == nil {
+		p.extra = make(map[int]*link)
+	}
+	p.extra[id] = starting
+	p.extras++
+	p.keep.Go(func() { p.replace(id, 0, nil) })
+}
+
+// unblock is the end of a call that has made nested ones.
+func (p *Pool) unblock() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.blocked--
+	p.trimLater()
+}
+
+func (p *Pool) trimLater() {
+	if p.extras > p.blocked && p.surplus == nil && !p.stopped() {
+		p.surplus = time.AfterFunc(extraIdle, p.trim)
+	}
+}
+
+// trim ends workers that are too many, and idle.
+func (p *Pool) trim() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.surplus = nil
+	if p.stopped() {
+		return
+	}
+	kept := p.idle[:0]
+	for _, l := range p.idle {
+		if !l.helps() || p.extras <= p.blocked {
+			kept = append(kept, l)
+			continue
+		}
+		p.extras--
+		l.surplus = true
+		l.dismiss()
+	}
+	clear(p.idle[len(kept):])
+	p.idle = kept
+	p.late = p.extras > p.blocked
+}
+
+// dropLate ends l if it is too many since long, and reports whether it did. The pool's mu is held.
+func (p *Pool) dropLate(l *link) bool {
+	p.late = p.late && p.extras > p.blocked
+	if !p.late || !l.helps() {
+		return false
+	}
+	p.extras--
+	l.surplus = true
+	l.dismiss()
+	return true
+}
+
+// unneeded reports whether the place of a worker that is gone stays empty, because it made up for another
+// one, and that is not blocked any more.
+func (p *Pool) unneeded(l *link) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	switch {
+	case !l.helps():
+		return false
+	case l.surplus:
+	case p.extras > p.blocked:
+		p.extras--
+	default:
+		return false
+	}
+	delete(p.extra, l.id)
+	return true
+}
+
+// giveUpExtra is giveUpWorker for one that would make up for another. Those that it is there for cannot
+// count on others: they fail.
+func (p *Pool) giveUpExtra(id int, err error) {
+	p.mu.Lock()
+	p.extras--
+	delete(p.extra, id)
+	var waiting []waiter
+	for w := p.popAsked(); w != nil; w = p.popAsked() {
+		waiting = append(waiting, w)
+	}
+	p.mu.Unlock()
+	for _, w := range waiting {
+		w.dismiss(err)
+	}
+}
