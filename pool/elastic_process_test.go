@@ -15,6 +15,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/kindred-ipc/kindred/internal/race"
 	"github.com/kindred-ipc/kindred/pool"
 )
 
@@ -45,7 +46,7 @@ func TestManyCallsAreServedByWorkersOfOneTaskEach(t *testing.T) {
 	p := newPool(t, 2, pool.TasksPerWorker(1))
 	ctx := testContext(t)
 	var wg sync.WaitGroup
-	for n := range 20 {
+	for n := range 8 {
 		wg.Go(func() {
 			if got, err := double.Call(ctx, p, n); err != nil || got != 2*n {
 				t.Error(got, err)
@@ -97,7 +98,7 @@ func TestWorkerIsReplacedWhenItHasTooMuchMemory(t *testing.T) {
 		require.ErrorIs(t, err, errors.ErrUnsupported)
 		return
 	}
-	p := newPool(t, 1, pool.MemoryLimit(96<<20))
+	p := newPool(t, 1, pool.MemoryLimit(200<<20))
 	before := pids(p)
 	for range 3 {
 		n, err := leak.Call(testContext(t), p, 1)
@@ -105,7 +106,7 @@ func TestWorkerIsReplacedWhenItHasTooMuchMemory(t *testing.T) {
 		require.NotZero(t, n)
 	}
 	require.Equal(t, before, pids(p))
-	_, err := leak.Call(testContext(t), p, 100)
+	_, err := leak.Call(testContext(t), p, 200)
 	require.NoError(t, err, "after the task, not amid it")
 	n, err := leak.Call(testContext(t), p, 1)
 	require.NoError(t, err)
@@ -126,8 +127,10 @@ func TestTaskThatTakesMoreThanTheCapEndsItsWorker(t *testing.T) {
 	_, err = leak.Call(testContext(t), p, 2<<10)
 	var died *pool.WorkerDied
 	require.ErrorAs(t, err, &died)
-	require.Equal(t, 2, died.Code)
-	require.Contains(t, died.Stderr, "out of memory")
+	if !race.Enabled { // whose own memory comes to its end first
+		require.Equal(t, 2, died.Code)
+		require.Contains(t, died.Stderr, "out of memory")
+	}
 	requireWorks(t, p)
 }
 

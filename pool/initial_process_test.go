@@ -212,7 +212,11 @@ func TestFinalizerThatFailsIsReported(t *testing.T) {
 		"hang":   "killed",
 	} {
 		var d diary
-		p := newPool(t, 1, pool.Finalizer(tearDown, settings{How: how}), d.option(), pool.Grace(10*time.Millisecond))
+		grace := wait
+		if how == "hang" {
+			grace = 10 * time.Millisecond
+		}
+		p := newPool(t, 1, pool.Finalizer(tearDown, settings{How: how}), d.option(), pool.Grace(grace))
 		require.NoError(t, p.Shutdown(testContext(t)))
 		require.ErrorContains(t, d.wait(t, pool.WorkerRetired, 1)[0].Err, want)
 	}
@@ -301,7 +305,12 @@ var lament = pool.Task("lament", func(_ context.Context, text string) (int, erro
 })
 
 //go:noinline
-func descend(n int) int { return descend(n+1) + n }
+func descend(n int) int {
+	if n < 0 {
+		return n
+	}
+	return descend(n+1) + n
+}
 
 func TestLastWordsOfAWorkerAreKept(t *testing.T) {
 	p := newPool(t, 1)

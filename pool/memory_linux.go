@@ -5,7 +5,10 @@ import (
 	"os"
 	"strconv"
 	"strings"
+	"syscall"
 )
+
+const rlimitData = syscall.RLIMIT_DATA
 
 // meter reads how much memory a process has.
 type meter struct{ statm *os.File }

@@ -3,7 +3,6 @@ package pool
 import (
 	"errors"
 	"runtime"
-	"syscall"
 	"time"
 
 	"github.com/kindred-ipc/kindred/proc"
@@ -48,7 +47,7 @@ func MemoryCap(bytes uint64) Option {
 			o.refuse("%w: MemoryCap: %w", ErrOption, errors.ErrUnsupported)
 			return
 		}
-		o.process = append(o.process, proc.Rlimit(syscall.RLIMIT_DATA, bytes, bytes))
+		o.process = append(o.process, proc.Rlimit(rlimitData, bytes, bytes))
 	}
 }
 

@@ -80,7 +80,7 @@ func TestStatsMayBeAskedWhileCallsComeAndGo(t *testing.T) {
 			select {
 			case <-over:
 				return
-			default:
+			case <-time.After(tick):
 			}
 		}
 	})
