@@ -103,10 +103,11 @@ func (e *echoHTTP) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	word, who := binary.LittleEndian.Uint64(body[:]), binary.LittleEndian.Uint64(body[8:])
 	expect(word, e.job.Salt+e.sent[who%e.job.Workers].Add(1), "server")
-	switch n := e.came.Add(1); n {
-	case e.job.Warm + 1:
+	n := e.came.Add(1)
+	if n == e.job.Warm+1 {
 		e.began.Store(int64(time.Since(e.start)))
-	case e.job.Warm + e.job.N:
+	}
+	if n == e.job.Warm+e.job.N {
 		defer func() { e.ended.Store(int64(time.Since(e.start))) }()
 	}
 	binary.LittleEndian.PutUint64(body[:], ^word)

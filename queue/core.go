@@ -52,7 +52,7 @@ func queueOf(o segment.Object) (*queue, error) {
 		return nil, err
 	}
 	q := queueIn(o, o.Offset(), stateIn(o), p)
-	q.table, q.slots = rowsIn(o, p.rows), slotsIn(o, p.rows)
+	q.ref, q.table, q.slots = o.Ref(), rowsIn(o, p.rows), slotsIn(o, p.rows)
 	return q, nil
 }
 
@@ -60,7 +60,7 @@ func queueOf(o segment.Object) (*queue, error) {
 func queueIn(o segment.Object, off uint64, state *queueState, p plan) *queue {
 	s := o.Segment()
 	return &queue{
-		seg: s, first: off + p.data(), ref: o.Ref(), state: state,
+		seg: s, first: off + p.data(), state: state,
 		mask: p.size - 1, stride: p.stride, lazy: min(max(p.size/64, 1), 1024) - 1,
 		capacity: p.capacity, bound: p.bound, flags: p.flags, bays: p.bays(), most: p.most,
 		puts: s.PlainLockAt(off + putsOffset), gets: s.PlainLockAt(off + getsOffset),

@@ -145,6 +145,18 @@ var (
 	_ = [1]struct{}{}[idleOffset-5*segment.Line]
 )
 
+// Where others find what names boxes; see segment.Contents.
+var (
+	_ = [1]struct{}{}[stateSize-segment.ParcelsFirst]
+	_ = [1]struct{}{}[unsafe.Offsetof(queueState{}.size)-segment.ParcelsCount]
+	_ = [1]struct{}{}[unsafe.Offsetof(queueState{}.data)-segment.ParcelsData]
+	_ = [1]struct{}{}[unsafe.Offsetof(queueState{}.flags)-segment.ParcelsFlags]
+	_ = [1]struct{}{}[parcelSize-segment.ParcelBytes]
+	_ = [1]struct{}{}[boxAt-segment.ParcelBox]
+	_ = [1]struct{}{}[baySize-segment.ParcelsBerth]
+	_ = [1]struct{}{}[leased-segment.ParcelsBays]
+)
+
 // layoutOf is the hash that a queue carries whose messages have that codec.
 func layoutOf[T any](c *codec.Codec[T]) uint64 {
 	const spread = 0x9e3779b97f4a7c15

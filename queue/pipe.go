@@ -76,7 +76,7 @@ func newPipe[A, B any](seg *shm.Segment, capacity int, opts []shm.ObjectOption) 
 		return nil, nil, err
 	}
 	s := seg.Engine()
-	spec := segment.Spec{Kind: segment.KindPipe, Layout: pipeLayoutOf[A, B](), Align: segment.Line}
+	spec := segment.Spec{Kind: segment.KindPipe, Layout: pipeLayoutOf[A, B](), Align: segment.Line, Contents: segment.HasLanes}
 	for _, opt := range opts {
 		opt(&spec)
 	}

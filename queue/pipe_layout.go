@@ -50,7 +50,11 @@ const (
 )
 
 // The sizes that the docs state.
-var _ = [1]struct{}{}[pipeStateSize-17*segment.Line]
+var (
+	_ = [1]struct{}{}[pipeStateSize-17*segment.Line]
+	_ = [1]struct{}{}[pipeStateSize-segment.LanesFirst]
+	_ = [1]struct{}{}[sparesOffset-segment.LanesSpare]
+)
 
 // spread is the multiplier of layouts that are made of several.
 const spread = 0x9e3779b97f4a7c15

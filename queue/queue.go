@@ -54,6 +54,9 @@ func New[T any](seg *shm.Segment, capacity int, opts ...shm.ObjectOption) (*Queu
 	if err != nil {
 		return nil, refuse("make", spec.Name, seg, err)
 	}
+	if size == 0 {
+		spec.Contents = segment.HasParcels
+	}
 	spec.Size = p.body()
 	spec.Init = func(o segment.Object) {
 		q := stateIn(o)

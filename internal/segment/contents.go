@@ -16,15 +16,24 @@ const (
 	HasRow
 	// HasFullRow is that of a Map of which these blocks are buckets with words that name blocks.
 	HasFullRow
+	// HasParcels is that of a Queue whose messages may have boxes: its slots, and behind these its bays, are parcels that name
+	// a block each.
+	HasParcels
+	// HasLanes is a Pipe's: some words of its body name blocks, and it has two Queues, or one, that have parcels.
+	HasLanes
 )
 
-// Where the words are, from the begin of a body or of a block; package state sees to it that they are there.
+// Where the words are, from the begin of a body or of a block; the packages state and queue see to it that they are there.
 const (
 	SlotsFirst, SlotsSecond, SlotsSpare  = 24, 56, 160
 	BoxesFirst                           = 8
 	RowFirst                             = 256
 	ExtentsFirst                         = 64
 	BucketBytes, BucketFirst, BucketStep = 512, 72, 16
+
+	LanesSpare, LanesFirst                                = 32, 2176
+	ParcelsCount, ParcelsData, ParcelsFlags, ParcelsFirst = 8, 24, 40, 768
+	ParcelBytes, ParcelBox, ParcelsBerth, ParcelsBays     = 128, 8, 24, 8
 )
 
 // freeContents frees what an object has of the heap. It is this participant's alone. What was freed before, or is somebody's,
@@ -66,7 +75,42 @@ func (s *Segment) freeContents(o Object, ends *[]Object) {
 				}
 			})
 		}
+	case HasParcels:
+		s.freeParcels(o, 0, ends)
+	case HasLanes:
+		for at := uint64(LanesSpare); at < Line; at += 8 {
+			s.freeTree(body(at), ends, nil, nil)
+		}
+		for at := uint64(LanesFirst); at != 0; {
+			at = s.freeParcels(o, at, ends)
+		}
 	}
+}
+
+// freeParcels frees the boxes of messages that are named by the parcels of the queue at that offset in the body of o, and returns
+// the offset behind it; 0, if there is no queue.
+func (s *Segment) freeParcels(o Object, at uint64, ends *[]Object) uint64 {
+	size := o.Size()
+	if size < ParcelsFirst || at > size-ParcelsFirst {
+		return 0
+	}
+	count, data := s.m.word(o.body+at+ParcelsCount).Load(), s.m.word(o.body+at+ParcelsData).Load()
+	first := data - o.body // of the slots
+	if first < at+ParcelsFirst || first > size || first%8 != 0 || count > (size-first)/ParcelBytes {
+		return 0 // what is broken cannot be freed
+	}
+	end := first + count*ParcelBytes
+	for slot := first; slot < end; slot += ParcelBytes {
+		s.freeTree(s.m.word(o.body+slot+ParcelBox).Load(), ends, nil, nil)
+	}
+	if s.m.word(o.body+at+ParcelsFlags).Load()&ParcelsBays != 0 {
+		const step = ParcelsBerth + ParcelBytes
+		for bay := end; count > 0 && bay+step <= size; bay, count = bay+step, count-1 {
+			s.freeTree(s.m.word(o.body+bay+ParcelsBerth+ParcelBox).Load(), ends, nil, nil)
+			end = bay + step
+		}
+	}
+	return end
 }
 
 // freeTree frees the block that a word names, those that it names, and those that these name.
