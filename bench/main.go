@@ -35,6 +35,7 @@ type options struct {
 	check             bool
 	save, from        string
 	compare, report   string
+	publish           string
 	only              *regexp.Regexp
 	runs              int
 	within            time.Duration
@@ -90,6 +91,7 @@ func parse(args []string, stderr io.Writer) (options, error) {
 	f.StringVar(&o.from, "from", "", "measure nothing, but show or check what was saved in this `file`")
 	f.StringVar(&o.compare, "compare", "", "show what has changed since what was saved in this `file`")
 	f.StringVar(&o.report, "report", "", "write an HTML page with plots into this `directory`")
+	f.StringVar(&o.publish, "publish", "", "write README.md's table, docs/plots, and docs/figures.json below this `directory`")
 	f.IntVar(&o.runs, "runs", 0, "how often each row is measured, 5 if it is 0; the figure is the median")
 	f.DurationVar(&o.within, "within", 0, "what does not fit in this `time` is cut: two minutes for a look, else no limit")
 	only := f.String("only", "", "measure the rows whose name matches this regular `pattern`")
@@ -223,6 +225,9 @@ func (o options) judge(s session, stdout io.Writer) error {
 	}
 	if o.report != "" {
 		failed = append(failed, s.writeReport(o.report))
+	}
+	if o.publish != "" {
+		failed = append(failed, s.publish(o.publish))
 	}
 	if o.check {
 		failed = append(failed, check(stdout, s.results))
