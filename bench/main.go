@@ -10,6 +10,7 @@ import (
 	"os/signal"
 	"regexp"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/kindred-ipc/kindred/proc"
@@ -66,10 +67,10 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	return 0
 }
 
-// selected are the rows that the command line wants. What takes long only to say how it grows is no part of a look.
+// selected are the rows that the command line wants. Those that only say how a figure grows are no part of a look.
 func (o options) selected() []Row {
 	return slices.DeleteFunc(rows(), func(r Row) bool {
-		return !slices.ContainsFunc(r.names(), o.only.MatchString) || o.quick && r.Point != (Point{})
+		return !slices.ContainsFunc(r.names(), o.only.MatchString) || o.quick && strings.HasPrefix(r.Name, "scale/")
 	})
 }
 
