@@ -9,6 +9,7 @@
 //	go run ./bench -check              # fail where a goal is missed
 //	go run ./bench -compare FILE       # what has changed since these were saved
 //	go run ./bench -report DIR         # an HTML page with plots, of which where we lose comes first
+//	go run ./bench -publish .          # the README's table, docs/plots and docs/figures.json
 //
 // # What a figure is
 //
@@ -72,11 +73,22 @@
 // not zero. reference/common.h has what C and C++ need for that. A test wants a job for every program in its list, runs
 // it, sees its check fail, and compiles it without a warning.
 //
+// What a Go program would use instead is measured by Go: a channel, sync.Mutex, net/rpc and net.Conns over Unix sockets, OS
+// pipes. gRPC is not: it would take half a minute to build, and 9 ms of each start of this program, of which each side of
+// each row is a child; net/rpc over a Unix socket stands for it, as plugins use either.
+//
+// # Latencies under load
+//
+// The rows that end in load and idle send at a fixed rate, and count from when an operation was to begin, not from when it
+// did: a receiver that makes the sender wait is late for all that should have been sent meanwhile. The rows of percentiles of
+// round trips are of the saturated case, and say nothing of that.
+//
 // # What the harness costs
 //
 // The clock is read twice a run, but for rows of percentiles, which read it once for each operation: the row
 // harness/clock is what that costs. The checks cost an addition and a predicted comparison a word, in C as in Go. A
 // stream ends when the consumer has told the producer that it has checked the last item: one more trip, divided by
-// millions of items. The work of a paced producer is a chain of multiplications, carried on from item to item, whose
-// number is calibrated in C and then the same for both; the row harness/work is what it costs alone.
+// millions of items. Memory, in the report, is the most that the measuring process had resident. The work of a paced
+// producer is a chain of multiplications, carried on from item to item, whose number is calibrated in C and then the same
+// for both; the row harness/work is what it costs alone.
 package main

@@ -30,6 +30,12 @@ func (r *runner) machine(ctx context.Context) Machine {
 	}
 }
 
+// is reports whether m is the same machine as other, with the same programs on it, whenever that was.
+func (m Machine) is(other Machine) bool {
+	other.Load, other.When, other.Runs = m.Load, m.When, m.Runs
+	return m == other
+}
+
 // String is the machine in one line.
 func (m Machine) String() string {
 	return fmt.Sprintf("%s; %s, %d CPUs, %s; %s; load before the run %s; %s",

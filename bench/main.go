@@ -10,6 +10,7 @@ import (
 	"os/signal"
 	"regexp"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/kindred-ipc/kindred/proc"
@@ -35,6 +36,7 @@ type options struct {
 	check             bool
 	save, from        string
 	compare, report   string
+	publish           string
 	only              *regexp.Regexp
 	runs              int
 	within            time.Duration
@@ -65,10 +67,10 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	return 0
 }
 
-// selected are the rows that the command line wants. What takes long only to say how it grows is no part of a look.
+// selected are the rows that the command line wants. Those that only say how a figure grows are no part of a look.
 func (o options) selected() []Row {
 	return slices.DeleteFunc(rows(), func(r Row) bool {
-		return !slices.ContainsFunc(r.names(), o.only.MatchString) || o.quick && r.Point != (Point{})
+		return !slices.ContainsFunc(r.names(), o.only.MatchString) || o.quick && strings.HasPrefix(r.Name, "scale/")
 	})
 }
 
@@ -90,6 +92,7 @@ func parse(args []string, stderr io.Writer) (options, error) {
 	f.StringVar(&o.from, "from", "", "measure nothing, but show or check what was saved in this `file`")
 	f.StringVar(&o.compare, "compare", "", "show what has changed since what was saved in this `file`")
 	f.StringVar(&o.report, "report", "", "write an HTML page with plots into this `directory`")
+	f.StringVar(&o.publish, "publish", "", "write README.md's table, docs/plots, and docs/figures.json below this `directory`")
 	f.IntVar(&o.runs, "runs", 0, "how often each row is measured, 5 if it is 0; the figure is the median")
 	f.DurationVar(&o.within, "within", 0, "what does not fit in this `time` is cut: two minutes for a look, else no limit")
 	only := f.String("only", "", "measure the rows whose name matches this regular `pattern`")
@@ -223,6 +226,9 @@ func (o options) judge(s session, stdout io.Writer) error {
 	}
 	if o.report != "" {
 		failed = append(failed, s.writeReport(o.report))
+	}
+	if o.publish != "" {
+		failed = append(failed, s.publish(o.publish))
 	}
 	if o.check {
 		failed = append(failed, check(stdout, s.results))

@@ -14,6 +14,8 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"syscall"
+	"time"
 
 	"golang.org/x/sync/errgroup"
 )
@@ -197,6 +199,8 @@ func (r *references) run(ctx context.Context, ref Reference, j Job) (Outcome, er
 		args = append(args, fmt.Sprintf("%s=%d", a.key, a.value))
 	}
 	cmd := exec.CommandContext(ctx, command[0], args...)
+	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGTERM) } // it may have children to end
+	cmd.WaitDelay = 2 * time.Second
 	var stdout, stderr strings.Builder
 	cmd.Stdout, cmd.Stderr = &stdout, &stderr
 	if err := cmd.Run(); err != nil {

@@ -167,7 +167,7 @@ func percentilePlots(results []conditioned) []curvePlot {
 			i = len(plots)
 			plots = append(plots, curvePlot{title: "Latencies", unit: c.Unit, axis: "percentile", places: names})
 		}
-		plots[i].add(c.Row, false, float64(place), c.Value)
+		plots[i].add(c.Row, "", float64(place), c.Value)
 	}
 	return plots
 }
@@ -184,33 +184,43 @@ func seriesPlots(results []conditioned) []curvePlot {
 			i = len(plots)
 			plots = append(plots, curvePlot{title: c.Point.Series, unit: c.Unit, axis: c.Point.Axis})
 		}
-		plots[i].add(cmp.Or(c.Point.Of, "ours"), false, c.Point.At, c.Value)
+		ours := cmp.Or(c.Point.Of, "ours")
+		plots[i].add(ours, "", c.Point.At, c.Value)
 		if c.ReferenceValue != nil {
-			name, _, _ := strings.Cut(*c.Reference, ",")
-			if c.Point.Of != "" {
-				name = c.Point.Of + " (" + name + ")"
-			}
-			plots[i].add(name, true, c.Point.At, *c.ReferenceValue)
+			plots[i].add(ours, brief(*c.Reference), c.Point.At, *c.ReferenceValue)
 		}
 	}
 	return plots
 }
 
-// add adds a point to the curve of that name. A reference has the colour of the curve before it.
-func (p *curvePlot) add(name string, dashed bool, x, y float64) {
-	i := slices.IndexFunc(p.curves, func(u curve) bool { return u.name == name })
-	if i < 0 {
-		i = len(p.curves)
-		colour := 0
-		for _, u := range p.curves {
-			if !u.dashed {
-				colour++
+// brief is a reference's name as far as a legend has room for it.
+func brief(name string) string {
+	const most = 36
+	if r := []rune(name); len(r) > most {
+		return string(r[:most-1]) + "…"
+	}
+	return name
+}
+
+// add adds a point to the curve of that name, or to that of a reference of it, which has the same colour.
+func (p *curvePlot) add(name, reference string, x, y float64) {
+	u := curve{name: name, colour: len(p.curves)}
+	if i := slices.IndexFunc(p.curves, func(u curve) bool { return u.name == name }); i >= 0 {
+		u.colour = p.curves[i].colour
+	} else {
+		for _, other := range p.curves {
+			if other.dashed {
+				u.colour--
 			}
 		}
-		if dashed {
-			colour = max(colour-1, 0)
-		}
-		p.curves = append(p.curves, curve{name: name, dashed: dashed, colour: colour})
+	}
+	if reference != "" {
+		u.name, u.dashed = name+": "+reference, true
+	}
+	i := slices.IndexFunc(p.curves, func(o curve) bool { return o.name == u.name })
+	if i < 0 {
+		i = len(p.curves)
+		p.curves = append(p.curves, u)
 	}
 	p.curves[i].x, p.curves[i].y = append(p.curves[i].x, x), append(p.curves[i].y, y)
 }

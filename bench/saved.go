@@ -39,7 +39,7 @@ func (s session) save(path string) (err error) {
 	return w.Flush()
 }
 
-// saved reads what save has written.
+// saved reads what save has written. Sessions of one machine may stand one behind the other.
 func saved(path string) (session, error) {
 	f, err := os.Open(path)
 	if err != nil {
@@ -47,21 +47,26 @@ func saved(path string) (session, error) {
 	}
 	defer f.Close()
 	var s session
-	d := json.NewDecoder(f)
-	h := header{&s.machine}
-	if err := d.Decode(&h); err != nil || s.machine == (Machine{}) {
-		return session{}, errors.Join(fmt.Errorf("%s: no saved run: it does not begin with a machine", path), err)
-	}
-	for {
-		var c conditioned
-		err := d.Decode(&c)
-		if errors.Is(err, io.EOF) {
+	for d := json.NewDecoder(f); ; {
+		var l struct {
+			header
+			conditioned
+		}
+		err := d.Decode(&l)
+		switch {
+		case errors.Is(err, io.EOF) && s.machine != (Machine{}):
 			return s, nil
-		}
-		if err != nil {
+		case err != nil:
 			return session{}, fmt.Errorf("%s: result %d: %w", path, len(s.results)+1, err)
+		case l.Machine == nil && s.machine == (Machine{}):
+			return session{}, fmt.Errorf("%s: no saved run: it does not begin with a machine", path)
+		case l.Machine == nil:
+			s.results = append(s.results, l.conditioned)
+		case s.machine == (Machine{}):
+			s.machine = *l.Machine
+		case !s.machine.is(*l.Machine):
+			return session{}, fmt.Errorf("%s: result %d is of another machine", path, len(s.results)+1)
 		}
-		s.results = append(s.results, c)
 	}
 }
 
