@@ -2,8 +2,12 @@ package segment
 
 import "fmt"
 
-// keep is how many free runs an attach leaves backed by memory, for the next who needs one.
-const keep = 16
+// keep is how many free runs an attach leaves backed by memory, for the next who needs one. Who that was it does not know, so it
+// counts anew before it leaves none: among the runs near by, recounted of them.
+const (
+	keep      = 64
+	recounted = 1024
+)
 
 // take takes run i if it is free.
 func (h *heap) take(i uint64) (runWord, bool) {
@@ -245,6 +249,9 @@ func (h *heap) release(i uint64) bool {
 // empty gives the memory of n runs in a row, which nobody uses any more, back to the system, unless they
 // are to be kept. flag takes a flag off all of them: what is not backed any more must not be said to be.
 func (h *heap) empty(i, n uint64, flag func(off runWord)) {
+	if int64(n) > keep-h.kept.Load() {
+		h.kept.Store(h.backed(i))
+	}
 	if int64(n) <= keep-h.kept.Load() {
 		h.kept.Add(int64(n))
 		return
@@ -253,6 +260,17 @@ func (h *heap) empty(i, n uint64, flag func(off runWord)) {
 	if h.punch(h.runOffset(i), n<<h.shift) {
 		flag(runDirty)
 	}
+}
+
+// backed is how many free runs there are, from run i on, that have memory, if only in part; up to keep.
+func (h *heap) backed(i uint64) (n int64) {
+	top := h.usable()
+	for k := uint64(0); k < min(top, recounted) && n < keep; k++ {
+		if w := h.run((i + k) % top).load(); w.state() == runFree && w&(runBacked|runDirty) != 0 {
+			n++
+		}
+	}
+	return n
 }
 
 // reclaim gives up all runs of which no block is used, whosesoever they are, and reports whether there
