@@ -28,7 +28,7 @@ func lifeRows() []Row {
 	}{{"0", 0, 60}, {"256MiB", 256 << 20, 20}} {
 		row := Row{
 			N: memory.n, Unit: "ms", Capacity: memory.bytes, CapacityOf: "bytes of the worker's own",
-			Place: Free, Payload: "a number back", Concurrency: "1 worker killed, 1 caller, 1 observer, every CPU busy",
+			Place: Free, Payload: "none", Concurrency: "1 worker killed, 1 caller, 1 observer, every CPU busy",
 			Figures: []Figure{{Name: "p50"}, {Name: "p99", Goal: 1}, {Name: "max"}},
 		}
 		for _, what := range []struct {
@@ -51,7 +51,7 @@ func lifeRows() []Row {
 	}
 	return append(all, Row{
 		Name: "pool/idle", About: "CPU time of parent and 4 workers in each second, from one second after the last call on", Goal: 1,
-		N: 3, Unit: "ms/s", Place: Free, Concurrency: "4 workers, idle",
+		N: 3, Unit: "ms/s", Place: Free, Payload: "none", Concurrency: "4 workers, idle",
 		Ours: measureRest, Reference: limit(2, "2 ms/s, a fifth of a percent"),
 	})
 }
