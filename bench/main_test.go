@@ -238,8 +238,15 @@ func TestTheProgram(t *testing.T) {
 	require.Empty(t, entries)
 }
 
-// compiled are the references of all tests that do without a PATH of their own: compiling takes longer than running.
-var compiled = gosync.OnceValues(newReferences)
+// compiled are the references of all tests that do without a PATH of their own: compiling takes longer than running. With a
+// warning none is there.
+var compiled = gosync.OnceValues(func() (*references, error) {
+	r, err := newReferences()
+	if err == nil {
+		r.warn = []string{"-Wall", "-Wextra", "-Werror"}
+	}
+	return r, err
+})
 
 // quickRunner is a runner for tests: one run of very few operations.
 func quickRunner(t *testing.T) *runner {

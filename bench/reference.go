@@ -52,8 +52,9 @@ func languageOf(source string) (language, error) {
 
 // References are the programs below reference/, each made ready when it is first needed, in a directory of their own.
 type references struct {
-	dir    string // "" where they are absent altogether
-	absent string // why
+	dir    string   // "" where they are absent altogether
+	absent string   // why
+	warn   []string // flags of the compilers: tests want no warnings
 	mu     sync.Mutex
 	ready  map[string]*readied // by the sources
 }
@@ -174,7 +175,7 @@ func (r *references) prepare(ctx context.Context, source string) ([]string, erro
 		return []string{program, path}, nil
 	}
 	binary := path + ".out"
-	args := slices.Concat(l.flags, []string{"-o", binary, path})
+	args := slices.Concat(r.warn, l.flags, []string{"-o", binary, path})
 	if out, err := exec.CommandContext(ctx, program, args...).CombinedOutput(); err != nil {
 		line, _, _ := strings.Cut(strings.TrimSpace(string(out)), "\n")
 		return nil, &absentError{fmt.Sprintf("%s: %v: %s", l.program, err, line)}
