@@ -178,21 +178,9 @@ func measureFan(kind string, f fan) Side {
 				return 0, err
 			}
 		}
-		var elapsed time.Duration
-		for range 2 {
-			if _, err := b.Wait(ctx); err != nil {
-				return 0, err
-			}
-			began := time.Now()
-			if _, err := b.Wait(ctx); err != nil {
-				return 0, err
-			}
-			elapsed = time.Since(began)
-		}
-		for i := range pairs {
-			if err := pairs[i].peer.Wait(ctx); err != nil {
-				return 0, err
-			}
+		elapsed, err := together(ctx, b, pairs)
+		if err != nil {
+			return 0, err
 		}
 		expect(a.counted.Load(), f.sum(j), "consumers")
 		_, _, all := f.shares(j.N)

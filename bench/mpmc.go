@@ -168,7 +168,22 @@ func measureMany(ctx context.Context, j Job) (float64, error) {
 			return 0, err
 		}
 	}
-	var elapsed time.Duration
+	elapsed, err := together(ctx, b, hands)
+	if err != nil {
+		return 0, err
+	}
+	// Of either part: what the consumers popped, in sum.
+	var sum uint64
+	for _, n := range []uint64{j.Warm, j.N} {
+		all := j.share(n) * j.Workers
+		sum += all * (all - 1) / 2
+	}
+	expect(a.counted.Load(), sum, "consumers")
+	return float64(elapsed) / float64(j.share(j.N)*j.Workers), p.seg.Close()
+}
+
+// together is how long the second of two parts takes those who begin and end each at the barrier; then they end.
+func together(ctx context.Context, b *sync.Barrier, hands []pair) (elapsed time.Duration, err error) {
 	for range 2 {
 		if _, err := b.Wait(ctx); err != nil {
 			return 0, err
@@ -184,14 +199,7 @@ func measureMany(ctx context.Context, j Job) (float64, error) {
 			return 0, err
 		}
 	}
-	// Of either part: what the consumers popped, in sum.
-	var sum uint64
-	for _, n := range []uint64{j.Warm, j.N} {
-		all := j.share(n) * j.Workers
-		sum += all * (all - 1) / 2
-	}
-	expect(a.counted.Load(), sum, "consumers")
-	return float64(elapsed) / float64(j.share(j.N)*j.Workers), p.seg.Close()
+	return elapsed, nil
 }
 
 var mpmcHand = proc.Func("bench/ring/mpmc/hand", func(ctx context.Context, h hand) error {

@@ -27,24 +27,11 @@ var starting = new(link)
 
 // acquireNested takes a worker for a call of that depth.
 func (p *Pool) acquireNested(ctx context.Context, depth int) (*link, error) {
-	if err := ctx.Err(); err != nil {
-		return nil, err
-	}
-	p.mu.Lock()
-	if n := len(p.idle); n > 0 {
-		l := p.idle[n-1]
-		p.idle = p.idle[:n-1]
-		p.mu.Unlock()
-		return l, nil
-	}
-	if err := p.cut; err != nil {
-		p.mu.Unlock()
-		return nil, err
-	}
-	if p.extras < p.blocked {
-		p.makeUp()
-	}
-	return p.await(ctx, &p.asked[depth])
+	return p.acquireIn(ctx, &p.asked[depth], func() {
+		if p.extras < p.blocked {
+			p.makeUp()
+		}
+	})
 }
 
 // popAsked takes the first of the deepest calls out of the queue, nil if there is none. The pool's mu is held.

@@ -105,9 +105,7 @@ func (p *Pool) submit(w waiter, place **list.Element) error {
 		return p.refusal
 	}
 	p.calls.Add(1)
-	if n := len(p.idle); n > 0 {
-		l := p.idle[n-1]
-		p.idle = p.idle[:n-1]
+	if l := p.takeIdle(); l != nil {
 		w.take(l)
 	} else {
 		*place = p.turns.any.PushBack(w)

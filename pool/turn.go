@@ -41,13 +41,16 @@ func (t turn) dismiss(why error) { t <- granted{err: why} }
 
 // acquire takes a worker that is idle, or waits for one in the order in which callers came.
 func (p *Pool) acquire(ctx context.Context) (*link, error) {
+	return p.acquireIn(ctx, &p.turns.any, func() {})
+}
+
+// acquireIn is acquire for who waits in that queue. Before it waits, it calls lack, with the pool's mu held.
+func (p *Pool) acquireIn(ctx context.Context, queue *list.List, lack func()) (*link, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
 	p.mu.Lock()
-	if n := len(p.idle); n > 0 {
-		l := p.idle[n-1]
-		p.idle = p.idle[:n-1]
+	if l := p.takeIdle(); l != nil {
 		p.mu.Unlock()
 		return l, nil
 	}
@@ -55,7 +58,19 @@ func (p *Pool) acquire(ctx context.Context) (*link, error) {
 		p.mu.Unlock()
 		return nil, err
 	}
-	return p.await(ctx, &p.turns.any)
+	lack()
+	return p.await(ctx, queue)
+}
+
+// takeIdle takes the worker that has been idle for the shortest time, nil if none is. The pool's mu is held.
+func (p *Pool) takeIdle() *link {
+	n := len(p.idle)
+	if n == 0 {
+		return nil
+	}
+	l := p.idle[n-1]
+	p.idle = p.idle[:n-1]
+	return l
 }
 
 // after is acquire for who has a worker already.
