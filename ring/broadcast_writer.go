@@ -104,8 +104,8 @@ func (w *BroadcastWriter[T]) Push(ctx context.Context, v T) error {
 	futex.Publish(&s.sequence, w.pos+1) // pairs with the load in (*Subscriber).Next
 	w.pos++
 	w.index++
-	if !w.event.Idle() {
-		w.signal()
+	if !w.event.Idle() || w.pos%fetches == 0 {
+		w.pushed()
 	}
 	futex.Publish(w.busy, 0)
 	if w.turn.Load() != w.mine { // Close of the segment puts a zero there, too
@@ -113,6 +113,16 @@ func (w *BroadcastWriter[T]) Push(ctx context.Context, v T) error {
 	}
 	runtime.KeepAlive(w)
 	return nil
+}
+
+// pushed is what may be left to do for a push: subscribers sleep, or slots are to be fetched.
+func (w *BroadcastWriter[T]) pushed() {
+	if i := w.index + soon; w.pos%fetches == 0 && i+fetches <= uint64(len(w.slots)) {
+		fetch(w.slots[i : i+fetches])
+	}
+	if !w.event.Idle() {
+		w.signal()
+	}
 }
 
 // shared is what comes behind a push during which somebody came to want the turn, or closed the stream, or
