@@ -4,15 +4,17 @@ import "github.com/kindred-ipc/kindred/internal/futex"
 
 // Who writes to a ring one by one has its CPU fetch the lines of slots that are soon values ahead, fetches at a time: those
 // who read have had them since the last lap. Nothing that the writer executes waits for the stores before it, so the fetches
-// overlap, which they would not do where the stores come to them in their order.
+// overlap, which they would not do where the stores come to them in their order. Who writes a batch has those of the next but
+// one fetched behind it, if it is as large: the next was fetched before.
 const (
 	soon    = 16
 	fetches = 16
+	batch   = 256 // the largest for which there are fetches: what is fetched for larger ones may be gone until it is used
 )
 
-// fetch has the CPU fetch the lines of slots, which are fetches, and free.
+// fetch has the CPU fetch the lines of slots, of which there are some, and which are free.
 func fetch[T any](slots []slot[T]) {
 	size := slotSize[T]()
 	every := max(64/size, 1) // slots that share a line
-	futex.PrefetchWrite(&slots[0].sequence, uintptr(every*size), int((fetches+every-1)/every))
+	futex.PrefetchWrite(&slots[0].sequence, uintptr(every*size), int((uint64(len(slots))+every-1)/every))
 }

@@ -125,6 +125,7 @@ func (w *Writer[T]) PushN(ctx context.Context, vs []T) (int, error) {
 		if closed := w.put(vs[n : n+k]); closed || w.end.cut() {
 			return n, w.lost(closed)
 		}
+		w.next(uint64(k))
 		n += k
 	}
 	runtime.KeepAlive(w)
@@ -145,6 +146,13 @@ func (w *Writer[T]) put(vs []T) (closed bool) {
 		futex.Publish(&s.sequence, next+uint64(i)) // pairs with the loads in (*Reader).Pop and take
 	}
 	return w.committed(uint64(len(vs)))
+}
+
+// next has the lines fetched of the batch after the next, if that is as large as the last.
+func (w *Writer[T]) next(n uint64) {
+	if i := w.pos - w.lap + n; 1 < n && n <= batch && w.pos+2*n <= w.limit.Load() {
+		fetch(w.slots[i:][:n])
+	}
 }
 
 // committed goes on behind n slots whose sequences are stored, at least one, and wakes the reader. It
