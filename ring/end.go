@@ -134,7 +134,7 @@ func (e *end) usable() error {
 // as long as the answer of a process that is polling, too, takes to come. The first polls are
 // without a pause, which would delay the quickest answers.
 const (
-	glances      = 128
+	glances      = 256
 	glancesTight = 64
 )
 

@@ -6,6 +6,8 @@
 //	go run ./cmd/crashlab -all                     every single instruction, for the night
 //	go run ./cmd/crashlab -within 15m              as much as fits, from where -seed says
 //	go run ./cmd/crashlab -write docs/CRASH.md     writes the table there
+//	go run ./cmd/crashlab -json >>rows             keeps what came of it, for
+//	go run ./cmd/crashlab -from rows -write ...    which shows and writes what several runs have kept, and tries nothing
 //
 // It exits with 1 if anything did not survive, or took longer than was promised.
 package main
@@ -58,6 +60,7 @@ type flags struct {
 	within time.Duration
 	json   bool
 	list   bool
+	from   string
 	write  string
 }
 
@@ -80,6 +83,7 @@ func parse(args []string, errs io.Writer) (flags, error) {
 	set.BoolVar(&f.repeat.Early, "early", false, "the survivors are there before the death")
 	set.DurationVar(&f.repeat.Pause, "pause", 0, "do not kill, but stop for that long")
 	set.BoolVar(&f.json, "json", false, "one JSON object a case and line, then the sums")
+	set.StringVar(&f.from, "from", "", "try nothing, but show what -json has written into that file")
 	set.StringVar(&f.write, "write", "", "write the table into that file, between its marks")
 	if err := set.Parse(args); err != nil {
 		return f, err
@@ -123,16 +127,28 @@ func run(all []crashlab.Case, scenarios []crashlab.Scenario, args []string, out,
 		}
 		return 0
 	}
-	results, err := f.play(chosen, errs)
-	var outcomes []crashlab.Outcome
-	if err == nil {
-		outcomes, err = f.playScenarios(scenarios, errs)
-	}
+	results, outcomes, err := f.results(chosen, scenarios, errs)
 	if err != nil {
 		fmt.Fprintln(errs, "crashlab:", err)
 		return 1
 	}
 	return f.report(results, outcomes, out, errs)
+}
+
+// results is what comes of the cases and scenarios, or what came of them before.
+func (f *flags) results(chosen []crashlab.Case, scenarios []crashlab.Scenario, errs io.Writer) (results []crashlab.Result, outcomes []crashlab.Outcome, err error) {
+	if f.from != "" {
+		s, err := load(f.from)
+		if err != nil {
+			return nil, nil, err
+		}
+		results, outcomes = s.pick(chosen, scenarios, errs)
+		return results, outcomes, nil
+	}
+	if results, err = f.play(chosen, errs); err == nil {
+		outcomes, err = f.playScenarios(scenarios, errs)
+	}
+	return results, outcomes, err
 }
 
 // play runs the cases. With a limit, each gets an equal share of what time is left, and a second at least, in an
