@@ -2,7 +2,17 @@ module github.com/kindred-ipc/kindred/examples
 
 go 1.26.0
 
-require github.com/kindred-ipc/kindred v0.0.0
+require (
+	github.com/kindred-ipc/kindred v0.0.0
+	google.golang.org/grpc v1.85.0
+)
+
+require (
+	golang.org/x/net v0.62.0 // indirect
+	golang.org/x/text v0.43.0 // indirect
+	google.golang.org/genproto/googleapis/rpc v0.0.0-20260817212433-ac3dfec99bb1 // indirect
+	google.golang.org/protobuf v1.36.12 // indirect
+)
 
 require (
 	github.com/edsrzf/mmap-go v1.2.0 // indirect
