@@ -25,6 +25,9 @@ import (
 // the lock file is made only while no slot is live (unused), and an attach by path looks, after it
 // took its slot, whether the name is still there (settled). Of the two, one sees the other.
 
+// lockedHere: whoever has a segment's file cannot see from it alone whether anybody is attached.
+const lockedHere = false
+
 // openLocks returns the file in which the slots' bytes of the segment are locked.
 func openLocks(f *os.File, m *mapping, p plan) (*os.File, error) {
 	if linked(f) {

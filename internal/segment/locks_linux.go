@@ -8,6 +8,9 @@ import (
 
 // Any file can be opened again here, so the slots' bytes are locked in the segment's file itself.
 
+// lockedHere: whoever has a segment's file can see whether anybody is attached.
+const lockedHere = true
+
 // openLocks returns the file in which the slots' bytes of the segment are locked.
 func openLocks(f *os.File, _ *mapping, _ plan) (*os.File, error) { return f, nil }
 

@@ -30,6 +30,9 @@ func makeRef(segment, offset uint64, generation uint32) Ref {
 // RefAt is the Ref of what lies at place in s, as Place gave it.
 func RefAt(s *Segment, place uint64) Ref { return Ref{segment: s.id, place: place} }
 
+// RefOf names nothing but the segment of that id.
+func RefOf(id uint64) Ref { return Ref{segment: id} }
+
 // Place is r without its segment, for a word in that segment: offset and generation, never 0.
 func (r Ref) Place() uint64 { return r.place }
 

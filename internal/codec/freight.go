@@ -1,0 +1,115 @@
+package codec
+
+import (
+	"fmt"
+	"reflect"
+)
+
+// Carries reports whether there may be handles in a T.
+func (c *Codec[T]) Carries() bool {
+	return c.form == formCBOR && (c.shape.handles || c.shape.open)
+}
+
+// Handles calls do with each handle in *v, which Append has encoded, and the path to it, until it fails: then with its error, which names
+// the path.
+func (c *Codec[T]) Handles(v *T, do func(h Handle, path fmt.Stringer) error) error {
+	if value := reflect.ValueOf(v).Elem(); c.Carries() && holds(value) {
+		return eachHandle(value, &trail{root: rootName(c.typ)}, do)
+	}
+	return nil
+}
+
+// holds reports whether there may be a handle in v. It is eachHandle that allocates nothing, for most values have none.
+func holds(v reflect.Value) bool {
+	switch v.Kind() {
+	case reflect.Interface, reflect.Pointer, reflect.Slice, reflect.Array, reflect.Struct, reflect.Map:
+	default:
+		return false
+	}
+	s := shapeOf(v.Type())
+	if !s.open && !s.handles {
+		return false
+	}
+	switch v.Kind() {
+	case reflect.Interface:
+		return !v.IsNil() && holds(v.Elem())
+	case reflect.Pointer:
+		return !v.IsNil() && (s.opaque || holds(v.Elem()))
+	case reflect.Slice, reflect.Array:
+		for i := range v.Len() {
+			if holds(v.Index(i)) {
+				return true
+			}
+		}
+	case reflect.Struct:
+		for _, i := range s.fields {
+			if holds(v.Field(i)) {
+				return true
+			}
+		}
+	case reflect.Map:
+		key, value := reflect.New(v.Type().Key()).Elem(), reflect.New(v.Type().Elem()).Elem()
+		for i := v.MapRange(); i.Next(); {
+			key.SetIterKey(i)
+			value.SetIterValue(i)
+			if holds(key) || holds(value) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+func eachHandle(v reflect.Value, at *trail, do func(Handle, fmt.Stringer) error) error {
+	s := shapeOf(v.Type())
+	if !s.open && !s.handles {
+		return nil
+	}
+	switch v.Kind() {
+	case reflect.Interface:
+		if !v.IsNil() {
+			return eachHandle(v.Elem(), at, do)
+		}
+	case reflect.Pointer:
+		if v.IsNil() {
+			return nil
+		}
+		if !isHandle(v.Type().Elem()) {
+			return eachHandle(v.Elem(), at, do)
+		}
+		if !v.CanInterface() {
+			return nil // within an embedded struct whose type is unexported
+		}
+		h, _ := reflect.TypeAssert[Handle](v)
+		if err := do(h, at); err != nil {
+			return AtPath(at, h, err)
+		}
+	case reflect.Slice, reflect.Array:
+		for i := range v.Len() {
+			if err := eachHandle(v.Index(i), &trail{up: at, index: i}, do); err != nil {
+				return err
+			}
+		}
+	case reflect.Struct:
+		for _, i := range s.fields {
+			if err := eachHandle(v.Field(i), &trail{up: at, field: v.Type().Field(i).Name}, do); err != nil {
+				return err
+			}
+		}
+	case reflect.Map:
+		for i := v.MapRange(); i.Next(); {
+			if err := eachHandle(i.Key(), &trail{up: at, key: i.Key(), isKey: true}, do); err != nil {
+				return err
+			}
+			if err := eachHandle(i.Value(), &trail{up: at, key: i.Key()}, do); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// AtPath is the error that something went wrong with a handle.
+func AtPath(path fmt.Stringer, h Handle, err error) error {
+	return fmt.Errorf("%s: %T: %w", path, h, err)
+}
