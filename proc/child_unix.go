@@ -10,11 +10,13 @@ import (
 	"os"
 	"runtime"
 	"strings"
+	"sync"
 	"syscall"
 	"time"
 
 	"golang.org/x/sys/unix"
 
+	"github.com/kindred-ipc/kindred/internal/keeper"
 	"github.com/kindred-ipc/kindred/shm"
 )
 
@@ -27,7 +29,9 @@ const (
 // A child is a process that has found out that it is one.
 type child struct {
 	invitation invitation
-	control    *os.File // writes from main only; reads from main, then from watchParent
+	control    *os.File   // reads from main, then from watchParent
+	speaking   sync.Mutex // held by who writes to control
+	keeper     meeting
 }
 
 // claim returns the child that the value of the environment variable invites this process to be, or
@@ -53,7 +57,7 @@ func claim(value string) *child {
 	// Non-blocking, so that the goroutine that waits for the parent's death holds no thread; it
 	// would work otherwise, too.
 	_ = unix.SetNonblock(inv.descriptor, true)
-	return &child{inv, os.NewFile(uintptr(inv.descriptor), "control socket")}
+	return &child{invitation: inv, control: os.NewFile(uintptr(inv.descriptor), "control socket")}
 }
 
 // receive is recv(2), which fails on anything but a socket.
@@ -113,6 +117,7 @@ func (c *child) prepare() (context.Context, call, error) {
 	}
 	above := &ParentProcess{message.parent, os.Getppid(), make(chan struct{})}
 	parent.Store(above)
+	keeper.Join(message.keeper, c.connect)
 	current.Store(&Info{message.process, message.function, os.Getpid(), os.Getppid()})
 	if !message.parked { // else this goroutine does it meanwhile
 		go c.watchParent(above, message.outlive)
@@ -223,8 +228,14 @@ func confine(m startMessage) error {
 // watchParent waits for the end of the parent, which shows as the end of the control socket, and
 // ends the child with it, or so much later.
 func (c *child) watchParent(above *ParentProcess, outlive time.Duration) {
+	from := &listener{control: c.control}
 	for {
-		if _, _, err := readFrame(c.control); err != nil {
+		kind, payload, err := readFrame(from)
+		if kind == frameKeeper && err == nil {
+			c.keeper.answered(c.introductionOf(from.take(), payload), false)
+		}
+		if err != nil {
+			c.keeper.answered(introduction{-1, errNoParent}, true)
 			if outlive > 0 {
 				close(above.died)
 				time.Sleep(outlive)
@@ -232,6 +243,19 @@ func (c *child) watchParent(above *ParentProcess, outlive time.Duration) {
 			die()
 		}
 	}
+}
+
+// introductionOf is what the parent has answered.
+func (c *child) introductionOf(fd int, why []byte) introduction {
+	if fd < 0 {
+		return introduction{-1, fmt.Errorf("the parent: %s", why)}
+	}
+	return introduction{fd, nil}
+}
+
+// connect is a connection to the keeper.
+func (c *child) connect() (fd int, err error) {
+	return c.keeper.meet(func() { c.say(frameKeeper, nil) })
 }
 
 // die ends the process at once: nobody is left to report to, and deferred functions, handlers and
@@ -244,6 +268,8 @@ func die() {
 // say sends a frame. There is nothing to do about an error: the parent is gone, and watchParent
 // knows.
 func (c *child) say(kind frameKind, payload []byte) {
+	c.speaking.Lock()
+	defer c.speaking.Unlock()
 	_ = writeFrame(c.control, kind, payload)
 }
 

@@ -10,6 +10,7 @@ import (
 const (
 	descriptorsDir = "/dev/fd"
 	pairFlags      = 0
+	receiveFlags   = 0
 )
 
 // closeOnExecPair holds off the start of other programs between the making of the descriptors and

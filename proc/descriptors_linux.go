@@ -10,6 +10,7 @@ import (
 const (
 	descriptorsDir = "/proc/self/fd"
 	pairFlags      = unix.SOCK_CLOEXEC
+	receiveFlags   = unix.MSG_CMSG_CLOEXEC
 )
 
 func closeOnExecPair(make func(*[2]int) error) (fds [2]int, err error) {

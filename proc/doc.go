@@ -40,6 +40,8 @@
 //     same number later is safe.
 //   - Waiting for children holds no threads (Linux).
 //   - Neither argv nor the environment limits the arguments.
+//   - Open files in arguments, and in messages (shm.File), are kept by the eldest process of the family, that which nobody started by
+//     this package. A child asks its parent for a connection to it when it first needs one.
 //
 // # Non-guarantees
 //

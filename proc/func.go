@@ -28,8 +28,8 @@ type Function[A any] struct {
 //
 // The arguments are a value of any type that can be encoded, of any size: numbers, strings, structs
 // by their exported fields (plain memory: by all), slices, maps, pointers, shm.Ref, what
-// marshals itself, and handles of objects (a *sync.Mutex, a *queue.Queue[T]) in segments that the child has (Share), which arrive as
-// working ones; what an any holds arrives with its type, if that is known there (shm.Register); no channels, no functions. Func itself does not look at the type: Start reports
+// marshals itself, and handles of objects (a *sync.Mutex, a *queue.Queue[T]), which arrive as
+// working ones, in segments that the child has (Share) or gets by them, and open files (a *shm.File); what an any holds arrives with its type, if that is known there (shm.Register); no channels, no functions. Func itself does not look at the type: Start reports
 // what is wrong with it.
 //
 // Func panics if the name is empty or longer than 255 bytes, if run is nil, or if the name is
@@ -78,7 +78,12 @@ func (f *Function[A]) Start(ctx context.Context, args A, opts ...Option) (*Proce
 	payload, err := f.payload(ctx, args)
 	if err == nil {
 		var p *Process
-		if p, err = f.start(ctx, payload, o); err == nil {
+		var release func()
+		if release, err = hold(ctx, &args); err == nil {
+			defer release()
+			p, err = f.start(ctx, payload, o)
+		}
+		if err == nil {
 			return p, nil
 		}
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"os"
+	"sync"
 	"syscall"
 )
 
@@ -12,12 +13,13 @@ import (
 // The parent reaps the child as soon as it ends, whether or not anybody waits, and releases
 // everything that belongs to it; a Process need not be closed.
 type Process struct {
-	name    string
-	pid     int
-	process *os.Process
-	control *os.File // the parent's end, read by listen, closed by watch
-	outputs outputs
-	tail    *tail // nil if nothing is kept of the standard error
+	name     string
+	pid      int
+	process  *os.Process
+	control  *os.File   // the parent's end, read by listen, closed by watch
+	speaking sync.Mutex // held by who writes to control
+	outputs  outputs
+	tail     *tail // nil if nothing is kept of the standard error
 
 	started chan error    // nil when the child said ready, or parked; else the last value
 	heard   chan struct{} // closed when listen has returned

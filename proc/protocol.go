@@ -35,6 +35,10 @@ import (
 //	ready     child   (empty)                              starting       → running
 //	refused   child   reason, text                         spawned,
 //	                                                       starting       → refused, child exits with 2
+//	keeper    child   (empty): it wants a connection       starting,
+//	                  to the keeper of descriptors         running        → the same; the parent answers
+//	keeper    parent  (empty), with a descriptor; or why   the same       → the same
+//	                  there is none
 //	failed    child   text of the function's error         running        → running, child exits with 1
 //	EOF       child   the child's end, or it let go        starting       → failed, child is killed
 //	                  of the socket                        running        → running: only the system's
@@ -63,6 +67,7 @@ const (
 	frameParked
 	frameArguments
 	frameRun
+	frameKeeper
 )
 
 type refusal uint8
@@ -164,6 +169,7 @@ type startMessage struct {
 	niced    bool
 	nice     int
 	limits   []limit
+	keeper   int // pid of the process that keeps descriptors
 }
 
 // limit is one of setrlimit(2).
@@ -191,6 +197,7 @@ func (m startMessage) encode() []byte {
 		b = binary.AppendUvarint(b, l.soft)
 		b = binary.AppendUvarint(b, l.hard)
 	}
+	b = binary.AppendUvarint(b, uint64(m.keeper))
 	return b
 }
 
@@ -212,6 +219,7 @@ func decodeStart(b []byte) (m startMessage, err error) {
 	for i := 0; i < limits && !r.bad; i++ {
 		m.limits = append(m.limits, limit{int(r.unsigned(math.MaxInt32)), r.unsigned(math.MaxUint64), r.unsigned(math.MaxUint64)})
 	}
+	m.keeper = int(r.unsigned(math.MaxInt32))
 	if r.bad || len(r.rest) != 0 {
 		return m, fmt.Errorf("%w: malformed start of %d bytes", ErrProtocol, len(b))
 	}

@@ -11,6 +11,8 @@ import (
 	"path/filepath"
 	"syscall"
 	"time"
+
+	"github.com/kindred-ipc/kindred/internal/keeper"
 )
 
 // controlDescriptor is the number of the child's control socket: the first after the standard
@@ -61,12 +63,12 @@ func start(ctx context.Context, function string, payload []byte, o *options) (*P
 func (p *Process) run(ctx context.Context, payload []byte) error {
 	err := p.handshake(ctx, func() error {
 		for len(payload) > maxFrame {
-			if err := writeFrame(p.control, frameArguments, payload[:maxFrame]); err != nil {
+			if err := p.say(frameArguments, payload[:maxFrame]); err != nil {
 				return err
 			}
 			payload = payload[maxFrame:]
 		}
-		return errors.Join(writeFrame(p.control, frameArguments, payload), writeFrame(p.control, frameRun, nil))
+		return errors.Join(p.say(frameArguments, payload), p.say(frameRun, nil))
 	})
 	if err != nil {
 		_ = p.Close()
@@ -167,16 +169,24 @@ func newCommand(o *options, inv invitation) (*command, error) {
 	return c, nil
 }
 
+// say sends the child a frame.
+func (p *Process) say(kind frameKind, payload []byte) error {
+	p.speaking.Lock()
+	defer p.speaking.Unlock()
+	return writeFrame(p.control, kind, payload)
+}
+
 // greet tells the child what to do.
 func (p *Process) greet(function string, o *options) error {
 	m := startMessage{
 		function: function, process: o.name, parent: Current().Name, segments: len(o.segments),
 		parked: o.parked, outlive: o.outlive, niced: o.niced, nice: o.nice, limits: o.limits,
+		keeper: keeper.Pid(),
 	}
 	for _, f := range o.files {
 		m.files = append(m.files, filepath.Base(f.Name()))
 	}
-	return writeFrame(p.control, frameStart, m.encode())
+	return p.say(frameStart, m.encode())
 }
 
 // handshake says something to the child, and waits until it answers that it is ready, or parked.
@@ -227,6 +237,8 @@ func (p *Process) listen() {
 			p.started <- nil
 		case kind == frameRefused && !ready:
 			err = decodeRefusal(payload)
+		case kind == frameKeeper:
+			p.introduce()
 		case kind == frameFailed && ready && p.text == "":
 			p.text = string(payload)
 		default:

@@ -85,7 +85,14 @@ func (w *Warm[A]) Start(ctx context.Context, args A) (*Process, error) {
 			if !p.Alive() {
 				continue // it was killed while it waited
 			}
-			if err := p.run(ctx, payload); err != nil {
+			release, err := hold(ctx, &args)
+			if err == nil {
+				defer release()
+				err = p.run(ctx, payload)
+			} else {
+				_ = p.Close()
+			}
+			if err != nil {
 				return nil, fmt.Errorf("proc: start %q: %w", p.name, err)
 			}
 			return p, nil

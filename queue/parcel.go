@@ -1,6 +1,7 @@
 package queue
 
 import (
+	"context"
 	"errors"
 	"fmt"
 
@@ -28,7 +29,7 @@ type pack struct {
 func (p *pack) size() uint64 { return uint64(len(p.bytes)) }
 
 // pack encodes v, if that is no plain memory, and puts what is long into a box, which is this process's.
-func (q *Queue[T]) pack(v *T) (p pack, err error) {
+func (q *Queue[T]) pack(ctx context.Context, v *T) (p pack, err error) {
 	if !q.boxed {
 		return p, nil
 	}
@@ -36,12 +37,20 @@ func (q *Queue[T]) pack(v *T) (p pack, err error) {
 	if err != nil {
 		return p, err
 	}
-	return q.packBytes(b)
+	some, err := freightOf(ctx, q.seg, q.codec, v)
+	if err != nil {
+		return p, err
+	}
+	if p, err = q.packBytes(b, len(some) > 0); err == nil {
+		err = keep(ctx, &p, some)
+	}
+	q.unpack(&p, err != nil)
+	return p, err
 }
 
-// packBytes is pack of what is encoded.
-func (q *queue) packBytes(b []byte) (p pack, err error) {
-	if p.bytes = b; len(b) <= inline {
+// packBytes is pack of what is encoded. always is whether even a short one is put into a box.
+func (q *queue) packBytes(b []byte, always bool) (p pack, err error) {
+	if p.bytes = b; len(b) <= inline && !always {
 		return p, nil
 	}
 	n := uint64(len(p.bytes))

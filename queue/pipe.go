@@ -162,6 +162,7 @@ func pipeFrom[S, R any](seg *shm.Segment, e End) (*Pipe[S, R], error) {
 func lanesOf(flags uint32) uint64 { return 2 - uint64(flags&oneWay) }
 
 func endOf[S, R any](p *pipe, sent *codec.Codec[S], received *codec.Codec[R]) *Pipe[S, R] {
+	p.out.carries, p.in.carries = sent.Carries(), received.Carries()
 	return &Pipe[S, R]{pipe: p, sent: sent, received: received, bareS: sent.Bare(), bareR: received.Bare()}
 }
 

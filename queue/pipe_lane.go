@@ -19,6 +19,7 @@ type lane struct {
 	*queue
 	spares   *[spareBoxes]word.Uint64
 	sparesAt uint64 // their offset in the segment
+	carries  bool   // messages may name what is kept for as long as there is their box
 }
 
 // lanePlan is the plan of each lane of a pipe.
@@ -52,14 +53,14 @@ func laneIn(o segment.Object, p plan, number uint64) (lane, error) {
 	return l, nil
 }
 
-// packed is a message of these bytes on its way into the lane.
-func (l lane) packed(b []byte) (p pack, err error) {
+// packed is a message of these bytes on its way into the lane. always is whether even a short one is put into a box.
+func (l lane) packed(b []byte, always bool) (p pack, err error) {
 	n := uint64(len(b))
 	if l.bound > 0 && n > l.bound {
 		return p, fmt.Errorf("%d bytes, at most %d: %w", n, l.bound, ErrTooLarge)
 	}
 	p.bytes = b
-	if n <= inline {
+	if n <= inline && !always {
 		return p, nil
 	}
 	if p.box, err = l.box(boxHead + n); err != nil {
@@ -72,7 +73,7 @@ func (l lane) packed(b []byte) (p pack, err error) {
 
 // box is a block of at least that size, which is this process's.
 func (l lane) box(size uint64) (b segment.Block, err error) {
-	if size > l.seg.Lockless() {
+	if size > l.seg.Lockless() && !l.carries {
 		if b, ok := l.spare(size); ok {
 			return b, nil
 		}
@@ -108,7 +109,7 @@ func (l lane) spare(size uint64) (segment.Block, bool) {
 
 // keep keeps a box that was emptied, or frees it.
 func (l lane) keep(b segment.Block) error {
-	if size := b.Size(); size > l.seg.Lockless() && size <= uint64(l.seg.Size())/sparePart {
+	if size := b.Size(); !l.carries && size > l.seg.Lockless() && size <= uint64(l.seg.Size())/sparePart {
 		for i := range l.spares {
 			if l.spares[i].Load() == 0 {
 				_, err := b.Link(l.sparesAt+8*uint64(i), 0)

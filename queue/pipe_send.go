@@ -18,7 +18,7 @@ const (
 func (p *Pipe[S, R]) Send(ctx context.Context, v S) error {
 	var err error
 	if p.bareS {
-		err = p.send(ctx, bytesOf(&v))
+		err = p.send(ctx, bytesOf(&v), nil)
 	} else {
 		err = p.sendEncoded(ctx, v)
 	}
@@ -39,7 +39,7 @@ func (p *Pipe[S, R]) TrySend(v S) (bool, error) {
 // SendBytes sends the bytes of a message, whatever S is: for the other end they are those of what was sent, which is a string or a []byte
 // as it is, or what the other end reads by RecvBytes. For its errors see Send.
 func (p *Pipe[S, R]) SendBytes(ctx context.Context, b []byte) error {
-	return p.wrap(sending, p.send(ctx, b))
+	return p.wrap(sending, p.send(ctx, b, nil))
 }
 
 func (p *Pipe[S, R]) sendEncoded(ctx context.Context, v S) error {
@@ -47,18 +47,23 @@ func (p *Pipe[S, R]) sendEncoded(ctx context.Context, v S) error {
 	if err != nil {
 		return err
 	}
-	return p.send(ctx, b)
-}
-
-// send sends a message of these bytes.
-func (p *pipe) send(ctx context.Context, b []byte) error {
-	if err := p.usable(p.out); err != nil {
-		return err
-	}
-	pack, err := p.out.packed(b)
+	some, err := freightOf(ctx, p.seg, p.sent, &v)
 	if err != nil {
 		return err
 	}
+	return p.send(ctx, b, some)
+}
+
+// send sends a message of these bytes, for which some are kept.
+func (p *pipe) send(ctx context.Context, b []byte, some []freight) error {
+	if err := p.usable(p.out); err != nil {
+		return err
+	}
+	pack, err := p.out.packed(b, len(some) > 0)
+	if err != nil {
+		return err
+	}
+	err = keep(ctx, &pack, some)
 	done := false
 	for !done && err == nil {
 		if done, err = p.out.put(ctx, &pack, p.isDeserted); done || err != nil {

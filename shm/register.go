@@ -4,6 +4,7 @@ import (
 	"reflect"
 
 	"github.com/kindred-ipc/kindred/internal/codec"
+	"github.com/kindred-ipc/kindred/internal/keeper"
 	"github.com/kindred-ipc/kindred/internal/segment"
 )
 
@@ -15,9 +16,13 @@ import (
 func Register[T any]() { codec.Register(reflect.TypeFor[T]()) }
 
 // Reach is for the packages of this module: it is the segment of what ref names, as this process is attached to it. home is the
-// one that it is expected in, or nil. It fails with ErrNotExist.
+// one that it is expected in, or nil. A segment to which this process is not attached it attaches to, if its file can be had (see package
+// internal/keeper). It fails with ErrNotExist.
 func Reach(home any, ref Ref) (*Segment, error) {
 	s, err := segment.Reach(home, ref)
+	if err != nil {
+		s, err = keeper.Segment(home, ref)
+	}
 	if err != nil {
 		return nil, err
 	}

@@ -1,0 +1,44 @@
+package queue
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/kindred-ipc/kindred/internal/codec"
+	"github.com/kindred-ipc/kindred/internal/keeper"
+	"github.com/kindred-ipc/kindred/internal/segment"
+)
+
+// A message that names open files, or objects of segments that who receives it may not have, lies in a box, however short it is: the
+// descriptors are kept as long as there is the box. See package internal/keeper for the states.
+
+// freight is a handle in a message that has a descriptor which is to be kept.
+type freight struct {
+	codec.Handle
+	path fmt.Stringer
+}
+
+// freightOf are those in *v.
+func freightOf[T any](ctx context.Context, seg *segment.Segment, c *codec.Codec[T], v *T) (some []freight, err error) {
+	if !c.Carries() {
+		return nil, nil
+	}
+	err = c.Handles(v, func(h codec.Handle, path fmt.Stringer) error {
+		needed, err := keeper.Needed(ctx, seg, h)
+		if needed && err == nil {
+			some = append(some, freight{h, path})
+		}
+		return err
+	})
+	return some, err
+}
+
+// keep has them kept for a message, which is in a box, before it is put.
+func keep(ctx context.Context, p *pack, some []freight) error {
+	for _, f := range some {
+		if err := keeper.Keep(ctx, p.box.Segment(), p.box.Place(), f.Handle); err != nil {
+			return codec.AtPath(f.path, f.Handle, err)
+		}
+	}
+	return nil
+}
