@@ -49,6 +49,7 @@ type MapInfo struct {
 	Boxed     bool   `json:"boxed"`      // pairs lie in blocks of their own
 	Buckets   uint64 `json:"buckets"`    // that keys have for their home
 	Growing   uint64 `json:"growing"`    // buckets that are to be moved yet, 0: it does not grow
+	Clearing  uint64 `json:"clearing"`   // buckets that are to be wiped yet, behind Clear
 }
 
 // String tells the state in words.
@@ -59,6 +60,9 @@ func (m MapInfo) String() string {
 	}
 	if m.Growing > 0 {
 		s += fmt.Sprintf(", growing: %d to be moved", m.Growing)
+	}
+	if m.Clearing > 0 {
+		s += fmt.Sprintf(", cleared: %d to be wiped", m.Clearing)
 	}
 	return s
 }
@@ -121,7 +125,8 @@ func inspectMap(o segment.Object) (fmt.Stringer, error) {
 		return nil, err
 	}
 	info := MapInfo{
-		Pairs: n, KeySize: t.state.keySize, ValueSize: t.state.valueSize, Boxed: t.boxed, Buckets: t.sizes[r.level()], Growing: r.cut(),
+		Pairs: n, KeySize: t.state.keySize, ValueSize: t.state.valueSize, Boxed: t.boxed, Buckets: t.homes(r.level()),
+		Growing: r.cut(), Clearing: r.dirty(),
 	}
 	if t.boxed {
 		info.ValueSize = 0

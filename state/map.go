@@ -441,22 +441,11 @@ func (m *Map[K, V]) Len() (int, error) {
 	return n, m.wrap("count", err)
 }
 
-// Clear takes out all keys, one after the other: each that is there when it is called is taken out at some moment of the call,
-// by whomever. So it is no one step: others may see some keys gone and others not; a process that dies in it leaves those out
-// that were; and a key that is set meanwhile may stay. Where all is to be gone at once, make another Map, and swap the Refs of the two
-// in a place that all look at. It frees the blocks of pairs, and keeps the table. It fails as Delete does.
+// Clear takes out all keys at once: nobody sees some keys gone and others not, and a process that dies in it leaves all
+// there, or none. Then it frees the blocks of pairs, one after the other, while others use the Map; if it dies in that, those
+// who store something in it go on. It keeps the table, and waits for nobody. It fails as Delete does.
 func (m *Map[K, V]) Clear() error {
-	err := m.seg.Writable()
-	if err == nil {
-		var failed error
-		err = m.t.walk(func(e entry) bool {
-			_, _, failed = m.t.change(e.key, func(uint64, bool) (uint64, verdict) { return 0, remove })
-			return failed == nil
-		})
-		if failed != nil {
-			err = failed
-		}
-	}
+	err := m.t.clear()
 	runtime.KeepAlive(m)
 	return m.wrap("clear", err)
 }

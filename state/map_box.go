@@ -254,7 +254,7 @@ func (p *packing) pack(key, value []byte, mine bool, rest []byte, left int) (uin
 	if p.t.keeps {
 		size += segment.KeepHead(left)
 	}
-	b, err := p.t.seg.Alloc(size, 0)
+	b, err := p.t.alloc(size)
 	if err != nil {
 		return 0, leave, err
 	}

@@ -23,7 +23,7 @@ import (
 type header uint64
 
 const (
-	roleMask    = 7 // of which level it is: level%4+1; 0: of none yet
+	roleMask    = 7 // of which table it is; 0: of none yet
 	frozenFlag  = 1 << 3
 	passedShift = 4
 	passedMax   = 15
@@ -38,8 +38,12 @@ const (
 	capacity = bucketSlots - 2
 )
 
-// roleAt is the role of the buckets of a level.
-func roleAt(level uint64) header { return header(level%4 + 1) }
+// roles is how many there are. At any time there may be buckets in the row of the last five tables, and a new one
+// must not take them for its own.
+const roles = 7
+
+// roleAt is the role of the buckets of a level, as a root has it.
+func roleAt(level uint64) header { return header((level%levels+level/levels)%roles + 1) }
 
 // as is h for those who look for a bucket of that role: if it is of another one, nothing is in it.
 func (h header) as(role header) header {

@@ -11,7 +11,7 @@ import (
 // set makes value that of key.
 func (t *table) set(key, value uint64) error {
 	hash := t.hash(key)
-	if r := t.loadRoot(); r.cut() == 0 && t.self.Load() != 0 && t.setAtHome(r, key, value, hash) {
+	if r := t.loadRoot(); r.rests() && t.self.Load() != 0 && t.setAtHome(r, key, value, hash) {
 		return t.seg.Writable() // Close may have put its zeros under it
 	}
 	_, _, err := t.change(key, func(uint64, bool) (uint64, verdict) { return value, assign })
@@ -22,7 +22,7 @@ func (t *table) set(key, value uint64) error {
 func (t *table) setAtHome(r root, key, value, hash uint64) bool {
 	const near = 4
 	level := r.level()
-	for home, p := homeOf(hash, t.sizes[level]), uint64(0); p < near; p++ {
+	for home, p := homeOf(hash, t.homes(level)), uint64(0); p < near; p++ {
 		b := t.at(level, home+p)
 		if b == nil {
 			return false
@@ -107,7 +107,7 @@ func (t *table) change(key uint64, decide func(value uint64, found bool) (uint64
 			continue
 		}
 		if race.Enabled {
-			t.race.Acquire(s.hash)
+			t.acquire(s.hash)
 		}
 		if !asked || s.value != was || s.found != found {
 			asked, was, found = true, s.value, s.found
@@ -279,10 +279,10 @@ func (s *search) role(i int) header {
 func (t *table) unpass(s *search, n int, through, back bool) {
 	for i := range n {
 		level, cut := s.root.level(), ^uint64(0)
-		p := homeOf(s.hash, t.sizes[level]) + uint64(i-s.before)
+		p := homeOf(s.hash, t.homes(level)) + uint64(i-s.before)
 		if i < s.before {
 			level--
-			p = homeOf(s.hash, t.sizes[level]) + uint64(i)
+			p = homeOf(s.hash, t.homes(level)) + uint64(i)
 		}
 		for b := s.way[i].b; ; {
 			h := header(b.header.Load())
@@ -312,7 +312,7 @@ func (t *table) makeRoom(s *search, n int) error {
 	case !s.found:
 		s.beyond = s.n + 1
 		return nil
-	case n < tries/16 && s.root.cut() == 0:
+	case n < tries/16 && s.root.rests():
 		return nil
 	}
 	return t.push(s.root)

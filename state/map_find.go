@@ -19,7 +19,8 @@ import (
 //     swaps fails.
 //
 // While the table grows, the way goes through what is left of the table before, from the key's home in that, and then,
-// if it has not ended before cut, through that of the level.
+// if it has not ended before cut, through that of the level. Whoever is to change something wipes what he comes by that is of
+// a table that was cleared.
 
 const (
 	tries   = 1 << 16 // for a step that others change something under, and nothing more
@@ -30,9 +31,9 @@ const (
 func (t *table) get(key uint64) (value uint64, found bool, err error) {
 	hash := t.hash(key)
 	r := t.loadRoot()
-	if r.cut() == 0 {
+	if r.rests() {
 		level := r.level()
-		if b := t.at(level, homeOf(hash, t.sizes[level])); b != nil {
+		if b := t.at(level, homeOf(hash, t.homes(level))); b != nil {
 			b.pairs[lineOf(hash)].key.Load() // so that the two lines are on their way at the same time
 			raw := header(b.header.Load())
 			h := raw.as(roleAt(level))
@@ -42,7 +43,7 @@ func (t *table) get(key uint64) (value uint64, found bool, err error) {
 			}
 			if (found || h.passed() == 0) && header(b.header.Load()) == raw && t.loadRoot() == r {
 				if race.Enabled {
-					t.race.Acquire(hash)
+					t.acquire(hash)
 				}
 				if found || t.self.Load() != 0 { // else it may have been Close's zeros
 					return value, found, nil
@@ -62,7 +63,7 @@ func (t *table) getSlow(key, hash uint64) (value uint64, found bool, err error) 
 		value, found, same := t.look(key, hash, r)
 		if same && t.loadRoot() == r {
 			if race.Enabled {
-				t.race.Acquire(hash)
+				t.acquire(hash)
 			}
 			return value, found, t.readable()
 		}
@@ -72,6 +73,15 @@ func (t *table) getSlow(key, hash uint64) (value uint64, found bool, err error) 
 	}
 	return 0, false, t.seg.Sound(fmt.Errorf("a bucket that changes without end: %w", ErrCorrupt))
 }
+
+// acquire is for who has seen what there is of a hash, and so, perhaps, a clear.
+func (t *table) acquire(hash uint64) {
+	t.race.Acquire(hash)
+	t.race.Acquire(cleared)
+}
+
+// cleared stands for all hashes.
+const cleared = 0
 
 // readable is ErrClosed if what was read may have been Close's zeros, or an extent that was not looked at because of it.
 func (t *table) readable() error {
@@ -96,7 +106,7 @@ func (t *table) look(key, hash uint64, r root) (value uint64, found, same bool) 
 
 // lookAlong looks in the buckets of a level, up to cut. It reports whether the way ends there.
 func (t *table) lookAlong(key, hash, level, cut uint64) (value uint64, found, same, end bool) {
-	home := homeOf(hash, t.sizes[level])
+	home := homeOf(hash, t.homes(level))
 	for p := home; p < cut; p++ {
 		if p-home > reach {
 			return 0, false, true, true
@@ -198,7 +208,7 @@ func (t *table) seek(s *search) outcome {
 
 // seekAlong goes along the buckets of a level, up to cut. It reports whether the way ends there.
 func (t *table) seekAlong(s *search, level, cut uint64) (o outcome, end bool) {
-	home := homeOf(s.hash, t.sizes[level])
+	home := homeOf(s.hash, t.homes(level))
 	over := false // the key is nowhere behind
 	for p := home; p < cut; p++ {
 		if p-home > reach {
@@ -208,6 +218,9 @@ func (t *table) seekAlong(s *search, level, cut uint64) (o outcome, end bool) {
 		if at.b == nil {
 			s.place(at)
 			return missing, true
+		}
+		if s.root.dirty() > 0 {
+			t.wipe(at.b, s.root)
 		}
 		at.raw = header(at.b.header.Load())
 		at.h = at.raw.as(roleAt(level))

@@ -44,11 +44,11 @@ func farthest(n uint64) int {
 // there is no memory is the trouble of who needs it.
 func (t *table) inserted(hash uint64, far, steps int) {
 	r := t.loadRoot()
-	if r.cut() > 0 {
+	if !r.rests() {
 		t.assist()
 		return
 	}
-	if steps > 0 && steps > farthest(t.sizes[r.level()]) {
+	if steps > 0 && steps > farthest(t.homes(r.level())) {
 		_ = t.push(r)
 		return
 	}
@@ -66,12 +66,18 @@ func (t *table) sample(r root, far int) {
 	}
 }
 
-// assist moves a few buckets, unless somebody else is at it.
+// assist moves a few buckets, unless somebody else is at it, or wipes them.
 func (t *table) assist() {
 	for range moves {
 		r := t.loadRoot()
-		if r.cut() == 0 || t.check(r) != nil {
+		if r.rests() || t.check(r) != nil {
 			return
+		}
+		if r.dirty() > 0 {
+			if t.wipeNext(r) != nil {
+				return
+			}
+			continue
 		}
 		if t.moving(r) && t.waited.Swap(uint64(r)) != uint64(r) {
 			return // if it has not gone on by the next time, he may be dead, or stopped
@@ -88,9 +94,12 @@ func (t *table) moving(r root) bool {
 	return b != nil && header(b.header.Load()).as(roleAt(r.level()-1)).frozen()
 }
 
-// push goes a step on from a root: it moves a bucket, or makes the table grow.
+// push goes a step on from a root: it moves a bucket, or wipes one, or makes the table grow.
 func (t *table) push(r root) error {
-	if r.cut() > 0 {
+	switch {
+	case r.dirty() > 0:
+		return t.wipeNext(r)
+	case r.cut() > 0:
 		return t.move(r)
 	}
 	level := r.level()
@@ -111,7 +120,7 @@ func (t *table) prepare(r root) error {
 	if err := t.provide(level-1, b); err != nil {
 		return err
 	}
-	old, now := t.sizes[level-1], t.sizes[level]
+	old, now := t.homes(level-1), t.homes(level)
 	from, to := scale(b-min(b, reach), now, old), t.size(level)-1
 	if b+1 < old {
 		to = scale(b+1, now, old)
@@ -178,7 +187,7 @@ func (t *table) carry(r root, from *bucket, live uint64) (rest uint64) {
 		i := bits.TrailingZeros64(l)
 		hashes[i] = t.hash(from.pairs[i].key.Load())
 	}
-	n := t.sizes[r.level()]
+	n := t.homes(r.level())
 	for live != 0 {
 		home, group := homeOf(hashes[bits.TrailingZeros64(live)], n), uint64(0)
 		for l := live; l != 0; l &= l - 1 {

@@ -343,21 +343,6 @@ func TestARootThatGoesBackEndsACall(t *testing.T) {
 	}
 }
 
-// Clear says why it did not take all out: here there is no memory to move a bucket that somebody froze.
-func TestClearTellsWhatStoppedIt(t *testing.T) {
-	a, _ := tables(t)
-	require.NoError(t, a.Set(1, 1))
-	for size := uint64(1 << 16); size >= 64; {
-		if _, err := a.t.seg.Alloc(size, 0); err != nil {
-			require.ErrorIs(t, err, shm.ErrNoSpace)
-			size /= 2
-		}
-	}
-	at := a.t.at(0, homeOf(a.t.hash(1), first))
-	at.header.Or(frozenFlag)
-	require.ErrorIs(t, a.Clear(), shm.ErrNoSpace)
-}
-
 // A key that was taken out and came back further on, while it was looked for, comes once.
 func TestAKeyThatComesBackFurtherOnComesOnce(t *testing.T) {
 	a, _ := tables(t)

@@ -22,6 +22,7 @@ const (
 	mapCompareAndSwap
 	mapCompareAndDelete
 	mapAdd
+	mapClear
 )
 
 // plotKeys are how many keys there are in a history, beside those that make the table grow.
@@ -33,7 +34,7 @@ type plot [plotKeys]uint64
 // plotModel has what a map of Go's would.
 var plotModel = linear.Model[plot]{
 	Kinds: []string{
-		"", "get", "set", "delete", "swap", "get or set", "compare and swap", "compare and delete", "add",
+		"", "get", "set", "delete", "swap", "get or set", "compare and swap", "compare and delete", "add", "clear",
 	},
 	Step: func(s plot, op linear.Op) []plot {
 		k, x, y := op.Args[0], op.Args[1]%16, op.Args[1]/16
@@ -63,6 +64,8 @@ var plotModel = linear.Model[plot]{
 		case mapAdd:
 			next[k] = max(was, 1) + x
 			out = next[k]
+		case mapClear:
+			next, out = plot{}, 0
 		default:
 			return nil
 		}
@@ -134,7 +137,7 @@ func dig[K comparable, V any](
 	}
 	for c.More() {
 		k, x, y := c.Rand.Uint64N(plotKeys), c.Rand.Uint64N(3), c.Rand.Uint64N(3)
-		kind := linear.Kind(1 + c.Rand.IntN(int(mapAdd)))
+		kind := linear.Kind(1 + c.Rand.IntN(int(mapClear)))
 		c.Invoke(kind, k, x+16*y)
 		for range c.Rand.IntN(8) { // these are cut off, too
 			if err := m.Set(key(c.Rand.Uint64N(others)|1<<63), value(x)); err != nil {
@@ -163,6 +166,8 @@ func dig[K comparable, V any](
 			out, err = number(m.CompareAndDelete(key(k), value(x)))
 		case mapAdd:
 			out, err = add(k, x)
+		case mapClear:
+			err = m.Clear()
 		}
 		if err != nil {
 			return fmt.Errorf("operation %d on key %d: %w", kind, k, err)

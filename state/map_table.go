@@ -14,14 +14,23 @@ import (
 // table is the buckets of a Map: those of its level, and, while it grows, those of the level before that were not
 // moved yet. Both lie in one row of buckets. The row is made of extents, which are allocated when they are needed,
 // and stay where they are. The table grows from the end of the row: the bucket that is moved next is the last one
-// that was not, and its pairs go to where the row is free already.
+// that was not, and its pairs go to where the row is free already. Clear makes a new table of the same level, in the
+// same row, by one step: from then on nothing counts that is in a bucket of the table before. Each of these is wiped
+// before anything is put there.
 //
-//	root            buckets below cut      from cut on
-//	level, cut      are of level-1         are of level, and empty if they do not say so
+//	root                 of the level before   of the level, and empty if they do not say so
+//	level, cut: growing  buckets below cut     from cut on
+//	level, dirty         none                  all; below dirty, in the row, they may be yet to be wiped
 //
-// The root goes on from (level, 0) to (level+1, size of the table of level), where the table begins to grow, and from
-// (level, cut) to (level, cut-1), when bucket cut-1 is frozen and its pairs are in the table of level. It never
-// returns to what it was: who finds the same root before and after has seen one table.
+// The root goes on
+//
+//	from             to                           when
+//	level, 0         level+1, cut: size of level  the table is to grow
+//	level, cut       level, cut-1                 bucket cut-1 is frozen, and its pairs are in the table of the level
+//	level, any cut   level, dirty: end of row     all is cleared: there is one clear more in the root
+//	level, dirty     level, dirty-1               that bucket of the row was wiped
+//
+// It never returns to what it was, as clears are counted: who finds the same root before and after has seen one table.
 //
 // The first buckets of the row would be moved on to themselves. So there are two of each of them, for even levels and
 // for odd ones.
@@ -56,6 +65,10 @@ type table struct {
 const (
 	levelBits = 8
 	levels    = 1 << levelBits
+	// stageBits are those of the level, and of how many clears there were, modulo clears.
+	stageBits = 28
+	clears    = roles << 17
+	clearing  = 1 << 63 // what is left to do is to wipe buckets, not to move them
 
 	// reach is how many buckets further than its home a key lies at most; so many follow the last home.
 	reach = 40
@@ -111,26 +124,68 @@ func lineOf(hash uint64) int { return int(hash >> 16 & 0xffff * (bucketSlots / 4
 // root is the value of mapState.root.
 type root uint64
 
-func makeRoot(level, cut uint64) root { return root(cut<<levelBits | level) }
+func makeRoot(level, cut uint64) root { return root(cut<<stageBits | level) }
 
-func (r root) level() uint64 { return uint64(r) % levels }
-func (r root) cut() uint64   { return uint64(r) >> levelBits }
+// level is the level, and above it the clears that there were: all that says what of the row is of the table. That of the
+// table before, while this one grows, is less by 1.
+func (r root) level() uint64 { return uint64(r) % (1 << stageBits) }
+
+// left is how many buckets are to be moved, or wiped.
+func (r root) left() uint64 { return uint64(r&^clearing) >> stageBits }
+
+// rests reports whether that is none.
+func (r root) rests() bool { return r>>stageBits == 0 }
+
+func (r root) cut() uint64 {
+	if r&clearing != 0 {
+		return 0
+	}
+	return r.left()
+}
+
+func (r root) dirty() uint64 {
+	if r&clearing == 0 {
+		return 0
+	}
+	return r.left()
+}
+
+// cleared is r behind a clear, where so many buckets are to be wiped.
+func (r root) cleared(dirty uint64) root {
+	n := (r.level()/levels + 1) % clears
+	return clearing | makeRoot(n*levels|r.level()%levels, dirty)
+}
+
+// wiped is r when one bucket more is.
+func (r root) wiped() root {
+	if r.left() == 1 {
+		return makeRoot(r.level(), 0)
+	}
+	return r - 1<<stageBits
+}
 
 // before reports whether a root can come to be another one.
 func (r root) before(next root) bool {
-	return r.level() < next.level() || r.level() == next.level() && r.cut() > next.cut()
+	if r.level()/levels != next.level()/levels {
+		return true
+	}
+	return r.level() < next.level() || r.level() == next.level() && r.left() > next.left()
 }
 
 func (t *table) loadRoot() root { return root(t.state.root.Load()) }
 
+// homes is how many homes a level has.
+func (t *table) homes(level uint64) uint64 { return t.sizes[level%levels] }
+
 // size is how many buckets a level has.
-func (t *table) size(level uint64) uint64 { return t.sizes[level%levels] + reach }
+func (t *table) size(level uint64) uint64 { return t.homes(level) + reach }
 
 // check reports whether there can be such a root.
 func (t *table) check(r root) error {
 	level, cut := r.level(), r.cut()
-	if !t.reaches(level) || level == 0 && cut > 0 || level > 0 && cut > t.size(level-1) {
-		return fmt.Errorf("map of level %d, to be moved %d: %w", level, cut, ErrCorrupt)
+	growing := cut > 0 && (level%levels == 0 || cut > t.size(level-1))
+	if !t.reaches(level) || growing || r.dirty() > t.most(level) || level >= clears*levels {
+		return fmt.Errorf("map of level %d, to be moved %d, to be wiped %d: %w", level%levels, cut, r.dirty(), ErrCorrupt)
 	}
 	return nil
 }
@@ -139,9 +194,7 @@ func (t *table) check(r root) error {
 func (t *table) most(level uint64) uint64 { return t.size(level) + doubled }
 
 // reaches reports whether the lists have room for a level.
-func (t *table) reaches(level uint64) bool {
-	return level < levels && t.most(level) <= t.extents<<t.shift
-}
+func (t *table) reaches(level uint64) bool { return t.most(level) <= t.extents<<t.shift }
 
 // row is where a bucket of a level is in the row.
 func row(level, p uint64) uint64 {
@@ -152,8 +205,10 @@ func row(level, p uint64) uint64 {
 }
 
 // at is a bucket of a level, nil if its extent is not there yet.
-func (t *table) at(level, p uint64) *bucket {
-	p = row(level, p)
+func (t *table) at(level, p uint64) *bucket { return t.inRow(row(level, p)) }
+
+// inRow is the p-th bucket of the row, likewise.
+func (t *table) inRow(p uint64) *bucket {
 	if known, e := *t.known.Load(), p>>t.shift; e < uint64(len(known)) {
 		if off := known[e].Load(); off != 0 {
 			return t.bucketAt(off + p&t.within*bucketSize)
@@ -270,7 +325,7 @@ func (t *table) link(at, size uint64) error {
 	if t.seg.Word(at).Load() != 0 {
 		return nil
 	}
-	b, err := t.seg.Alloc(size, 0)
+	b, err := t.alloc(size)
 	if err != nil {
 		return err
 	}

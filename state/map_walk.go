@@ -23,18 +23,18 @@ func (t *table) piece(lo uint64, all []entry) (_ []entry, next uint64, err error
 		level, cut := r.level(), r.cut()
 		all = all[:0]
 		same, end := true, false
-		if cut > 0 && homeOf(lo, t.sizes[level-1]) < cut {
-			next = homeEnd(lo, t.sizes[level-1])
+		if cut > 0 && homeOf(lo, t.homes(level-1)) < cut {
+			next = homeEnd(lo, t.homes(level-1))
 			all, same, end = t.gather(level-1, cut, lo, next-1, all, &left)
 		} else {
-			next = homeEnd(lo, t.sizes[level])
+			next = homeEnd(lo, t.homes(level))
 		}
 		if same && !end {
 			all, same, _ = t.gather(level, ^uint64(0), lo, next-1, all, &left)
 		}
 		if same && t.loadRoot() == r {
 			if race.Enabled {
-				t.race.Acquire(lo)
+				t.acquire(lo)
 			}
 			return all, next, t.readable()
 		}
@@ -60,8 +60,8 @@ func homeEnd(hash, n uint64) uint64 {
 // changed is looked at again, as often as is left. It reports whether none was changed the last time, and whether the way
 // of all of them ends there.
 func (t *table) gather(level, cut, lo, hi uint64, all []entry, left *int) (_ []entry, same, end bool) {
-	last := homeOf(hi, t.sizes[level])
-	for p := homeOf(lo, t.sizes[level]); p < cut; p++ {
+	last := homeOf(hi, t.homes(level))
+	for p := homeOf(lo, t.homes(level)); p < cut; p++ {
 		if p > last && p-last > reach {
 			return all, true, true
 		}
@@ -209,6 +209,32 @@ func (t *table) consistent() error {
 			return err
 		}
 	}
+	for p := range t.most(r.level()) {
+		if err := t.recent(r, p); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// recent reports whether the p-th bucket of the row is of no other table than those of which there may be some.
+func (t *table) recent(r root, p uint64) error {
+	b := t.inRow(p)
+	if b == nil {
+		return nil
+	}
+	role := header(b.header.Load()) & roleMask
+	age := (roleAt(r.level()) + roles - role) % roles
+	oldest := header(3)
+	switch {
+	case p < r.dirty():
+		oldest = 4
+	case r.dirty() > 0:
+		oldest = 0
+	}
+	if role != 0 && age > oldest && t.loadRoot() == r {
+		return fmt.Errorf("map: bucket %d of the row is %d tables old: %w", p, age, ErrCorrupt)
+	}
 	return nil
 }
 
@@ -229,7 +255,7 @@ func (t *table) sound(r root, level, p uint64) error {
 		another, here := b.find(h, key, hash)
 		word, shift := tagPlace(slot)
 		tag := b.tags[word].Load() >> shift & tagMask
-		home := homeOf(hash, t.sizes[level])
+		home := homeOf(hash, t.homes(level))
 		twice := before || here && another != slot
 		lost := p < home || p-home > reach || same && !found || twice || tag&tagClaimed == 0 && tag != tagOf(hash)
 		var box error

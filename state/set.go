@@ -61,7 +61,7 @@ func (s *Set[T]) Remove(x T) (bool, error) { return s.m.Delete(x) }
 // Len is how many there are: exactly, if nobody changes it meanwhile. It fails as (*Map).Len does.
 func (s *Set[T]) Len() (int, error) { return s.m.Len() }
 
-// Clear takes all out, one after the other, as (*Map).Clear does.
+// Clear takes all out at once, as (*Map).Clear does.
 func (s *Set[T]) Clear() error { return s.m.Clear() }
 
 // All yields what is in the Set, as (*Map).Keys does.

@@ -255,6 +255,68 @@ func (o onMap[T]) asCase(which string, c content[T]) crashlab.Case {
 	}
 }
 
+// cleared is a Map that is cleared: all that was there at first is, or nothing.
+func cleared[T comparable](how string, c content[T], which string, stay uint64, do func(*mapping[T]) error) crashlab.Case {
+	return crashlab.Case{
+		Name: "state.Map.Clear" + which + how, Covers: []string{"state.Map.Clear"}, States: []string{"before", "after"},
+		Play: func() crashlab.Play {
+			p := &mapping[T]{content: c, stay: stay, key: looked}
+			return crashlab.Play{
+				Room: 1 << 18, Setup: p.setup, Open: p.open,
+				Victim: func(*crashlab.Actor) error { return do(p) },
+				Recover: func(a *crashlab.Actor) error {
+					if _, err := p.left(); err != nil || p.added {
+						return err
+					}
+					p.added = true
+					return p.set(ours, after)
+				},
+				// A change of one key, which is there before and behind it.
+				Storm: func(*crashlab.Actor) error { return p.set(ours, after) },
+				Check: func(a *crashlab.Actor) (string, error) {
+					s := "before"
+					switch n, err := p.left(); {
+					case err != nil:
+						return "", err
+					case n == 0:
+						s = "after"
+					case n < p.stay:
+						return "", fmt.Errorf("%d of %d keys are there", n, p.stay)
+					}
+					// Whatever is left to do is done, and nothing comes back.
+					if err := p.m.Clear(); err != nil {
+						return "", err
+					}
+					if n, err := p.m.Len(); n > 0 || err != nil {
+						return "", errors.Join(err, fmt.Errorf("%d keys are in a map that is clear", n))
+					}
+					return s, nil
+				},
+			}
+		},
+	}
+}
+
+// left is how many of the keys that were there at first are there. Once one is missing, so are all: they go at once.
+func (p *mapping[T]) left() (n uint64, err error) {
+	all, err := p.m.Snapshot()
+	if err != nil {
+		return 0, err
+	}
+	gone := uint64(len(all)) < p.stay
+	for i := range p.stay {
+		k := staying + i
+		v, ok, err := p.get(k)
+		if err != nil || ok && (v != k || gone) {
+			return 0, errors.Join(err, fmt.Errorf("key %d is %d, and others are gone", k, v))
+		}
+		if gone = !ok; ok {
+			n++
+		}
+	}
+	return n, nil
+}
+
 // few others stay in a Map whose table does not grow.
 const few = 5
 
@@ -316,24 +378,13 @@ func mapCasesOf[T comparable](which string, c content[T]) []crashlab.Case {
 				}
 			},
 		},
-		{
-			Name: "state.Map.Clear" + which, Covers: []string{"state.Map.Clear"},
-			Play: func() crashlab.Play {
-				p := &mapping[T]{content: c, stay: few, key: looked}
-				return crashlab.Play{
-					Room: 1 << 18, Setup: p.setup, Open: p.open, Storm: p.storm,
-					Victim: func(*crashlab.Actor) error { return p.m.Clear() },
-					Recover: func(*crashlab.Actor) error {
-						for k, v := range p.m.All() {
-							if got, ok, err := p.m.Get(k); err != nil || ok && got != v {
-								return errors.Join(err, fmt.Errorf("key %v is %v, and %v in a walk", k, got, v))
-							}
-						}
-						return p.set(absent, after)
-					},
-				}
-			},
-		},
+		cleared("", c, which, few, func(p *mapping[T]) error { return p.m.Clear() }),
+		cleared(", while the table grows", c, which, 85, func(p *mapping[T]) error {
+			if err := p.set(absent, after); err != nil {
+				return err
+			}
+			return p.m.Clear()
+		}),
 	}
 	for _, o := range []onMap[T]{
 		{"state.Map.Set", "a key that is there", looked, few, changed, set(after)},
