@@ -58,6 +58,12 @@ var mutations = []mutation{{
 	old:  "\tif w.turn.Load() != w.mine {\n\t\treturn w.pushSlow(ctx, v)",
 	new:  "\tif w.turn.Load() == 0 {\n\t\treturn w.pushSlow(ctx, v)",
 	pkg:  "rings", run: "TestWritersOfABroadcastTakeTurns", finds: "auditor: writer",
+}, {
+	name: "a sweep does not look where a tied block was to go",
+	file: "internal/segment/heap_sweep.go",
+	old:  "c.state() == blockTied && h.named(off, c); {",
+	new:  "c.state() == blockTied && h.named(off, c) && false; {",
+	pkg:  "heaps", run: "TestABlockIsLinkedOrFree", finds: "stale",
 }}
 
 // Each mutation is made in a copy of its file, which takes the place of the file for one build.

@@ -231,13 +231,18 @@ func (b Block) Link(at, from uint64) (bool, error) {
 		return false, err
 	}
 	if b.seg.m.word(at).CompareAndSwap(from, b.Place()) {
-		return true, b.Settle()
+		err := b.Settle()
+		if errors.Is(err, ErrStale) || errors.Is(err, ErrInUse) {
+			err = nil // others have settled it, or are at it, and have taken it out since
+		}
+		return true, err
 	}
 	return false, b.drop()
 }
 
 // Unlink takes a settled block out of the word at that offset, which gets to instead, and frees it. If the
-// word does not have the block's place, it reports false, and nothing has changed.
+// word does not have the block's place, it reports false, and nothing has changed. Where blocks are taken out so, nobody settles one
+// but who has linked it: one that is tied may be on its way out.
 func (b Block) Unlink(at, to uint64) (bool, error) {
 	if err := b.Claim(); err != nil {
 		return false, err
