@@ -270,7 +270,30 @@ func (s *Segment) Word(at uint64) *word.Uint64 { return s.m.word(at) }
 
 // Free gives the block back. Its owner may call it, and of a settled block anybody, once: then it fails with
 // ErrStale. It does not wait for anybody.
-func (b Block) Free() error { return b.free(0) }
+func (b Block) Free() error {
+	if b.seg.heap.freeSmall(b.off, b.generation) {
+		return nil
+	}
+	return b.free(0)
+}
+
+// freeSmall frees a block of less than a run that is this attach's, or settled, and no more than that. It reports false if it is
+// something else; then nothing was done.
+func (h *heap) freeSmall(off uint64, generation uint32) bool {
+	i := (off - h.heap) >> h.shift
+	if off < h.heap || i >= h.seen.Load() {
+		return false
+	}
+	w := h.run(i).load()
+	word := h.control(off)
+	c := control(word.Load())
+	plain := c == makeControl(blockDraft, h.self.Load(), generation) || c == makeControl(blockSettled, 0, generation)
+	if w.state() != runSmall || !plain || h.self.Load() == 0 || !word.CompareAndSwap(uint64(c), uint64(c.freed())) {
+		return false
+	}
+	h.credit(i)
+	return true
+}
 
 // free frees an object if flag is objectFlag, and else what is none.
 func (b Block) free(flag control) error {

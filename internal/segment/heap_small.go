@@ -24,8 +24,9 @@ func (h *heap) allocateSmall(class, align uint64) (Block, error) {
 		if next != 0 {
 			i := next>>32 - 1
 			r := h.run(i)
+			at := next
 			off := h.runOffset(i) + next&(1<<32-1)*size
-			for end := h.runOffset(i+1) - size; off <= end; off += size {
+			for end := h.runOffset(i+1) - size; off <= end; off, at = off+size, at+1 {
 				w := h.control(off)
 				c := control(w.Load())
 				if c.used() || c.generation() >= maxGeneration {
@@ -39,7 +40,7 @@ func (h *heap) allocateSmall(class, align uint64) (Block, error) {
 					w.CompareAndSwap(uint64(claimed), uint64(claimed.freed()))
 					break
 				}
-				if at := (i+1)<<32 | (off-h.runOffset(i))/size; at != next {
+				if at != next {
 					k.next.Store(at)
 				}
 				clear(h.m.bytes(off, size))

@@ -171,3 +171,18 @@ func TestAReferenceSurvivesItsBytes(t *testing.T) {
 	require.True(t, Ref{}.IsZero())
 	require.False(t, ref.IsZero())
 }
+
+func TestABlockCostsNothingOfGosHeap(t *testing.T) {
+	s := anonymous(t, 1<<20, Config{})
+	for _, settled := range []bool{false, true} {
+		require.Zero(t, testing.AllocsPerRun(1000, func() {
+			b, err := s.Alloc(64, 0)
+			if settled {
+				err = errors.Join(err, b.Settle())
+			}
+			if err = errors.Join(err, b.Free()); err != nil {
+				panic(err)
+			}
+		}))
+	}
+}
