@@ -115,6 +115,7 @@ type heap struct {
 	limit uint64        // runs from here on are not for this attach
 	self  atomic.Uint64 // its owner, as control words have it; 0: none
 
+	keepers keepers
 	ending  sync.Mutex // held while an object is ending that is this attach's; see keep.go
 	growing sync.Mutex // held while memory is asked for or given back; Close waits for it
 	gone    bool       // after Close; under growing

@@ -39,3 +39,44 @@ func BenchmarkAllocAndFree(b *testing.B) {
 		b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/100, "ns/pair")
 	})
 }
+
+// What it costs that an object was kept, among many: one that many keep, and that all let go, and many that one each keeps.
+func BenchmarkLetGo(b *testing.B) {
+	const n = 1000
+	for _, one := range []bool{true, false} {
+		b.Run(map[bool]string{true: "one of a thousand", false: "a thousand of one each"}[one], func(b *testing.B) {
+			for b.Loop() {
+				b.StopTimer()
+				s, err := Anonymous(8<<20, Config{})
+				if err != nil {
+					b.Fatal(err)
+				}
+				var objects []Object
+				var keepers []Block
+				for i := range n {
+					if i == 0 || !one {
+						objects = append(objects, thing(b, s, ""))
+					}
+					keepers = append(keepers, keeper(b, s, objects[len(objects)-1]))
+				}
+				b.StartTimer()
+				for _, o := range objects {
+					if err := s.Destroy(o.Ref()); err != nil {
+						b.Fatal(err)
+					}
+				}
+				for _, k := range keepers {
+					if err := k.Free(); err != nil {
+						b.Fatal(err)
+					}
+				}
+				b.StopTimer()
+				if err := s.Close(); err != nil {
+					b.Fatal(err)
+				}
+				b.StartTimer()
+			}
+			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/n, "ns/block")
+		})
+	}
+}

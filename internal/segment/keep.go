@@ -2,7 +2,7 @@ package segment
 
 import (
 	"fmt"
-	"slices"
+	"sync/atomic"
 )
 
 // A block may keep objects: as long as there is the block, there are they, whoever destroys them. It says which in its
@@ -86,6 +86,7 @@ func (b Block) Keep(places []uint64) error {
 	})
 	for _, place := range places {
 		if err == nil {
+			s.heap.keepers.note(place, b.off)
 			err = s.revive(place)
 		}
 	}
@@ -124,43 +125,95 @@ func (s *Segment) kept(off, size uint64) (places []uint64) {
 	return places
 }
 
+// mentions reports whether place is among what a block says that it keeps.
+func (s *Segment) mentions(off, size, place uint64) bool {
+	n := s.m.word(off + 8).Load()
+	if n > MostKept || KeepHead(int(n)) > size {
+		return false
+	}
+	for i := range int(n) {
+		if s.m.word(off+KeepHead(i)).Load() == place {
+			return true
+		}
+	}
+	return false
+}
+
 // keeps reports whether a control word is that of a block that keeps what it says.
 func (c control) keeps() bool {
 	return c&keepsFlag != 0 && c.used() && c.state() != blockBound && c.state() != blockDoomed
 }
 
+// keepers are where an attach has last seen a block that keeps an object: who looks for one looks there first, and goes on from
+// there. Objects that share an entry lose it to each other.
+type keepers [256]struct{ place, off atomic.Uint64 }
+
+func (k *keepers) at(place uint64) *struct{ place, off atomic.Uint64 } {
+	return &k[place/(granule/refUnit)%uint64(len(k))]
+}
+
+func (k *keepers) note(place, off uint64) {
+	e := k.at(place)
+	e.place.Store(place)
+	e.off.Store(off)
+}
+
+// last is 0 if it is not known.
+func (k *keepers) last(place uint64) (off uint64) {
+	e := k.at(place)
+	if e.place.Load() != place {
+		return 0
+	}
+	return e.off.Load()
+}
+
 // isKept reports whether any block keeps the object at a place.
 func (s *Segment) isKept(place uint64) bool {
 	h := &s.heap
-	for i := range h.top() {
+	top, first := h.top(), uint64(0)
+	if last := h.keepers.last(place); last != 0 {
+		if _, size, _, err := h.extentOf(last); err == nil && s.keepsAt(last, size, place) {
+			return true
+		}
+		first = (last - h.heap) >> h.shift
+	}
+	for k := range top {
+		i := (first + k) % top
 		r := h.run(i)
 		w := r.load()
 		step := h.runBytes()
-		size := step
 		if class, ok := w.cut(); ok {
 			if r.extent.Load()&keeping == 0 {
 				continue
 			}
 			step = classBytes(class)
-			size = step
 		} else if w.state() != runLarge {
 			continue
 		}
 		off := h.runOffset(i)
 		for end := h.runOffset(i+1) - step; off <= end; off += step {
-			word := h.control(off)
-			for c := control(word.Load()); c.keeps(); {
-				found := slices.Contains(s.kept(off, size), place)
-				now := control(word.Load())
-				if found && now.keeps() && now.generation() == c.generation() {
-					return true
-				}
-				if now == c {
-					break
-				}
-				c = now
+			if s.keepsAt(off, step, place) {
+				h.keepers.note(place, off)
+				return true
 			}
 		}
+	}
+	return false
+}
+
+// keepsAt reports whether a block keeps the object at a place. It has size bytes at least.
+func (s *Segment) keepsAt(off, size, place uint64) bool {
+	word := s.heap.control(off)
+	for c := control(word.Load()); c.keeps(); {
+		found := s.mentions(off, size, place)
+		now := control(word.Load())
+		if found && now.keeps() && now.generation() == c.generation() {
+			return true
+		}
+		if now == c {
+			break
+		}
+		c = now
 	}
 	return false
 }

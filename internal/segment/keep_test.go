@@ -252,3 +252,33 @@ func TestObjectsAreKeptAsLongAsTheyShould(t *testing.T) {
 		require.NoError(t, other.Close())
 	})
 }
+
+// What keeps an object is found where it was last seen, as long as it does, and else wherever it is.
+func TestWhoKeepsAnObjectIsFoundWhereverItWasSeenLast(t *testing.T) {
+	s := anonymous(t, 1<<22, Config{})
+	o, crowd := thing(t, s, ""), thing(t, s, "")
+	var all []Block
+	for i := range 600 { // in several runs
+		if i%3 == 0 {
+			all = append(all, keeper(t, s, o))
+		} else {
+			keeper(t, s, crowd)
+		}
+	}
+	other := another(t, s)
+	defer other.Close()
+	require.NoError(t, other.Destroy(o.Ref()), "it has seen none of them")
+	for i, b := range all {
+		require.True(t, there(s, o))
+		through := s
+		if i%2 == 0 {
+			through = other
+		}
+		b, err := through.BlockAt(b.Place())
+		require.NoError(t, err)
+		require.NoError(t, b.Free())
+	}
+	require.False(t, there(s, o))
+	require.True(t, there(s, crowd))
+	require.NoError(t, s.Check())
+}
