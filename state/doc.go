@@ -17,8 +17,8 @@
 //
 // # What is atomic
 //
-// Each call is, on one value; on a List, whatever it concerns. Values of up to 8 bytes are words, and no call on them waits for anybody, but
-// for Update, which waits for other Updates. Loads of larger values wait for nobody, and never see half of a
+// Each call is, on one value; on a List, whatever it concerns; and so is Clear, on all keys of a Map. Values of up to 8 bytes are
+// words, and no call on them waits for anybody, but for Update, which waits for other Updates. Loads of larger values wait for nobody, and never see half of a
 // store; stores to them exclude each other by a lock. A Map has no lock at all.
 //
 // What reads a value and stores what depends on it is one call, too: Add, AddAt, AddTo, CompareAndSwap, Update, Edit. A

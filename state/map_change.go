@@ -27,7 +27,8 @@ func (t *table) setAtHome(r root, key, value, hash uint64) bool {
 		if b == nil {
 			return false
 		}
-		b.pairs[lineOf(hash)].key.Load() // as in get
+		b.pairs[besides(lineOf(hash))].key.Load() // as in get
+		b.pairs[lineOf(hash)].key.Load()
 		raw := header(b.header.Load())
 		h := raw.as(roleAt(level))
 		slot, found := b.find(h, key, hash)
@@ -199,11 +200,14 @@ const (
 	claimed        // all slots are
 )
 
-// take claims a slot that is free under a header, if it can in the line of the slot first, or else in that of then,
-// unless that is -1.
+// take claims a slot that is free under a header, if it can in the line of the slot first, or else in that besides it, or in that of
+// then, unless that is -1.
 func (t *table) take(b *bucket, raw header, live uint64, first, then int) (slot int, o taking) {
 	free := ^live & liveMask
 	near := free & (0xf << first)
+	if near == 0 {
+		near = free & (0xf << besides(first))
+	}
 	if near == 0 && then >= 0 {
 		near = free & (0xf << (then &^ 3))
 	}

@@ -34,7 +34,8 @@ func (t *table) get(key uint64) (value uint64, found bool, err error) {
 	if r.rests() {
 		level := r.level()
 		if b := t.at(level, homeOf(hash, t.homes(level))); b != nil {
-			b.pairs[lineOf(hash)].key.Load() // so that the two lines are on their way at the same time
+			b.pairs[besides(lineOf(hash))].key.Load() // so that the three lines are on their way at the same time
+			b.pairs[lineOf(hash)].key.Load()
 			raw := header(b.header.Load())
 			h := raw.as(roleAt(level))
 			slot, found := b.find(h, key, hash)

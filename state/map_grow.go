@@ -220,7 +220,11 @@ func (t *table) carryTo(b *bucket, r root, from *bucket, group uint64, hashes *[
 				continue
 			}
 		}
-		near := free & (0xf << lineOf(hashes[i]))
+		line := lineOf(hashes[i])
+		near := free & (0xf << line)
+		if near == 0 {
+			near = free & (0xf << besides(line))
+		}
 		if near == 0 {
 			near = free
 		}

@@ -121,6 +121,15 @@ func homeOf(hash, n uint64) uint64 {
 // loaded while nothing is known of the bucket yet.
 func lineOf(hash uint64) int { return int(hash >> 16 & 0xffff * (bucketSlots / 4) >> 16 * 4) }
 
+// besides is the first slot of the line where a key goes for which there is no room in its line: the other one of 128 bytes, which
+// many processors load along.
+func besides(line int) int {
+	if line == 0 {
+		return 4 // that is the line of the header
+	}
+	return ((line + 4) ^ 4) - 4
+}
+
 // root is the value of mapState.root.
 type root uint64
 
