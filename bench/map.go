@@ -35,7 +35,7 @@ func mapRows() []Row {
 	texts.N, texts.Meter = 200_000, measureMapBytes
 	texts.Figures = []Figure{{Name: "insert"}, {Name: "get"}, {Name: "set"}}
 	texts.Reference = Reference{Name: "C++, Boost unordered_map of strings in shared memory, with its mutex", Source: "boost_map_bytes.cc"}
-	return []Row{million, tail, memory, texts}
+	return []Row{million, readersRow(), tail, memory, texts}
 }
 
 // mapKey is the i-th key: that of splitmix64. The reference has the same.
@@ -71,10 +71,8 @@ func measureMap(_ context.Context, j Job) (Values, error) {
 	pairs := j.pairs()
 	return withMap(j, func(_ *shm.Segment, m *wordMap) (Values, error) {
 		begin := time.Now()
-		for i := range pairs {
-			if err := m.Set(mapKey(i), i+j.Salt); err != nil {
-				return nil, err
-			}
+		if err := setAll(m, j); err != nil {
+			return nil, err
 		}
 		filled := time.Now()
 		for n := range j.N {
@@ -103,6 +101,16 @@ func measureMap(_ context.Context, j Job) (Values, error) {
 		}
 		return Values{"insert": float64(filled.Sub(begin)) / float64(pairs), "get": j.per(read.Sub(filled)), "set": j.per(written.Sub(read))}, nil
 	})
+}
+
+// setAll gives each key of the job its value.
+func setAll(m *wordMap, j Job) error {
+	for i := range j.pairs() {
+		if err := m.Set(mapKey(i), i+j.Salt); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func measureMapTail(_ context.Context, j Job) (float64, error) {
