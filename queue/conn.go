@@ -87,9 +87,9 @@ func (c *Conn) Write(p []byte) (int, error) {
 }
 
 // fail is the error that a caller gets.
-func (c *Conn) fail(op string, ctx context.Context, err error) error {
-	if errors.Is(err, context.Canceled) && ctx.Err() != nil {
-		err = context.Cause(ctx)
+func (c *Conn) fail(op string, ctx *span, err error) error {
+	if errors.Is(err, context.Canceled) {
+		err = ctx.because()
 	}
 	if err == io.EOF {
 		return err
@@ -111,7 +111,7 @@ func (c *Conn) Close() error {
 		c.calls.leave(c.link, c.end, c.which)
 	})
 	if !first {
-		return c.fail("close", context.Background(), net.ErrClosed)
+		return c.fail("close", nil, net.ErrClosed)
 	}
 	return nil
 }
@@ -120,7 +120,7 @@ func (c *Conn) Close() error {
 // fail with EPIPE.
 func (c *Conn) CloseRead() error {
 	if !c.shutReading(io.EOF) {
-		return c.fail("close", context.Background(), net.ErrClosed)
+		return c.fail("close", nil, net.ErrClosed)
 	}
 	return nil
 }
@@ -129,7 +129,7 @@ func (c *Conn) CloseRead() error {
 // now on, gets EPIPE.
 func (c *Conn) CloseWrite() error {
 	if !c.shutWriting(syscall.EPIPE) {
-		return c.fail("close", context.Background(), net.ErrClosed)
+		return c.fail("close", nil, net.ErrClosed)
 	}
 	return nil
 }
@@ -173,7 +173,7 @@ func (c *Conn) SetWriteDeadline(t time.Time) error { return c.setDeadline(&c.wri
 
 func (c *Conn) setDeadline(d *deadline, t time.Time) error {
 	if c.calls.seg.IsClosed() {
-		return c.fail("set", context.Background(), net.ErrClosed)
+		return c.fail("set", nil, net.ErrClosed)
 	}
 	d.set(t)
 	return nil

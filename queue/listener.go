@@ -186,11 +186,11 @@ func endsOf(seg *shm.Segment, reads, writes uint64) (*ring.BytesReader, *ring.By
 	if err != nil {
 		return nil, nil, err
 	}
-	in, err := from.Reader()
+	in, err := from.Reader(ring.OneOfMany())
 	if err != nil {
 		return nil, nil, err
 	}
-	out, err := to.Writer()
+	out, err := to.Writer(ring.OneOfMany())
 	return in, out, err
 }
 

@@ -149,7 +149,7 @@ func (r *BytesReader) show(rec record) []byte {
 
 // glance polls the next header.
 func (r *BytesReader) glance() bool {
-	if !r.end.polls {
+	if !r.end.polls || r.end.many && r.end.point.Bustling() {
 		return false
 	}
 	header := r.ring.header(r.at)

@@ -33,6 +33,7 @@ type end struct {
 	peer   *futex.Event   // its event
 	gone   bool           // this handle was closed
 	polls  bool           // polling may pay off
+	many   bool           // OneOfMany
 	alone  *atomic.Bool   // PeerGone was called
 	name   string         // for errors
 }
@@ -217,6 +218,7 @@ func (e *end) wait(ctx context.Context, look func(exact bool) (bool, error)) err
 			return false
 		},
 		Asymmetric: futex.Owing,
+		OneOfMany:  e.many,
 	})
 	if err != nil {
 		return err

@@ -20,6 +20,7 @@ type EndOption func(*endConfig)
 
 type endConfig struct {
 	policy Policy
+	many   bool
 
 	// Of a Subscriber.
 	blocks   bool
@@ -29,6 +30,11 @@ type endConfig struct {
 
 // Waiting sets how the end's calls wait.
 func Waiting(p Policy) EndOption { return func(c *endConfig) { c.policy = p } }
+
+// OneOfMany says that the process may have many such ends, as a server has connections, with a goroutine that waits at each. While
+// several of them are busy, a call does not poll, lets others of this process go first, and sleeps as cheaply as it can for all of
+// them together; that costs a little of the latency of one that is alone.
+func OneOfMany() EndOption { return func(c *endConfig) { c.many = true } }
 
 func configOf(opts []EndOption) (c endConfig) {
 	for _, opt := range opts {

@@ -180,6 +180,7 @@ func newEnd(o segment.Object, c *control, my uint32, opts []EndOption) end {
 		e.point, e.far, e.peer = items, room, room.Event()
 	}
 	e.point.SetPolicy(cfg.policy)
+	e.many = cfg.many
 	e.polls = cfg.policy != Park && futex.ManyCPUs()
 	return e
 }

@@ -18,6 +18,7 @@ bit markAsleep, markFolded;
 
 bit sleeping;  /* kernel: the direct waiter is in the queue of the futex */
 bit poked[2];  /* internal/futex/sleeper.go: (*Sleeper).Poke, (*Sleeper).Mark */
+bit counted;   /* internal/segment/wait.go: (*waiter).announce, (*waiter).over: the waiter is folded; seen in its process alone (SAME: the signaller's, too) */
 bit listed;    /* internal/segment/hub.go: (*Segment).fold: the waiter is on the hub's list */
 bit bell;      /* internal/segment/hub.go: (*bell).ring */
 
@@ -58,13 +59,24 @@ inline ring(bitOfTheEvent)
 inline signal()
 {
 	if
+#ifdef BREAK_MARKS
 	:: markAsleep ->
-		d_step { wasFolded = markFolded; markAsleep = 0; markFolded = 0 };
+#else
+	:: markAsleep || markFolded -> /* internal/futex/event.go: (*Event).signal */
+#endif
+		d_step { wasAsleep = markAsleep; wasFolded = markFolded; markAsleep = 0; markFolded = 0 };
 		d_step { moved[FOLDED] = 1; moved[DIRECT] = 1 };
-		sleeping = 0;
+		if
+		:: wasAsleep -> sleeping = 0
+		:: else
+		fi;
 #ifndef BREAK_RING
 		if
+#ifdef SAME
+		:: wasFolded && counted -> ring(1) /* internal/segment/wait.go: (*Point).ring */
+#else
 		:: wasFolded -> ring(1)
+#endif
 		:: else
 		fi
 #endif
@@ -95,7 +107,7 @@ inline died()
 proctype Signaller()
 {
 	byte n;
-	bit wasFolded, marked;
+	bit wasAsleep, wasFolded, marked;
 	{
 		do
 		:: n < 2 ->
@@ -129,11 +141,14 @@ proctype Killer() { if :: killed = 1 :: skip fi }
  * internal/segment/hub.go: (*Segment).fold */
 proctype FoldedWaiter()
 {
+#if defined(SAME) && !defined(BREAK_COUNT)
+	counted = 1;
+#endif
 	do
 	::
 		poked[FOLDED] = 0;
 		moved[FOLDED] = 0; /* internal/futex/event.go: (*Event).AnnounceFolded, its load */
-		d_step { markAsleep = 1; markFolded = 1 };
+		markFolded = 1;
 		atomic {
 			if
 			:: tokens > 0 -> tokens--; break
@@ -151,6 +166,9 @@ proctype FoldedWaiter()
 #endif
 			fi
 		};
+#ifdef BREAK_COUNT
+		counted = 1;
+#endif
 		if
 		:: listed || bell -> atomic { bell -> bell = 0 }
 		:: else
@@ -181,11 +199,27 @@ proctype DirectWaiter()
 	markAsleep = 1 /* internal/futex/event.go: (*Event).Pass */
 }
 
-/* internal/segment/hub.go: (*Segment).serve, (*Segment).serveRung */
+/* internal/segment/hub.go: (*Segment).serveRung */
+inline serve()
+{
+	atomic {
+		if
+		:: look && listed && moved[FOLDED] -> release()
+		:: else
+		fi
+	}
+}
+
+/* internal/segment/hub.go: (*Segment).serve */
 proctype Hub()
 {
 	bit look;
 	do
+#ifndef DEATHS /* too many states */
+	:: /* internal/segment/hub.go: (*Segment).linger */
+		d_step { look = rung; rung = 0 };
+		serve()
+#endif
 	::
 		doorMoved = 0;
 #ifdef BREAK_ORDER
@@ -195,12 +229,7 @@ proctype Hub()
 		doorMark = 1; /* internal/futex/event.go: (*Event).Announce */
 		d_step { look = rung; rung = 0 };
 #endif
-		atomic {
-			if
-			:: look && listed && moved[FOLDED] -> release()
-			:: else
-			fi
-		};
+		serve();
 		hubSleeps = !doorMoved;
 end:		!hubSleeps;
 		doorMark = 0 /* internal/futex/event.go: (*Event).Recede */

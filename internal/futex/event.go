@@ -38,13 +38,16 @@ type Event struct {
 const JoinedSlots = 48
 
 const (
-	// markAsleep: somebody may be asleep on seq. Set by waiters, cleared by signallers.
+	// markAsleep: somebody may be asleep on seq. Set by waiters, cleared by signallers. Without it a signal takes no
+	// system call.
 	markAsleep = 1 << iota
 	// markFence: a waiter that has no membarrier asks signallers to fence. Never cleared.
 	markFence
-	// markFolded: some who wait sleep by the doorbells of their participants. Set by them together with
-	// markAsleep, and cleared together with it.
+	// markFolded: some who wait sleep by the doorbells of their participants. Set by them, and cleared together
+	// with markAsleep.
 	markFolded
+
+	markWaits = markAsleep | markFolded
 )
 
 // Word is what a waiter sleeps on, with the sequence that Announce returned.
@@ -58,7 +61,7 @@ func (e *Event) Announce() uint32 { return e.announce(markAsleep) }
 // AnnounceFolded is Announce for a waiter that sleeps by the doorbell of its participant, which has
 // joined. Instead of a sleep that compares, there is a look that does not come before the waiter can be
 // found there (Stands).
-func (e *Event) AnnounceFolded() uint32 { return e.announce(markAsleep | markFolded) }
+func (e *Event) AnnounceFolded() uint32 { return e.announce(markFolded) }
 
 func (e *Event) announce(mark uint32) uint32 {
 	s := e.seq.Load()
@@ -92,7 +95,7 @@ func (e *Event) Join(slot uint32) (folded bool) {
 		}
 	}
 	mark := e.mark.Load() // comes after the swap, as the look at the hub comes after Announce
-	if mark&markAsleep != 0 {
+	if mark&markWaits != 0 {
 		// The mark stays: whoever takes it away and dies before the wake leaves sleepers behind whom
 		// nobody wakes, unless they listen for his death; and for this one they do not listen yet.
 		e.move(All)
@@ -114,21 +117,33 @@ func (e *Event) Idle() bool { return e.mark.Load() == 0 }
 func (e *Event) Fenced() bool { return e.mark.Load()&markFence != 0 }
 
 // Asleep reports whether somebody may be asleep.
-func (e *Event) Asleep() bool { return e.mark.Load()&markAsleep != 0 }
+func (e *Event) Asleep() bool { return e.mark.Load()&markWaits != 0 }
 
 // Signal wakes one waiter, if there may be any. The condition must be true before. It reports whether
 // waiters are folded, as Broadcast, Rouse and PassOn do: the caller then rings the doorbells of all
 // participants that have joined.
-func (e *Event) Signal() (folded bool) { return e.Asleep() && e.wake(1) }
+func (e *Event) Signal() (folded bool) { return e.Asleep() && e.signal(1) }
 
 // Broadcast wakes every waiter, if there may be any. The condition must be true before.
-func (e *Event) Broadcast() (folded bool) { return e.Asleep() && e.wake(All) }
+func (e *Event) Broadcast() (folded bool) { return e.Asleep() && e.signal(All) }
 
 // Rouse makes every waiter look again, whether marked or not: after a death, or a close.
 func (e *Event) Rouse() (folded bool) { return e.wake(All) }
 
+// signal is for those who are marked. One who marks himself asleep behind the swap looks at the condition behind it.
+func (e *Event) signal(n int) (folded bool) {
+	mark := e.mark.And(^uint32(markWaits))
+	if mark&markAsleep == 0 {
+		e.seq.Add(1)
+		return mark&markFolded != 0
+	}
+	e.move(n)
+	return mark&markFolded != 0
+}
+
+// wake is for those, too, whose mark was taken away by one who died before he woke them.
 func (e *Event) wake(n int) (folded bool) {
-	mark := e.mark.And(^uint32(markAsleep | markFolded))
+	mark := e.mark.And(^uint32(markWaits))
 	e.move(n)
 	return mark&markFolded != 0
 }
@@ -164,6 +179,9 @@ func (e *Event) Ring(bits uint64) {
 		e.move(1)
 	}
 }
+
+// Rang reports whether there are bits that Rung would take.
+func (e *Event) Rang() bool { return e.hub.Load() != 0 }
 
 // Rung takes the bits that were set by Ring.
 func (e *Event) Rung() uint64 { return e.hub.Swap(0) }

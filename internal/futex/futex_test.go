@@ -153,6 +153,31 @@ func TestASignalToNobodyLeavesTheSequenceAlone(t *testing.T) {
 	require.True(t, e.Idle())
 }
 
+func TestASignalToOneWhoIsFoldedIsHeardOnce(t *testing.T) {
+	var e Event
+	require.EqualValues(t, 1, e.AnnounceFolded())
+	require.True(t, e.Asleep())
+	require.True(t, e.Stands(1))
+	require.True(t, e.Signal(), "the doorbells are to be rung")
+	require.True(t, e.Moved(1))
+	require.False(t, e.Stands(1))
+	require.True(t, e.Idle())
+	require.False(t, e.Signal())
+	e.Announce()
+	e.AnnounceFolded()
+	require.True(t, e.Broadcast())
+	require.True(t, e.Idle())
+}
+
+func TestADoorbellTellsWhetherItRang(t *testing.T) {
+	var d Event
+	require.False(t, d.Rang())
+	d.Ring(4)
+	require.True(t, d.Rang())
+	require.EqualValues(t, 4, d.Rung())
+	require.False(t, d.Rang())
+}
+
 func TestADemandForFencesIsNeverTakenBack(t *testing.T) {
 	var e Event
 	e.Demand()
@@ -169,15 +194,33 @@ func TestSpinnerLearns(t *testing.T) {
 		return // see TestYieldsLearn
 	}
 	for range 40 {
-		require.False(t, s.Spin(func() bool { return false }, 1))
+		require.False(t, s.Spin(func() bool { return false }, Polling{}))
 	}
 	require.Equal(t, int64(minSpin), s.budget.Load())
 	for range 10 {
-		require.True(t, s.Spin(func() bool { return true }, 1))
+		require.True(t, s.Spin(func() bool { return true }, Polling{}))
 	}
 	require.Equal(t, int64(maxSpin), s.budget.Load())
 	s.SetPolicy(Park)
-	require.False(t, s.Spin(func() bool { return true }, 1))
+	require.False(t, s.Spin(func() bool { return true }, Polling{}))
+}
+
+func TestASpinnerGivesUpWhenItIsTold(t *testing.T) {
+	if !manyCPUs() {
+		return // see TestYieldsLearn
+	}
+	var s Spinner
+	s.budget.Store(int64(time.Hour))
+	require.False(t, s.Spin(func() bool { return false }, Polling{Ended: func() bool { return true }}))
+	require.EqualValues(t, time.Hour-time.Hour/4, s.budget.Load(), "it did not pay off")
+}
+
+func TestASpinnerThatSharesLetsOthersGoFirst(t *testing.T) {
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1))
+	var s Spinner
+	ran := false
+	go func() { ran = true }()
+	require.True(t, s.Spin(func() bool { return ran }, Polling{Share: true}))
 }
 
 func TestYieldsLearn(t *testing.T) {
@@ -188,16 +231,16 @@ func TestYieldsLearn(t *testing.T) {
 	asked := 0
 	never := func() bool { asked++; return false }
 	for range 40 {
-		require.False(t, s.yieldFor(never))
+		require.False(t, s.yieldFor(never, false))
 	}
 	asked = 0
-	require.False(t, s.yieldFor(never))
+	require.False(t, s.yieldFor(never, false))
 	require.Equal(t, 1, asked, "in vain: once, to see whether it has changed")
 	for range 40 {
-		require.True(t, s.yieldFor(func() bool { return true }))
+		require.True(t, s.yieldFor(func() bool { return true }, false))
 	}
 	asked = 0
-	require.False(t, s.yieldFor(never))
+	require.False(t, s.yieldFor(never, false))
 	require.Equal(t, maxYields, asked)
 }
 

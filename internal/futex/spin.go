@@ -50,10 +50,20 @@ type Spinner struct {
 // SetPolicy sets how waits begin.
 func (s *Spinner) SetPolicy(p Policy) { s.policy.Store(int32(p)) }
 
-// Spin polls done until it reports true or the budget is used up, and says which. After each poll it pauses rest times,
-// 1 or more. It does not poll where the process may run on one CPU alone, because whoever could make done true would be
-// kept from it, but yields the CPU a few times.
-func (s *Spinner) Spin(done func() bool, rest int) bool {
+// Polling says how a Spinner polls. Its zero value is good.
+type Polling struct {
+	// Rest is how many pauses there are between two polls, 0 for 1.
+	Rest int
+	// Ended, if set, is asked now and then whether to give up.
+	Ended func() bool
+	// Share is set if other goroutines of this process that can run go before, now and then: polling keeps a processor
+	// of the scheduler, and whoever was made ready on that, from running.
+	Share bool
+}
+
+// Spin polls done until it reports true or the budget is used up, and says which. It does not poll where the process may run
+// on one CPU alone, because whoever could make done true would be kept from it, but yields the CPU a few times.
+func (s *Spinner) Spin(done func() bool, how Polling) bool {
 	policy := Policy(s.policy.Load())
 	if policy == Park {
 		return false
@@ -63,7 +73,7 @@ func (s *Spinner) Spin(done func() bool, rest int) bool {
 		return many && done() // time stands still in a model
 	}
 	if !many {
-		return s.yieldFor(done)
+		return s.yieldFor(done, how.Share)
 	}
 	budget := maxSpin
 	if policy == Adaptive {
@@ -71,7 +81,7 @@ func (s *Spinner) Spin(done func() bool, rest int) bool {
 			budget = initialSpin
 		}
 	}
-	paid := poll(done, budget, rest)
+	paid := poll(done, budget, how)
 	if policy == Adaptive {
 		s.learn(budget, paid)
 	}
@@ -79,9 +89,9 @@ func (s *Spinner) Spin(done func() bool, rest int) bool {
 }
 
 // yieldFor is Spin on one CPU.
-func (s *Spinner) yieldFor(done func() bool) bool {
+func (s *Spinner) yieldFor(done func() bool, share bool) bool {
 	left := s.yields.Load()
-	share := runtime.GOMAXPROCS(0) == 1
+	share = share || runtime.GOMAXPROCS(0) == 1
 	for range max(initialYields-left, 1) {
 		if !yield() {
 			return false
@@ -98,8 +108,12 @@ func (s *Spinner) yieldFor(done func() bool) bool {
 	return false
 }
 
-func poll(done func() bool, budget time.Duration, rest int) bool {
-	share := runtime.GOMAXPROCS(0) == 1
+func poll(done func() bool, budget time.Duration, how Polling) bool {
+	share := how.Share || runtime.GOMAXPROCS(0) == 1
+	rest := max(how.Rest, 1)
+	if how.Share {
+		runtime.Gosched()
+	}
 	var start time.Time
 	for {
 		for range max(pausesPerLook/rest, 1) {
@@ -113,6 +127,9 @@ func poll(done func() bool, budget time.Duration, rest int) bool {
 		if start.IsZero() {
 			start = time.Now()
 		} else if time.Since(start) >= budget {
+			return false
+		}
+		if how.Ended != nil && how.Ended() {
 			return false
 		}
 		if share {

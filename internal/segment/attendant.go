@@ -46,11 +46,14 @@ func briefly(w *waiter) bool {
 	return w.place >= 0 && firstSleep != 0 && net == SafetyNet && !(word.Modelled && word.Current() != nil)
 }
 
-// seat finds a place for w among those who sleep in the kernel. If there is none, it is folded. (An
+// seat finds a place for w among those who sleep in the kernel. If there is none, or it is better so, it is folded. (An
 // observer's segment has no doorbell, and nobody waits there.)
-func (s *Segment) seat(w *waiter) {
+func (s *Segment) seat(w *waiter, folded bool) {
 	w.place = -1
 	for i := range s.seats {
+		if folded {
+			break
+		}
 		if s.places[i].Load() == nil && s.places[i].CompareAndSwap(nil, w) {
 			w.place = i
 			return

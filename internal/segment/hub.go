@@ -48,6 +48,7 @@ type hub struct {
 	turn    int           // the bucket that the net looks at first
 	soonest time.Time     // the first end of a folded wait's sleep; zero: none has one
 	done    chan struct{} // closed when the hub's goroutine has ended; nil: there is none
+	spin    futex.Spinner
 	sleeper futex.Sleeper
 }
 
@@ -232,6 +233,9 @@ func (s *Segment) serve() {
 		if word.Modelled {
 			word.Carry(mark, h.remembered(), uint64(out))
 		}
+		if out == futex.Woken {
+			s.linger(d)
+		}
 		h.sleeper.Clear()
 		seq := d.Announce()
 		s.serveRung(d.Rung())
@@ -297,6 +301,23 @@ func (h *hub) each(i int, visit func(f *folded) (futex.Outcome, bool)) {
 			continue
 		}
 		j++
+	}
+}
+
+// lingering is how often in a row the hub serves its doorbell before it looks at its net.
+const lingering = 256
+
+// linger serves the doorbell without a sleep, and without a mark, so that those who ring it make no system call. Those of
+// this process who can run go first: as long as there are any, the hub costs no more than a look between them.
+func (s *Segment) linger(d *futex.Event) {
+	if word.Modelled && word.Current() != nil {
+		return
+	}
+	for range lingering {
+		s.serveRung(d.Rung())
+		if !s.hub.spin.Spin(d.Rang, futex.Polling{Share: true}) {
+			return
+		}
 	}
 }
 
@@ -402,13 +423,19 @@ func (h *hub) remembered() (sum uint64) {
 	return sum
 }
 
-// ring rings the doorbells of those who have joined the event at off.
-func (m *mapping) ring(slots uint32, joined, off uint64) {
+// noSlot is the number of no slot.
+const noSlot = ^uint32(0)
+
+// ring rings the doorbells of those who have joined the event at off, but for that of the slot skip.
+func (m *mapping) ring(slots uint32, joined, off uint64, skip uint32) {
 	for first := range uint32(futex.JoinedSlots) {
 		if !futex.HasJoined(joined, first) {
 			continue
 		}
 		for i := first; i < slots; i += futex.JoinedSlots {
+			if i == skip {
+				continue
+			}
 			if p := m.participant(i); p.state.Load()&0xff == slotLive {
 				p.doorbell.Ring(1 << bucketOf(off))
 			}

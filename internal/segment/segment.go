@@ -38,8 +38,9 @@ type Segment struct {
 	places    [directWaits]atomic.Pointer[waiter] // those who sleep in the kernel
 	attending atomic.Bool                         // an attendant is there
 	hub       hub
-	mine      uint32 // the slot; see doorbell
-	seats     int    // how many of the places may be taken
+	mine      uint32        // the slot; see doorbell
+	stir      atomic.Uint64 // how many sleeps in waits were ended by a signal
+	seats     int           // how many of the places may be taken
 	once      sync.Once
 
 	mu      word.Mutex
@@ -343,7 +344,7 @@ func (s *Segment) leave(self Owner) {
 	sweepSlot(m.header(), m.participant(self.slot()), self.generation())
 	for _, off := range points {
 		if e := m.event(off); e.Broadcast() {
-			m.ring(s.slots, e.Joined(), off)
+			m.ring(s.slots, e.Joined(), off, noSlot)
 		}
 	}
 	_ = m.unmap()

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"maps"
+	"runtime"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -72,17 +73,21 @@ type Point struct {
 	queued      int
 	crowded     atomic.Bool            // queued is not 0
 	leader      atomic.Pointer[waiter] // first, for those who poke it
+	folded      atomic.Int32           // how many of them are folded, counted before they announce it
+	bustle      bustle                 // of waits that are OneOfMany
 	own         waiter                 // of whoever finds the queue empty, so that he allocates nothing
 	owned       bool                   // own is in use
 }
 
 // waiter is one goroutine that could not go on at once.
 type waiter struct {
+	point          *Point
 	event          *futex.Event
 	sleeper        futex.Sleeper
 	brief          brief
 	place          int           // among those who sleep in the kernel, -1: none
 	folded         bool          // it sleeps by the hub
+	counted        bool          // in its point's folded
 	unheed         func() bool   // ends that the end of the context pokes; nil: it does not
 	turn           chan struct{} // closed when it became the leader; nil if it was from the beginning
 	previous, next *waiter
@@ -168,7 +173,13 @@ func (p *Point) passOn() {
 }
 
 // ring has the hubs look of all who meet here.
-func (p *Point) ring() { p.seg.m.ring(p.seg.slots, p.event.Joined(), p.off) }
+func (p *Point) ring() {
+	skip := noSlot
+	if p.folded.Load() == 0 {
+		skip = p.seg.mine
+	}
+	p.seg.m.ring(p.seg.slots, p.event.Joined(), p.off, skip)
+}
 
 // Event is the event that p waits for.
 func (p *Point) Event() *futex.Event { return p.event }
@@ -204,6 +215,8 @@ type Wait struct {
 	Apart bool
 	// Asymmetric is set if signallers publish with plain stores: the waiter pays for the fence.
 	Asymmetric bool
+	// OneOfMany is set if a process may have many such waits at a time, at points of their own: see bustle.
+	OneOfMany bool
 }
 
 // Wait returns when w is over, with ErrClosed after Close, and with the context's error when that
@@ -219,14 +232,31 @@ func (p *Point) Wait(ctx context.Context, w Wait) error {
 	if poll == nil || !futex.ManyCPUs() { // then there are few looks
 		poll = w.Try
 	}
+	if w.OneOfMany && p.bustle.came(&p.seg.stir) {
+		runtime.Gosched()
+		if w.Try() {
+			return nil
+		}
+		return p.park(ctx, w, true)
+	}
 	// Whoever finds others asleep has no hope that polling would be short, and would overtake them.
-	if !p.crowded.Load() && p.spin.Spin(poll, max(w.Rest, 1)) {
+	if !p.crowded.Load() && p.spin.Spin(poll, w.polling(ctx)) {
 		return nil
 	}
-	return p.park(ctx, w)
+	return p.park(ctx, w, false)
 }
 
-func (p *Point) park(ctx context.Context, w Wait) error {
+// polling is how to poll.
+func (w *Wait) polling(ctx context.Context) futex.Polling {
+	how := futex.Polling{Rest: w.Rest, Share: w.OneOfMany}
+	if w.OneOfMany {
+		how.Ended = func() bool { return ctx.Err() != nil }
+	}
+	return how
+}
+
+// park waits, folded if it is better so.
+func (p *Point) park(ctx context.Context, w Wait, folded bool) error {
 	me := p.line()
 	defer p.leave(me)
 	if me.turn != nil {
@@ -242,8 +272,9 @@ func (p *Point) park(ctx context.Context, w Wait) error {
 			return ErrClosed
 		}
 	}
-	p.seg.seat(me)
+	p.seg.seat(me, folded)
 	err := p.lead(ctx, w, me)
+	me.over()
 	p.seg.rise(me)
 	if me.unheed != nil {
 		// A poke that is still under way costs the sleeper's next user one look, so it need not be
@@ -256,7 +287,7 @@ func (p *Point) park(ctx context.Context, w Wait) error {
 
 // lead is the wait of the goroutine that sleeps in the kernel for all of its process.
 func (p *Point) lead(ctx context.Context, w Wait, me *waiter) error {
-	fence := fence{event: p.event, needed: w.Asymmetric, prompt: firstSleep == 0}
+	fence := fence{event: p.event, needed: w.Asymmetric && !(w.OneOfMany && me.folded && p.bustle.fenced(p.event)), prompt: firstSleep == 0}
 	fence.begin(me)
 	slept, rested, late, nets, doubt := false, false, false, 0, time.Duration(0)
 	mark := word.Mark()
@@ -300,9 +331,8 @@ func (p *Point) lead(ctx context.Context, w Wait, me *waiter) error {
 			doubt = min(max(2*doubt, Starving), net)
 			limit = min(limit, doubt)
 		}
-		if limit > attendantTick && me.unheed == nil && ctx.Done() != nil {
-			// One who sleeps briefly finds a context that has ended soon enough.
-			me.unheed = context.AfterFunc(ctx, func() { p.poke(me) })
+		if me.unheed == nil {
+			me.unheed = p.heed(ctx, me, limit)
 		}
 		var out futex.Outcome
 		if me.folded {
@@ -318,6 +348,9 @@ func (p *Point) lead(ctx context.Context, w Wait, me *waiter) error {
 			return nil
 		case out != futex.TimedOut:
 			nets = 0 // something happens here
+			if out != futex.Poked {
+				p.seg.stir.Add(1)
+			}
 		case limit >= net:
 			nets++
 			if p.seg.makeRoom(me, nets >= manyNets, p.manner) {
@@ -330,6 +363,19 @@ func (p *Point) lead(ctx context.Context, w Wait, me *waiter) error {
 			w.Slept()
 		}
 	}
+}
+
+// heed has the end of the context end a sleep of at most limit, and returns what ends that.
+func (p *Point) heed(ctx context.Context, me *waiter, limit time.Duration) (unheed func() bool) {
+	if c, ok := ctx.(interface {
+		AfterFunc(f func()) (stop func() bool)
+	}); ok {
+		return c.AfterFunc(func() { p.poke(me) })
+	}
+	if limit <= attendantTick || ctx.Done() == nil {
+		return nil // one who sleeps briefly finds a context that has ended soon enough
+	}
+	return context.AfterFunc(ctx, func() { p.poke(me) })
 }
 
 // over reports why a wait must end without what it waited for.
@@ -458,9 +504,21 @@ func (p *Point) watchOthers(rested bool) (again bool) {
 // announce marks w as a waiter of its kind.
 func (w *waiter) announce() uint32 {
 	if w.folded {
+		if !w.counted {
+			w.counted = true
+			w.point.folded.Add(1)
+		}
 		return w.event.AnnounceFolded()
 	}
 	return w.event.Announce()
+}
+
+// over is called when w waits no more.
+func (w *waiter) over() {
+	if w.counted {
+		w.counted = false
+		w.point.folded.Add(-1)
+	}
 }
 
 // line queues the caller up.
@@ -487,7 +545,7 @@ func (p *Point) line() *waiter {
 }
 
 func (w *waiter) begin(p *Point) {
-	w.event, w.bucket, w.at = p.event, bucketOf(p.off), -1
+	w.point, w.event, w.bucket, w.at = p, p.event, bucketOf(p.off), -1
 }
 
 // leave takes the caller out of the queue and lets the next one lead.

@@ -217,6 +217,9 @@ func (w *watch) unfold() {
 
 func (w *watch) end() {
 	w.unfold()
+	for _, f := range w.folded {
+		f.over()
+	}
 	for _, b := range w.bells {
 		b.remove(w.bell)
 	}

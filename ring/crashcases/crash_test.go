@@ -53,6 +53,7 @@ func TestEveryOperationHasACase(t *testing.T) {
 		"ring.Check":              "reads, changes nothing",
 		"ring.Info.String":        "formats what Inspect returned",
 		"ring.Side.String":        "formats what Inspect returned",
+		"ring.OneOfMany":          "makes an option",
 		"ring.Waiting":            "makes an option",
 
 		"ring.Blocking":                 "makes an option",
