@@ -84,9 +84,9 @@ func TestSelectReturnsWhatIsReady(t *testing.T) {
 
 func TestSelectEndsWithItsContext(t *testing.T) {
 	f := newField(t)
+	begin := time.Now()
 	ctx, cancel := context.WithTimeout(bounded(t), 20*time.Millisecond)
 	defer cancel()
-	begin := time.Now()
 	_, err := queue.Select(ctx, f.waiters...)
 	require.ErrorIs(t, err, context.DeadlineExceeded)
 	require.GreaterOrEqual(t, time.Since(begin), 20*time.Millisecond)
