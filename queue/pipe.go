@@ -183,7 +183,7 @@ func pipeOf(o segment.Object, number, share uint32) (*pipe, error) {
 	}
 	e := &pipe{
 		seg: s, object: o, state: st, number: number, share: share, self: uint64(s.Self()),
-		here: side{s, &st.ends[number]}, there: side{s, &st.ends[1-number]},
+		here: side{s, &st.ends[number], &st.serial}, there: side{s, &st.ends[1-number], &st.serial},
 	}
 	for i := range lanesOf(flags) {
 		l, err := laneIn(o, p, i)
@@ -233,13 +233,11 @@ func (p *pipe) End() (End, error) {
 	if err := p.seg.Writable(); err != nil {
 		return End{}, p.wrap("share end of", err)
 	}
-	e := End{Pipe: p.object.Ref(), Side: p.number, Serial: p.state.serial.Add(1) &^ passing}
-	var err error
-	e.Share, err = p.here.claim(passing | e.Serial)
+	share, serial, err := p.here.pass()
 	if err != nil {
 		return End{}, p.wrap("share end of", err)
 	}
-	return e, nil
+	return End{Pipe: p.object.Ref(), Side: p.number, Share: share, Serial: serial}, nil
 }
 
 // Close gives this handle up, and wakes whoever waits in a call of it, with ErrClosed. When it was the last of its end, the

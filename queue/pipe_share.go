@@ -32,6 +32,7 @@ type End struct {
 type side struct {
 	seg    *segment.Segment
 	shares *[shares]word.Uint64
+	serial *word.Uint64 // of the pipe: see pass
 }
 
 // claim has a share be w, and returns its number.
@@ -50,14 +51,25 @@ func (s side) claim(w uint64) (uint32, error) {
 	return 0, fmt.Errorf("%d of them: %w", shares, ErrShares)
 }
 
-// deserted reports whether nobody has a share of it, as far as gone knows who is dead.
+// pass makes a share for an End that goes on its way, and returns its number and serial. The serial moves once more when the share is
+// there: who looks for shares meanwhile has perhaps looked past this one, and does not find that of its maker any more, who
+// closes.
+func (s side) pass() (share uint32, serial uint64, err error) {
+	serial = s.serial.Add(1) &^ passing
+	share, err = s.claim(passing | serial)
+	s.serial.Add(1) // pairs with the loads in deserted
+	return share, serial, err
+}
+
+// deserted reports whether nobody has a share of it, as far as gone knows who is dead. While an End is made, somebody has one.
 func (s side) deserted(gone func(segment.Owner) bool) bool {
+	serial := s.serial.Load()
 	for i := range s.shares {
 		if w := s.shares[i].Load(); w != 0 && (w&passing != 0 || segment.OwnerOf(w) == s.seg.Self() || !gone(segment.OwnerOf(w))) {
 			return false
 		}
 	}
-	return true
+	return s.serial.Load() == serial
 }
 
 // someone is one of another attach who has a share, of whose death is nothing known; 0: there is nobody.

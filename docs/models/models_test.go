@@ -62,6 +62,12 @@ var checks = []check{
 	{model: "bias", lost: "BREAK_MARK"},
 	{model: "bias", lost: "BREAK_LOOK"},
 
+	{model: "conn", flags: "-DDIALLERS=1 -DDEATHS=2 -DCANCELS", quick: true},
+	{model: "conn"},
+	{model: "conn", lost: "BREAK_AGAIN", quick: true},
+	{model: "conn", lost: "BREAK_ENDS"},
+	{model: "conn", lost: "BREAK_ANSWERING"},
+
 	{model: "event", flags: oneWaiter, quick: true},
 	{model: "event", flags: mourned},
 	{model: "event", flags: "-DWAITERS=2 -DODD=0"},
@@ -80,9 +86,12 @@ var checks = []check{
 
 	{model: "hub", quick: true},
 	{model: "hub", flags: "-DDEATHS"},
+	{model: "hub", flags: "-DSAME"},
 	{model: "hub", lost: "BREAK_RING", quick: true},
 	{model: "hub", lost: "BREAK_COMPARE"},
 	{model: "hub", lost: "BREAK_ORDER"},
+	{model: "hub", lost: "BREAK_MARKS"},
+	{model: "hub", flags: "-DSAME", lost: "BREAK_COUNT"},
 	{model: "hub", flags: "-DDEATHS", lost: "BREAK_PUSH"},
 	{model: "hub", flags: "-DDEATHS", lost: "BREAK_DOORMARK"},
 	{model: "hold", quick: true},
@@ -134,6 +143,15 @@ var checks = []check{
 	{model: "lease", flags: single, lost: "BREAK_OWNER"},
 	{model: "lease", flags: single, lost: "BREAK_BOX"},
 	{model: "lease", flags: single, lost: "BREAK_ACK"},
+
+	{model: "pipe", quick: true},
+	{model: "pipe", flags: "-DDEATHS=2"},
+	{model: "pipe", lost: "BREAK_AGAIN"},
+	{model: "pipe", lost: "BREAK_PASSING"},
+	{model: "pipe", lost: "BREAK_ROUSE"},
+	{model: "pipe", lost: "BREAK_SERIAL", quick: true},
+	{model: "pipe", flags: "-DDEATHS=2", lost: "BREAK_PUSH"},
+	{model: "pipe", flags: "-DDEATHS=2", lost: "BREAK_OTHERS"},
 
 	{model: "queue", flags: once, quick: true},
 	{model: "queue"},
@@ -241,7 +259,7 @@ var (
 func TestEveryFunctionThatAModelNamesExists(t *testing.T) {
 	models, err := filepath.Glob("*.pml")
 	require.NoError(t, err)
-	require.Len(t, models, 12)
+	require.Len(t, models, 14)
 	named := 0
 	for _, model := range models {
 		text, err := os.ReadFile(model)
