@@ -13,6 +13,7 @@ import (
 	"os"
 	"os/exec"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -114,7 +115,7 @@ func operations(dir string) ([]string, error) {
 			}
 			methods := types.NewMethodSet(types.NewPointer(o.Type()))
 			for m := range methods.Methods() {
-				if m.Obj().Exported() && !travels[m.Obj().Name()] {
+				if m.Obj().Exported() && !travels[m.Obj().Name()] && ours(m.Obj()) {
 					all = append(all, pkg.Name()+"."+name+"."+m.Obj().Name())
 				}
 			}
@@ -122,6 +123,11 @@ func operations(dir string) ([]string, error) {
 	}
 	slices.Sort(all)
 	return all, nil
+}
+
+// ours reports whether a method is of this module, and not one that a type has because it embeds another's.
+func ours(method types.Object) bool {
+	return strings.HasPrefix(method.Pkg().Path(), "github.com/kindred-ipc/kindred")
 }
 
 // load reads the types of a package from what the compiler wrote for its importers.
