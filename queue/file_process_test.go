@@ -146,7 +146,7 @@ func dossiers(t *testing.T, seg *shm.Segment, opts ...shm.ObjectOption) *queue.Q
 }
 
 func TestAFileArrives(t *testing.T) {
-	for deep := range 3 {
+	for _, deep := range []int{0, 2} {
 		t.Run(fmt.Sprint(deep, " generations down"), func(t *testing.T) {
 			ctx, seg := bounded(t), anonymous(t)
 			q := dossiers(t, seg)
@@ -172,7 +172,7 @@ func TestAFileOutlivesWhoSentIt(t *testing.T) {
 	run(filer{Do: "put", Out: first, Contents: "from a child", Deeper: 1})
 	require.Equal(t, 1, keeper.Count())
 	run(filer{Do: "pass on", In: first, Out: second})
-	run(filer{Do: "get", In: second, Contents: "from a child", Deeper: 1})
+	run(filer{Do: "get", In: second, Contents: "from a child"})
 	nothingKept(t)
 
 	run(filer{Do: "put", Out: first, Contents: "for the parent"})

@@ -122,7 +122,7 @@ func TestAnObjectOfASegmentThatTheReceiverHasNotYetArrives(t *testing.T) {
 	t.Run("from the parent", func(t *testing.T) {
 		f := must(newFind(7))
 		require.NoError(t, q.Put(ctx, f))
-		require.NoError(t, start(digger{Do: "get", Deeper: 1}).Wait(ctx))
+		require.NoError(t, start(digger{Do: "get"}).Wait(ctx))
 		require.NoError(t, f.Event.Wait(ctx))
 		require.Equal(t, 8, must(f.Number.Load()))
 	})
@@ -141,7 +141,7 @@ func TestAnObjectOfASegmentThatTheReceiverHasNotYetArrives(t *testing.T) {
 	})
 	t.Run("in arguments", func(t *testing.T) {
 		f := must(newFind(7))
-		require.NoError(t, start(digger{Do: "arguments", Find: f, Deeper: 2}).Wait(ctx))
+		require.NoError(t, start(digger{Do: "arguments", Find: f, Deeper: 1}).Wait(ctx))
 		require.NoError(t, f.Event.Wait(ctx))
 		runtime.KeepAlive(f)
 	})

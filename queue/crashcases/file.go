@@ -93,14 +93,14 @@ func (p *post) check(a *crashlab.Actor) (state string, err error) {
 func fileCases() []crashlab.Case {
 	return []crashlab.Case{
 		{
-			Name: "queue.Queue.Put, of a file", Covers: []string{"queue.Queue.Put"}, States: []string{"none", "one"},
+			Name: "queue.Queue.Put, of a file", Covers: []string{"queue.Queue.Put"}, States: []string{"none", "one"}, Long: true,
 			Play: func() crashlab.Play {
 				p := new(post)
 				return crashlab.Play{Setup: p.setup, Open: p.open, Ready: p.ready, Victim: p.put, Check: p.check}
 			},
 		},
 		{
-			Name: "queue.Queue.Get, of a file", Covers: []string{"queue.Queue.Get"}, States: []string{"one", "none"},
+			Name: "queue.Queue.Get, of a file", Covers: []string{"queue.Queue.Get"}, States: []string{"one", "none"}, Long: true,
 			Play: func() crashlab.Play {
 				p := new(post)
 				return crashlab.Play{Setup: p.fill, Open: p.open, Victim: p.get, Check: p.check}

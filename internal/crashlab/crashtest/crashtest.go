@@ -53,6 +53,9 @@ func Run(t *testing.T, cases []crashlab.Case) {
 			return
 		}
 		c := cases[i]
+		if c.Long {
+			continue
+		}
 		t.Run(c.Name, func(t *testing.T) {
 			r, err := crashlab.Try(crashlab.Options{
 				Sample: 6, Second: 3, Pauses: 1, Storms: 1, Seed: seed, Budget: share / time.Duration(len(cases)),
