@@ -36,19 +36,19 @@ func (c *child) newAsks(ctx context.Context, seg *shm.Segment, o orders) (*asks,
 
 // borrowed is the pool that the task may use.
 func (t *taskContext) borrowed() *Pool {
-	t.real() // which tells end that the task may ask
+	m := t.real() // which tells end that the task may ask
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if t.pool == nil {
-		t.pool = newNested(t, t.asks.workers, t.asks.child.limit)
+	if m.pool == nil {
+		m.pool = newNested(t, t.asks.workers, t.asks.child.limit)
 	}
-	return t.pool
+	return m.pool
 }
 
-// end is called when t has returned: it asks for nothing any more. Who asks before has sent it.
-func (a *asks) end(t *taskContext, pool *Pool) {
+// end is called when the task has returned: it asks for nothing any more. Who asks before has sent it.
+func (a *asks) end(m *madeContext, pool *Pool) {
 	a.mu.Lock()
-	t.ended = true
+	m.ended = true
 	a.mu.Unlock()
 	if pool != nil {
 		pool.Terminate()
@@ -81,7 +81,7 @@ func (t *taskContext) ask(ctx context.Context, h head, input []byte) (outcome ui
 func (a *asks) send(t *taskContext, h head, input []byte, answer chan replied) (id uint64, err error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if t.ended {
+	if t.real().ended {
 		return 0, context.Canceled
 	}
 	a.last++
@@ -103,7 +103,7 @@ func (a *asks) tell(t *taskContext, h head, id uint64, input []byte) error {
 func (a *asks) cancel(t *taskContext, id uint64) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if _, ok := a.waiting[id]; ok && !t.ended {
+	if _, ok := a.waiting[id]; ok && !t.real().ended {
 		// If it does not arrive, the parent is gone.
 		_ = a.tell(t, head{outcome: askCancel}, id, nil)
 	}

@@ -29,13 +29,19 @@ func BenchmarkCall(b *testing.B) {
 }
 
 func BenchmarkMap(b *testing.B) {
-	p := benchPool(b, 1)
-	b.ReportAllocs()
-	taken := 0
-	for _, err := range double.Map(context.Background(), p, numbers(b.N, &taken)) {
-		if err != nil {
-			b.Fatal(err)
-		}
+	for name, opts := range map[string][]pool.MapOption{"chunk 1": {pool.Chunk(1)}, "chunks": nil} {
+		b.Run(name, func(b *testing.B) {
+			p, err := pool.New(context.Background(), pool.Workers(2))
+			require.NoError(b, err)
+			b.Cleanup(func() { shutDown(b, p) })
+			b.ReportAllocs()
+			taken := 0
+			for _, err := range double.Map(context.Background(), p, numbers(b.N, &taken), opts...) {
+				if err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
 	}
 }
 

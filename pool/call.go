@@ -25,6 +25,9 @@ type call struct {
 	lost  bool  // the worker died, or has to die, before its reply was complete
 	fault error // lost: why it has to
 	begun bool  // lost: it had claimed the call. Known when the link's gone is closed
+
+	many *sitting // it stands for all calls of that; then it has an id, an attempt and what follows when one is lost that was begun
+	saw  any      // its input
 }
 
 // Call runs the task with in on a worker and returns its result. It blocks until a worker is idle
@@ -102,7 +105,7 @@ func (t *Typed[In, Out]) try(ctx context.Context, l *link, in In, out *Out, atte
 	}
 	switch err := l.do(ctx, c, h); err {
 	case nil:
-		return t.result(c, out)
+		return t.result(c.outcome, c.payload, out)
 	case errGivenUp:
 		own = false
 		return ctx.Err()
@@ -141,18 +144,29 @@ func (t *Typed[In, Out]) decoded(encoded []byte) any {
 	return in
 }
 
-// result is what c's reply says.
-func (t *Typed[In, Out]) result(c *call, out *Out) (err error) {
-	if c.outcome != outcomeResult {
-		return failure(t.name, c.outcome, c.payload)
+// result is what a reply says.
+func (t *Typed[In, Out]) result(outcome uint32, payload []byte, out *Out) error {
+	if outcome != outcomeResult {
+		return failure(t.name, outcome, payload)
 	}
+	if t.out.Plain() { // runs no code of the user's
+		return t.decode(payload, out)
+	}
+	return t.guardedResult(payload, out)
+}
+
+func (t *Typed[In, Out]) guardedResult(payload []byte, out *Out) (err error) {
 	defer func() {
 		// An UnmarshalBinary of the caller's that panics is a result that cannot be decoded.
 		if v := recover(); v != nil {
 			err = fmt.Errorf("pool: task %q: its result: %w: panic: %v", t.name, ErrUndecodable, v)
 		}
 	}()
-	if err := t.out.Decode(c.payload, out); err != nil {
+	return t.decode(payload, out)
+}
+
+func (t *Typed[In, Out]) decode(payload []byte, out *Out) error {
+	if err := t.out.Decode(payload, out); err != nil {
 		return fmt.Errorf("pool: task %q: its result: %w: %w", t.name, ErrUndecodable, err)
 	}
 	return nil
@@ -172,6 +186,25 @@ func (l *link) begin(c call) *call {
 	l.newest = c
 	l.call = &l.newest
 	return l.call
+}
+
+// beginMany makes c, which stands for several, the call that is under way.
+func (l *link) beginMany(c call) *call {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.newest = c
+	l.call = &l.newest
+	return l.call
+}
+
+// settleMany is settle for that. Useful: there was an outcome.
+func (l *link) settleMany(useful bool) {
+	l.endNest()
+	l.mu.Lock()
+	l.call = nil
+	l.worked = l.worked || useful
+	l.mu.Unlock()
+	l.settled.Signal()
 }
 
 // do hands c to the worker and waits for its end: nil for a reply, errGivenUp if ctx is over, and

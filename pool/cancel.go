@@ -3,6 +3,7 @@ package pool
 import (
 	"context"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/kindred-ipc/kindred/internal/segment"
@@ -14,7 +15,7 @@ type cancels struct {
 	base  context.Context
 	state *workerState
 	point *segment.Point
-	over  context.Context // cancelled: of tasks that have returned
+	over  *madeContext // cancelled: of tasks that have returned
 	once  sync.Once
 	asks  *asks
 
@@ -23,8 +24,9 @@ type cancels struct {
 }
 
 func newCancels(base context.Context, o segment.Object) *cancels {
-	over, cancel := context.WithCancel(base)
-	cancel()
+	over := &madeContext{ended: true}
+	over.Context, over.cancel = context.WithCancel(base)
+	over.cancel()
 	return &cancels{
 		base: base, over: over, state: stateIn(o), asks: new(asks),
 		point: o.Segment().Point(o.Offset()+eventOffset, segment.Shared),
@@ -35,63 +37,66 @@ func newCancels(base context.Context, o segment.Object) *cancels {
 // for it.
 type taskContext struct {
 	*cancels
-	id       uint64
-	deadline time.Time
+	id   uint64
+	when int64                       // the deadline, as in a head
+	made atomic.Pointer[madeContext] // nil: nobody has asked; that of cancels: the task has returned, and nobody had
+}
 
-	made   sync.Once
-	ctx    context.Context
+// madeContext is what a task has that asks its context.
+type madeContext struct {
+	context.Context
 	cancel context.CancelFunc
-
-	pool  *Pool // what Current returns, if it was called; under cancels.mu
-	ended bool  // the task has returned, and asks for nothing any more; under asks.mu
+	pool   *Pool // what Current returns, if it was called; under cancels.mu
+	ended  bool  // the task has returned, and asks for nothing any more; under asks.mu
 }
 
-func (c *cancels) begin(h head) *taskContext {
-	t := &taskContext{cancels: c, id: h.id}
-	if h.when != 0 {
-		t.deadline = time.Unix(0, h.when)
-	}
-	return t
-}
+func (c *cancels) begin(h head) *taskContext { return &taskContext{cancels: c, id: h.id, when: h.when} }
 
 // end releases what the task's context holds. The context is over then, as that of any call that
 // has returned.
 func (c *cancels) end(t *taskContext) {
-	made := true
-	t.made.Do(func() { t.ctx, t.cancel, made = c.over, func() {}, false })
-	t.cancel()
+	if t.made.CompareAndSwap(nil, c.over) {
+		return
+	}
 	c.mu.Lock()
+	m := t.made.Load()
+	m.cancel()
 	if c.current == t {
 		c.current = nil
 	}
-	pool := t.pool
+	pool := m.pool
 	c.mu.Unlock()
-	if made {
-		c.asks.end(t, pool)
-	}
+	c.asks.end(m, pool)
 }
 
 // real is the context behind t, which the goroutine that waits for cancellations can reach.
-func (t *taskContext) real() context.Context {
-	t.made.Do(func() {
-		if t.deadline.IsZero() {
-			t.ctx, t.cancel = context.WithCancel(t.base)
-		} else {
-			t.ctx, t.cancel = context.WithDeadline(t.base, t.deadline)
-		}
-		t.mu.Lock()
-		t.current = t
-		t.mu.Unlock()
-		t.once.Do(func() { go t.watch() })
-		if t.state.cancelled.Load() >= t.id {
-			t.cancel() // watch may have looked before current was set
-		}
-	})
-	return t.ctx
+func (t *taskContext) real() *madeContext {
+	if m := t.made.Load(); m != nil {
+		return m
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	m := new(madeContext)
+	m.Context, m.cancel = deadline(t.base, head{when: t.when})
+	if !t.made.CompareAndSwap(nil, m) {
+		m.cancel()
+		return t.made.Load()
+	}
+	t.current = t
+	t.once.Do(func() { go t.watch() })
+	if t.state.cancelled.Load() >= t.id {
+		m.cancel() // watch may have looked before current was set
+	}
+	return m
 }
 
 // Deadline is the caller's.
-func (t *taskContext) Deadline() (time.Time, bool) { return t.deadline, !t.deadline.IsZero() }
+func (t *taskContext) Deadline() (at time.Time, ok bool) {
+	if t.when == 0 {
+		return at, false
+	}
+	return time.Unix(0, t.when), true
+}
 
 // Done is closed when the caller gave up, or its deadline has passed.
 func (t *taskContext) Done() <-chan struct{} { return t.real().Done() }
@@ -114,7 +119,7 @@ func (c *cancels) watch() {
 		seen := c.state.cancelled.Load()
 		c.mu.Lock()
 		if t := c.current; t != nil && t.id <= seen {
-			t.cancel()
+			t.made.Load().cancel()
 		}
 		c.mu.Unlock()
 		err := c.point.Wait(c.base, segment.Wait{Try: func() bool {

@@ -36,6 +36,7 @@ type child struct {
 	in       assembly
 	out      []byte
 	ended    chan error
+	several  several
 
 	finalizer errand
 }
@@ -135,14 +136,20 @@ func (c *child) receive(ctx context.Context) error {
 // serve runs the request that was received, and replies. It reports whether this goroutine lives on.
 func (c *child) serve(ctx context.Context) bool {
 	h := c.in.head
+	if c.state.withdrawn.Load() >= h.id { // it is claimed: see several
+		return c.tell(ctx, head{id: h.id, outcome: replyWithdrawn})
+	}
 	t := tasks.lookup(h.task)
 	if t == nil {
 		names := strings.Join(tasks.names(), ", ")
-		return c.reply(ctx, h.id, []byte(names), outcomeNotRegistered)
+		return c.replyAll(ctx, h, []byte(names), outcomeNotRegistered)
 	}
 	if t.types != h.types {
 		text := fmt.Sprintf("the task at %s has other types", t.where)
-		return c.reply(ctx, h.id, []byte(text), outcomeUndecodable)
+		return c.replyAll(ctx, h, []byte(text), outcomeUndecodable)
+	}
+	if h.outcome > 0 {
+		return c.serveSeveral(ctx, t)
 	}
 	tc := c.cancels.begin(h)
 	lives := false
@@ -158,18 +165,44 @@ func (c *child) serve(ctx context.Context) bool {
 	return lives
 }
 
-// reply commits the outcome, and then gives up the claim. A claim of which the reply may be there is marked before.
+// replyAll is reply for each call of a request.
+func (c *child) replyAll(ctx context.Context, h head, payload []byte, outcome uint32) bool {
+	for id := h.id; id < h.id+uint64(max(h.outcome, 1)); id++ {
+		if !c.reply(ctx, id, payload, outcome) {
+			return false
+		}
+	}
+	return true
+}
+
+// reply commits the outcome, and then gives up the claim.
 func (c *child) reply(ctx context.Context, id uint64, payload []byte, outcome uint32) bool {
 	if size := uint64(len(payload)); size > c.limit {
 		payload, outcome = tooLarge(size, c.limit), outcomeTooLarge
 	}
-	c.state.claimed.Store(id | returned)
-	_, err := send(ctx, c.replies, c.record, head{id: id, outcome: outcome}, payload)
-	if err != nil {
-		c.ended <- orderly(fmt.Errorf("reply to call %d: %w", id, err))
+	if err := c.commit(ctx, id, payload, outcome); err != nil {
+		c.ended <- orderly(err)
 		return false
 	}
 	c.state.claimed.Store(0)
+	return true
+}
+
+// commit sends the outcome. A claim of which the reply may be there is marked before.
+func (c *child) commit(ctx context.Context, id uint64, payload []byte, outcome uint32) error {
+	c.state.claimed.Store(id | returned)
+	if _, err := send(ctx, c.replies, c.record, head{id: id, outcome: outcome}, payload); err != nil {
+		return fmt.Errorf("reply to call %d: %w", id, err)
+	}
+	return nil
+}
+
+// tell sends a message without a payload.
+func (c *child) tell(ctx context.Context, h head) bool {
+	if _, err := send(ctx, c.replies, c.record, h, nil); err != nil {
+		c.ended <- orderly(err)
+		return false
+	}
 	return true
 }
 

@@ -37,11 +37,13 @@ const (
 	extraIdle = time.Second // how long a worker too many is kept
 )
 
-// Kinds of messages that a worker sends while it runs a task, where a reply has its outcome. The payload
+// Kinds of messages that a worker sends, where a reply has its outcome. The payload of the first two, which it sends while it runs a task,
 // begins with the id of the nested call.
 const (
-	askCall   = 1<<31 + iota // the input follows
-	askCancel                // nothing does: nobody waits for the answer
+	askCall        = 1<<31 + iota // the input follows
+	askCancel                     // nothing does: nobody waits for the answer
+	replySeveral                  // outcomes of calls, from the head's id on: how many, in place of the task
+	replyWithdrawn                // of a request, the calls from the head's id on are not begun
 )
 
 // Outcomes that only answers have, beside those of replies.

@@ -30,6 +30,20 @@
 //
 // With the option Local the workers are goroutines, and everything else is the same.
 //
+// # Many at a time
+//
+// Map and MapUnordered hand inputs to the workers several at a time, when their tasks are quick, and one by one, when
+// they take longer than 0.2 ms: [Chunk] sets how many. Each input is a call by itself in all else: what an error, a panic or a death
+// concerns is that input alone.
+//
+//	a call of a Map   what moves it on                              to
+//	taken             a driver has it sent, with others             at a worker
+//	at a worker       the worker claims it                          begun
+//	at a worker       the worker dies, or is at something slow      taken
+//	begun             its result is in the outbox, or a reply       done
+//	begun             the worker dies                               failed, or taken, by Retry
+//	any but done      the context ends, or the loop                 given up
+//
 // # Calls within calls
 //
 // Current gives a task the pool in which it runs. The parent makes its calls with other workers, of which

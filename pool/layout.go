@@ -9,7 +9,7 @@ import (
 	"github.com/kindred-ipc/kindred/internal/word"
 )
 
-// workerState is what a worker and its parent share beside the two rings.
+// workerState is what a worker and its parent share beside the rings.
 type workerState struct {
 	_ structs.HostLayout
 
@@ -18,20 +18,48 @@ type workerState struct {
 	// dead, and its replies are drained, a call that is pending was begun if and only if it is here.
 	// From before the reply is committed, returned is set in it: who stops a worker, and sees a claim
 	// without it, has one that will not have replied.
+	//
+	// Of a request of several calls the worker sets it to each, before it begins it and before it looks
+	// at withdrawn; it stays until the next.
 	claimed word.Uint64
-	_       [segment.Line - 8]byte
+
+	// kept is the id of the call whose result is the first in the outbox, results how many of them and of those that follow it are there,
+	// and in how many bytes: see resultsOf. Those that are there were made, and are not made again.
+	kept    word.Uint64
+	results word.Uint64
+	_       [segment.Line - 3*8]byte
 
 	// cancelled is the id of the newest call that its caller gave up. Ids only grow.
 	cancelled word.Uint64
 	event     futex.Event // the worker waits here for cancelled to change, if a task asks for it
-	_         [segment.Line - 24]byte
+	// withdrawn is the id of the newest call that is not to be begun any more, unless it has been.
+	withdrawn word.Uint64
+	_         [segment.Line - 32]byte
+
+	// outbox has the results of a request of several calls that are not sent yet, one behind the other, as frames.
+	outbox [outboxSize]byte
 }
 
 // returned in a claim: the task has come back, and its reply is on the way.
 const returned = 1 << 63
 
-const workerStateSize = 2 * segment.Line
+const (
+	outboxSize      = 127 * segment.Line // sent as one record
+	workerStateSize = 2*segment.Line + outboxSize
+)
 
 var workerLayout = segment.LayoutOf[workerState]()
 
 var _ = [1]struct{}{}[unsafe.Sizeof(workerState{})-workerStateSize]
+
+// resultsOf is the word results: how many there are, and in how many bytes.
+func resultsOf(n, bytes int) uint64 { return uint64(n)<<32 | uint64(bytes) }
+
+// resultsIn is what the word says, if that can be.
+func resultsIn(w uint64) (n, bytes int, ok bool) {
+	if w>>32 > outboxSize || uint32(w) > outboxSize {
+		return 0, 0, false
+	}
+	n, bytes = int(w>>32), int(uint32(w))
+	return n, bytes, n <= bytes/frameSize
+}

@@ -28,5 +28,7 @@ func TestTheDocumentHasTheLayout(t *testing.T) {
 		"outcomeFailed":        outcomeFailed,
 		"askCall":              askCall,
 		"askCancel":            askCancel,
+		"replySeveral":         replySeveral,
+		"replyWithdrawn":       replyWithdrawn,
 	})
 }

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -77,7 +78,10 @@ type link struct {
 	newest  call
 	last    uint64 // its id
 	tally   tally
-	worked  bool // it began a call, or was not given the time to
+
+	underWay atomic.Int64 // calls of a sitting
+
+	worked bool // it began a call, or was not given the time to
 }
 
 // Sizes of a worker's rings. Larger messages go in parts, of a length that lets one side fill the
@@ -280,6 +284,9 @@ func (l *link) keep() {
 	l.bury()
 	l.pool.withdraw(l)
 	c := l.settleLast()
+	if c != nil {
+		l.reckon(c)
+	}
 	l.code, l.sig = status(l.process)
 	l.oom = l.pool.oom.verdict(l.sig, time.Now())
 	over, retired := l.pool.fate(l)
@@ -312,7 +319,11 @@ func (l *link) obituary(c *call) Event {
 	e.Err = c.fault
 	if c.begun {
 		e.Task, e.Attempt = c.task, c.attempt
-		if l.pool.onEvent != nil {
+		switch {
+		case l.pool.onEvent == nil:
+		case c.many != nil:
+			e.Input = c.saw
+		default:
 			e.Input = c.input(l.buf)
 		}
 	}
@@ -327,15 +338,24 @@ func (l *link) settleLast() *call {
 	for l.call != nil && !l.call.lost {
 		l.settled.Wait()
 	}
-	if c := l.call; c != nil {
-		// The claim of a worker that breaks the protocol proves nothing.
-		c.begun = c.fault != nil || l.state.claimed.Load()&^returned == c.id
-		l.worked = l.worked || c.begun
-		if c.begun && !c.left {
-			l.tally.lost++
-		}
-	}
 	return l.call
+}
+
+// reckon finds out whether c, which is lost, was begun.
+func (l *link) reckon(c *call) {
+	claimed := l.state.claimed.Load() &^ returned
+	if c.many != nil {
+		c.many.reckon(c, claimed, readOutbox(l.state))
+	} else {
+		// The claim of a worker that breaks the protocol proves nothing.
+		c.begun = c.fault != nil || claimed == c.id
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.worked = l.worked || c.begun
+	if c.begun && !c.left {
+		l.tally.lost++
+	}
 }
 
 // status is how a process ended.
@@ -364,7 +384,11 @@ func (l *link) end() error {
 func (l *link) look() Worker {
 	w := Worker{ID: l.id, Pid: l.pid()}
 	c, input := l.claimed()
-	if c.id != 0 {
+	if c.many != nil {
+		if r, ok := c.many.running(c.id, readOutbox(l.state)); ok {
+			w.Running = &r
+		}
+	} else if c.id != 0 {
 		w.Running = &Running{
 			Task: c.task, Input: c.input(input), Attempt: c.attempt, Since: l.pool.born.Add(c.since),
 		}
@@ -379,7 +403,14 @@ func (l *link) claimed() (c call, input []byte) {
 	if l.inside != nil && l.call != nil {
 		return *l.call, bytes.Clone(l.buf)
 	}
-	if l.call == nil || l.seg.Engine().IsClosed() || l.state.claimed.Load() != l.call.id {
+	if l.call == nil || l.seg.Engine().IsClosed() {
+		return call{}, nil
+	}
+	claimed := l.state.claimed.Load()
+	if l.call.many != nil && claimed&returned == 0 {
+		return call{many: l.call.many, id: claimed}, nil
+	}
+	if claimed != l.call.id {
 		return call{}, nil
 	}
 	return *l.call, bytes.Clone(l.buf)

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"syscall"
 	"testing"
 	"time"
@@ -186,6 +187,21 @@ func (a *actor) play(scene string) error {
 		a.state.claimed.Store(0)
 		a.write(nil)
 
+	case "gives back what is not withdrawn":
+		a.announce(head{id: id, outcome: replyWithdrawn})
+	case "sends several outcomes, and none":
+		a.announce(head{id: id, outcome: replySeveral})
+	case "sends an outcome that does not end":
+		a.announce(head{id: id, task: 1, size: 4, outcome: replySeveral})
+		a.write([]byte{0xff, 0xff, 0, 0})
+	case "sends more outcomes than there are calls":
+		a.announce(head{id: id, task: 2, size: 2 * (frameSize + size), outcome: replySeveral})
+		for range 2 {
+			frame := append(make([]byte, frameSize), result...)
+			putFrame(frame, outcomeResult)
+			a.write(frame)
+		}
+
 	case "closes its ring and stays":
 		if err := a.replies.Close(); err != nil {
 			return err
@@ -291,6 +307,43 @@ func TestWorkerThatBreaksTheProtocolIsKilledAndReplaced(t *testing.T) {
 					require.Equal(t, 144, got)
 				}
 				got, err = square.Call(context.Background(), p, 3)
+				require.NoError(t, err)
+				require.Equal(t, 9, got)
+				require.ErrorIs(t, syscall.Kill(pid, 0), syscall.ESRCH)
+			})
+		}
+	}
+}
+
+func TestWorkerThatBreaksTheProtocolOfAMapIsKilledAndReplaced(t *testing.T) {
+	for scene, want := range map[string]string{
+		"answers another call":                     "message about call 2, which is not under way",
+		"has a kind of its own":                    fmt.Sprintf("reply of kind %d", outcomes),
+		"gives back what is not withdrawn":         "calls from 1 on come back",
+		"sends several outcomes, and none":         "no outcomes from call 1 on",
+		"sends an outcome that does not end":       "frame that does not end, in 4 bytes",
+		"sends more outcomes than there are calls": "the next is 2",
+		"announces 16 EiB":                         "18446744073709551615 bytes announced, the limit is 1024",
+	} {
+		for retry := range 2 {
+			t.Run(fmt.Sprint(scene, ", retry ", retry), func(t *testing.T) {
+				p := play(t, scene, Retry(retry), MaxMessage(leastLimit))
+				pid := p.Workers()[0].Pid
+				n := 0
+				for got, err := range square.Map(context.Background(), p, slices.Values([]int{12})) {
+					n++
+					if retry == 1 || scene == "sends more outcomes than there are calls" {
+						require.NoError(t, err)
+						require.Equal(t, 144, got)
+						continue
+					}
+					var died *WorkerDied
+					require.ErrorAs(t, err, &died)
+					require.Equal(t, syscall.SIGKILL, died.Signal)
+					require.ErrorContains(t, err, want+": worker breaks the protocol")
+				}
+				require.Equal(t, 1, n)
+				got, err := square.Call(context.Background(), p, 3)
 				require.NoError(t, err)
 				require.Equal(t, 9, got)
 				require.ErrorIs(t, syscall.Kill(pid, 0), syscall.ESRCH)

@@ -2,6 +2,7 @@ package pool
 
 import (
 	"errors"
+	"math"
 	"runtime"
 	"time"
 
@@ -55,6 +56,18 @@ func MemoryCap(bytes uint64) Option {
 func (l *link) spent() bool {
 	p := l.pool
 	return p.share != 0 && l.served >= p.share || l.inside == nil && p.memory != 0 && l.meter.resident() > p.memory
+}
+
+// allowance is how many calls the worker may have before it is looked at whether it is spent.
+func (l *link) allowance() int {
+	switch p := l.pool; {
+	case p.memory != 0:
+		return 1
+	case p.share != 0:
+		return p.share - l.served
+	default:
+		return math.MaxInt
+	}
 }
 
 // dismiss has a worker that nobody has end in order, within the grace period. It is not among the idle. The pool's mu is

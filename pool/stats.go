@@ -205,7 +205,11 @@ func (p *Pool) Stats() Stats {
 	for l := range p.counting {
 		l.mu.Lock()
 		s.Workers[min(l.id, helpers)].add(&l.tally)
-		if l.call != nil {
+		switch {
+		case l.call == nil:
+		case l.call.many != nil:
+			s.Running += int(l.underWay.Load())
+		default:
 			s.Running++
 		}
 		l.mu.Unlock()

@@ -66,8 +66,8 @@ func (t *Typed[In, Out]) runner(run func(context.Context, In) (Out, error)) runn
 		if t.err != nil {
 			return append(buf, t.err.Error()...), outcomeUndecodable
 		}
-		var in In
-		if err := t.in.Decode(input, &in); err != nil {
+		in, err := t.in.Value(nil, input)
+		if err != nil {
 			return append(buf, err.Error()...), outcomeUndecodable
 		}
 		out, err := run(ctx, in)
@@ -114,6 +114,9 @@ type registered struct {
 // panicSeparator stands between the value and the stack in the payload of an outcomePanic.
 const panicSeparator = "\x00"
 
+// goexitText is the error of a task that ended its goroutine.
+const goexitText = "it called runtime.Goexit"
+
 // protect runs the task and calls done with its outcome, also if it panicked. With exits, the task
 // has ended its goroutine (runtime.Goexit), which cannot be taken back: protect will not return.
 func (r *registered) protect(ctx context.Context, input, buf []byte, done func(payload []byte, outcome uint32, exits bool)) {
@@ -127,7 +130,7 @@ func (r *registered) protect(ctx context.Context, input, buf []byte, done func(p
 			done(append(buf[:0], text...), outcomePanic, false)
 			return
 		}
-		done(append(buf[:0], "it called runtime.Goexit"...), outcomeError, true)
+		done(append(buf[:0], goexitText...), outcomeError, true)
 	}()
 	payload, outcome := r.run(ctx, input, buf)
 	returned = true

@@ -250,6 +250,13 @@ func (p *Pool) withdraw(l *link) {
 	}
 }
 
+// sitOn reports whether l may have the next work of those who have it already: nobody else waits for a worker.
+func (p *Pool) sitOn(l *link) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.refusal == nil && p.has(l) && p.queued() == 0 && (l.helps() || l.id < p.size)
+}
+
 // giveUpWorker leaves a worker's place empty. With the last one, the pool is broken.
 func (p *Pool) giveUpWorker(id int, why error) {
 	err := fmt.Errorf("%w: %d in a row ended at once, for each; the last: %w", ErrBroken, maxBarren+1, why)

@@ -297,4 +297,8 @@ var rules = map[string]Rule{
 
 	"pool.workerState.claimed":   Word,
 	"pool.workerState.cancelled": Word,
+	"pool.workerState.kept":      Word,
+	"pool.workerState.results":   Word,
+	"pool.workerState.withdrawn": Word,
+	"pool.workerState.outbox":    Value,
 }

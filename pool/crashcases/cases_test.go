@@ -25,6 +25,7 @@ const (
 func TestEveryOperationHasACase(t *testing.T) {
 	crashtest.Covered(t, "..", Cases(), map[string]string{
 		"pool.BreakOnDeath":        option,
+		"pool.Chunk":               option,
 		"pool.Latency.Count":       field,
 		"pool.Latency.MarshalJSON": text,
 		"pool.Latency.Max":         field,

@@ -100,6 +100,24 @@ func (c *crew) first(*crashlab.Actor) error {
 	return nil
 }
 
+// both has the calls made by one request.
+func (c *crew) both(*crashlab.Actor) error {
+	for n := 1; n <= 2; n++ {
+		c.calls[n] = &pending{done: make(chan struct{})}
+	}
+	go func() {
+		ctx, cancel := context.WithTimeout(context.Background(), patience)
+		defer cancel()
+		n := 1
+		for out, err := range c.task.Map(ctx, c.pool, slices.Values([]job{c.job(1), c.job(2)}), pool.Chunk(2)) {
+			c.calls[n].out, c.calls[n].err = out, err
+			close(c.calls[n].done)
+			n++
+		}
+	}()
+	return nil
+}
+
 func (c *crew) second(*crashlab.Actor) error {
 	c.call(2)
 	return nil
@@ -335,6 +353,18 @@ func workerCases() []crashlab.Case {
 			Covers: []string{"pool.Typed.Call"},
 			States: workerStates,
 			Play:   play(0, 40_000),
+		},
+		{
+			Name:   "pool.Typed.Map, its worker dies",
+			Covers: []string{"pool.Typed.Map"},
+			States: workerStates,
+			Play: func() crashlab.Play {
+				c := &crew{task: echo}
+				return crashlab.Play{
+					Bare: true, Foreign: c.start, Victim: c.both, Finish: c.finish, Recover: c.hear, Check: c.check, Leave: c.leave,
+					Unblock: func(*crashlab.Actor) error { return nil }, // both are on the way
+				}
+			},
 		},
 		{
 			Name:   "pool.Current, the worker that asks dies",
