@@ -2,7 +2,7 @@ package main
 
 import (
 	"context"
-	"slices"
+	"iter"
 	"time"
 
 	"github.com/kindred-ipc/kindred/pool"
@@ -38,10 +38,11 @@ func pythonRows() []Row {
 
 	const fiftieth = 0.02
 	call := row("pool/python/call", "calls of an empty task, one after the other, by two workers", 5_000, 0, measureTasks(callEach), python("Pool.apply", "python_pool.py", "call"))
-	many := row("pool/python/map", "Map of an empty task, one at a time to a worker, by two workers", 20_000, fiftieth, measureTasks(mapAll), python("Pool.imap", "python_pool.py", "map"))
-	executor := row("pool/python/executor", "the same, beside the executor", 20_000, fiftieth, measureTasks(mapAll), python("ProcessPoolExecutor.map", "python_pool.py", "executor"))
+	many := row("pool/python/map", "Map of an empty task, one at a time to a worker, by two workers", 20_000, fiftieth, measureTasks(mapAll(pool.Chunk(1))), python("Pool.imap", "python_pool.py", "map"))
+	chunks := row("pool/python/chunks", "Map of an empty task, in chunks, by two workers", 400_000, fiftieth, measureTasks(mapAll()), python("Pool.map", "python_pool.py", "chunks"))
+	executor := row("pool/python/executor", "Map of an empty task, one at a time to a worker, by two workers", 20_000, fiftieth, measureTasks(mapAll(pool.Chunk(1))), python("ProcessPoolExecutor.map", "python_pool.py", "executor"))
 	rows := []Row{set, get, value, array, pipe}
-	for _, r := range []Row{call, many, executor} {
+	for _, r := range []Row{call, many, chunks, executor} {
 		r.Place, r.Workers, r.Payload, r.Concurrency = Free, 2, "uint64, its complement back, checked", "1 caller, 2 workers"
 		rows = append(rows, r)
 	}
@@ -159,36 +160,47 @@ func callEach(ctx context.Context, p *pool.Pool, j Job, first, n uint64) error {
 	return nil
 }
 
-func mapAll(ctx context.Context, p *pool.Pool, j Job, first, n uint64) error {
-	inputs := make([]uint64, n)
-	for i := range inputs {
-		inputs[i] = j.Salt + first + uint64(i)
-	}
-	i := first
-	for got, err := range complement.Map(ctx, p, slices.Values(inputs)) {
-		if err != nil {
-			return err
+func mapAll(opts ...pool.MapOption) tasks {
+	return func(ctx context.Context, p *pool.Pool, j Job, first, n uint64) error {
+		i := first
+		for got, err := range complement.Map(ctx, p, words(j.Salt+first, n), opts...) {
+			if err != nil {
+				return err
+			}
+			expect(got, ^(j.PeerSalt + i), "caller")
+			i++
 		}
-		expect(got, ^(j.PeerSalt + i), "caller")
-		i++
+		expect(i, first+n, "caller, how many")
+		return nil
 	}
-	expect(i, first+n, "caller, how many")
-	return nil
+}
+
+// words are n numbers from first on.
+func words(first, n uint64) iter.Seq[uint64] {
+	return func(yield func(uint64) bool) {
+		for i := range n {
+			if !yield(first + i) {
+				return
+			}
+		}
+	}
 }
 
 // measureTasks measures tasks in as many workers as the job says.
 func measureTasks(do tasks) Side {
-	return func(ctx context.Context, j Job) (float64, error) {
-		p, err := pool.New(ctx, pool.Workers(int(j.Workers)))
-		if err != nil {
-			return 0, err
-		}
-		defer p.Close()
-		if err := do(ctx, p, j, 0, j.Warm); err != nil {
-			return 0, err
-		}
-		begin := time.Now()
-		err = do(ctx, p, j, j.Warm, j.N)
-		return j.per(time.Since(begin)), err
+	return func(ctx context.Context, j Job) (float64, error) { return measureTasksIn(ctx, j, do) }
+}
+
+func measureTasksIn(ctx context.Context, j Job, do tasks, opts ...pool.Option) (float64, error) {
+	p, err := pool.New(ctx, append([]pool.Option{pool.Workers(int(j.Workers))}, opts...)...)
+	if err != nil {
+		return 0, err
 	}
+	defer p.Close()
+	if err := do(ctx, p, j, 0, j.Warm); err != nil {
+		return 0, err
+	}
+	begin := time.Now()
+	err = do(ctx, p, j, j.Warm, j.N)
+	return j.per(time.Since(begin)), err
 }

@@ -1,5 +1,5 @@
 # Empty tasks in processes: kind is "call", one after the other through Pool.apply; "map", through Pool.imap, one task at a
-# time to a worker; or "executor", through ProcessPoolExecutor.map, the same.
+# time to a worker; "chunks", through Pool.map, which makes chunks of them; or "executor", through ProcessPoolExecutor.map, one at a time.
 import concurrent.futures
 import multiprocessing
 
@@ -13,7 +13,7 @@ def complement(v):
 
 
 def main():
-    j = job({"call", "map", "executor"})
+    j = job({"call", "map", "chunks", "executor"})
     salt, peersalt = j["salt"], j["peersalt"]
 
     def check(first, results):
@@ -36,6 +36,8 @@ def main():
     with multiprocessing.Pool(j["workers"]) as pool:
         if j["kind"] == "map":
             report(each(pool.imap), j)
+        elif j["kind"] == "chunks":
+            report(each(pool.map), j)
         else:
             report(lambda first, n: check(first, (pool.apply(complement, (salt + i,)) for i in range(first, first + n))), j)
 
