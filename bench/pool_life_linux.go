@@ -39,7 +39,7 @@ func lifeRows() []Row {
 		}{
 			{"known", "until the pool tells of it", 10, func(d *deaths) []time.Duration { return d.known }, 0},
 			{"failed", "until the call has returned", 50, func(d *deaths) []time.Duration { return d.back }, 0},
-			{"again", "until the task has begun in another process", 50, func(d *deaths) []time.Duration { return d.back }, 1},
+			{"again", "until the task has begun in another process, a spare", 50, func(d *deaths) []time.Duration { return d.back }, 1},
 		} {
 			r := row
 			r.Name = "pool/death/" + what.name + "/" + memory.name
@@ -98,7 +98,7 @@ func measureDeaths(retry int, which func(*deaths) []time.Duration) Meter {
 		}
 		defer os.RemoveAll(dir)
 		d := &deaths{bytes: j.Capacity, dir: dir, lost: make(chan time.Duration, 1)}
-		d.pool, err = pool.New(ctx, pool.Workers(1), pool.Retry(retry), pool.OnEvent(func(e pool.Event) {
+		d.pool, err = pool.New(ctx, pool.Workers(1), pool.Retry(retry), pool.Spares(retry), pool.OnEvent(func(e pool.Event) {
 			if e.Kind == pool.WorkerLost {
 				d.lost <- monotonic()
 			}
@@ -113,6 +113,12 @@ func measureDeaths(retry int, which func(*deaths) []time.Duration) Meter {
 		}
 		defer b.Close()
 		for i := range j.N {
+			for d.pool.Stats().Spare < retry {
+				if err := ctx.Err(); err != nil {
+					return nil, err
+				}
+				time.Sleep(time.Millisecond)
+			}
 			if err := d.once(ctx, i); err != nil {
 				return nil, err
 			}

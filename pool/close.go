@@ -133,6 +133,7 @@ func (p *Pool) finishOnce() {
 func (p *Pool) finish() {
 	p.calls.Wait()
 	p.end()
+	p.dropSpares()
 	if p.grace >= 0 {
 		defer time.AfterFunc(p.grace, p.kill).Stop()
 	}

@@ -64,7 +64,7 @@
 //
 // [Initializer] has each worker do something before its first task, [Finalizer] as the last thing. A worker is replaced
 // when it dies, and by choice when it has run so many tasks ([TasksPerWorker]) or has too much memory ([MemoryLimit]). Their number is
-// fixed ([Workers], [Pool.Resize]) or follows the demand ([Elastic]). [Pool.Stats] says what they did; [OnEvent] and
+// fixed ([Workers], [Pool.Resize]) or follows the demand ([Elastic]); [Spares] wait to take a place at once. [Pool.Stats] says what they did; [OnEvent] and
 // [Log] tell of what happens to them.
 //
 // # Errors

@@ -45,8 +45,26 @@ func (t *Typed[In, Out]) errand(o *options, in In) errand {
 	return errand{t.name, t.hash, t.types, input}
 }
 
-// prepare waits for the worker's first message, and has it run the initializer.
+// greeted waits for the worker's first message.
+func (l *link) greeted() error {
+	return l.beforehand(func() error { return l.read(l.pool.ctx, &call{id: greeting}) })
+}
+
+// prepare has the worker run the initializer.
 func (l *link) prepare() error {
+	if l.pool.initializer.Task == 0 {
+		return nil
+	}
+	return l.beforehand(func() error {
+		if err := l.initialize(&l.pool.initializer); err != nil {
+			return fmt.Errorf("initializer: %w", err)
+		}
+		return nil
+	})
+}
+
+// beforehand does something with a worker whose death nobody is told of yet.
+func (l *link) beforehand(do func() error) error {
 	ready := make(chan struct{})
 	defer close(ready)
 	go func() {
@@ -56,12 +74,7 @@ func (l *link) prepare() error {
 		case <-ready:
 		}
 	}()
-	err := l.read(l.pool.ctx, &call{id: greeting})
-	if err == nil && l.pool.initializer.Task != 0 {
-		if err = l.initialize(&l.pool.initializer); err != nil {
-			err = fmt.Errorf("initializer: %w", err)
-		}
-	}
+	err := do()
 	if errors.Is(err, ring.ErrPeerDied) {
 		return fmt.Errorf("it ended before it was ready: %w", l.end())
 	}

@@ -96,8 +96,7 @@ const (
 // keptStderr is how much is kept of what a worker writes to its standard error.
 const keptStderr = 4 << 10
 
-// connect makes the segment with the rings, starts the process that shares it, and waits until that
-// is ready.
+// connect makes a worker that is ready: of a spare, or of a process that it starts.
 func (p *Pool) connect(id int) (*link, error) {
 	if p.local {
 		if err := p.errandLocal(&p.initializer); err != nil {
@@ -105,17 +104,14 @@ func (p *Pool) connect(id int) (*link, error) {
 		}
 		return p.newLocal(id), nil
 	}
-	seg, err := shm.Anonymous(segmentBytes, shm.Participants(attachSlots), shm.As("pool"))
-	if err != nil {
-		return nil, err
+	l, err := p.takeSpare(), error(nil)
+	if l == nil {
+		l, err = p.launch(fmt.Sprintf("worker-%d", id))
 	}
-	l := &link{pool: p, id: id, seg: seg, gone: make(chan struct{})}
-	l.settled.L = &l.mu
-	l.reply.limit = max(p.limit, leastLimit)
-	if err := l.start(); err != nil {
-		_ = seg.Close()
+	if err != nil {
 		return nil, fmt.Errorf("worker %d: %w", id, err)
 	}
+	l.id = id
 	err = l.prepare()
 	if err == nil && p.memory != 0 {
 		l.meter, err = newMeter(l.process.Pid())
@@ -127,7 +123,27 @@ func (p *Pool) connect(id int) (*link, error) {
 	return l, nil
 }
 
-func (l *link) start() error {
+// launch makes the segment with the rings, starts the process that shares it, and waits until that is there.
+func (p *Pool) launch(name string) (*link, error) {
+	seg, err := shm.Anonymous(segmentBytes, shm.Participants(attachSlots), shm.As("pool"))
+	if err != nil {
+		return nil, err
+	}
+	l := &link{pool: p, seg: seg, gone: make(chan struct{})}
+	l.settled.L = &l.mu
+	l.reply.limit = max(p.limit, leastLimit)
+	if err := l.start(name); err != nil {
+		_ = seg.Close()
+		return nil, err
+	}
+	if err := l.greeted(); err != nil {
+		l.discard()
+		return nil, err
+	}
+	return l, nil
+}
+
+func (l *link) start(name string) error {
 	requests, err := ring.NewBytes(l.seg, ringBytes)
 	if err != nil {
 		return err
@@ -158,7 +174,7 @@ func (l *link) start() error {
 	l.state = stateIn(o)
 	l.cancels = l.seg.Engine().Point(o.Offset()+eventOffset, segment.Shared)
 	opts := append([]proc.Option{
-		proc.Name(fmt.Sprintf("worker-%d", l.id)), proc.Share(l.seg), proc.KeepStderr(keptStderr),
+		proc.Name(name), proc.Share(l.seg), proc.KeepStderr(keptStderr),
 	}, l.pool.process...)
 	l.process, err = l.pool.program.Start(l.pool.ctx, orders{
 		Requests: requests.Ref(), Replies: replies.Ref(), State: o.Ref(),

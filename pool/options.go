@@ -29,6 +29,8 @@ type options struct {
 
 	initializer, finalizer errand
 
+	reserve int // spares
+
 	restarts int           // that are allowed
 	per      time.Duration // within that; 0: without a limit
 	fragile  bool

@@ -36,9 +36,12 @@ type Pool struct {
 	history  []*WorkerStats     // by worker
 	helpers  *WorkerStats       // of those that made up for others; nil: there were none
 	deaths   int                // of workers, ever
+	spared   int                // spares that were ever started
+	parking  int                // of those, that are being started
 	recent   []time.Time        // of deaths that count for RestartLimit
 
-	oom *oomWatch
+	oom    *oomWatch
+	spares chan *link
 
 	calls     sync.WaitGroup // calls under way
 	keep      sync.WaitGroup // goroutines of the pool
@@ -67,6 +70,7 @@ func New(ctx context.Context, opts ...Option) (*Pool, error) {
 		return nil, fmt.Errorf("%w: Elastic: at least %d of %d workers", ErrOption, p.minimum, p.workers)
 	}
 	p.counting = make(map[*link]struct{})
+	p.spares = make(chan *link, p.reserve)
 	p.oom = newOOMWatch(systemOOM())
 	p.ctx, p.cancel = context.WithCancel(ctx)
 	p.resize(p.workers)
@@ -75,6 +79,7 @@ func New(ctx context.Context, opts ...Option) (*Pool, error) {
 		<-p.gone
 		return nil, fmt.Errorf("pool: start %d workers: %w", p.workers, err)
 	}
+	p.parkAll()
 	p.mu.Lock()
 	p.unhook = context.AfterFunc(ctx, p.Terminate)
 	p.mu.Unlock()

@@ -12,6 +12,7 @@ type Stats struct {
 	Size      int    // workers that there may be
 	Ready     int    // workers that there are
 	Idle      int    // of those
+	Spare     int    // processes that wait to be workers
 	Queued    int    // calls that wait for a worker
 	Running   int    // calls that have one, those included that their callers gave up and that have not come back
 	Done      uint64 // calls that returned a result
@@ -189,7 +190,7 @@ func (p *Pool) record(l *link) {
 func (p *Pool) Stats() Stats {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	s := Stats{Size: p.size, Idle: len(p.idle), Queued: p.queued()}
+	s := Stats{Size: p.size, Idle: len(p.idle), Spare: len(p.spares), Queued: p.queued()}
 	for id := range max(len(p.slots), len(p.history)) {
 		s.Workers = append(s.Workers, *p.past(id))
 	}

@@ -46,6 +46,7 @@ func TestEveryOperationHasACase(t *testing.T) {
 		"pool.RegisterError":       name,
 		"pool.RegisterErrorType":   name,
 		"pool.RestartLimit":        option,
+		"pool.Spares":              option,
 		"pool.WorkerDied.Unwrap":   field,
 		"pool.Grace":               option,
 		"pool.MaxMessage":          option,
