@@ -40,7 +40,8 @@ const maxFileName = 255
 // queue: some ten milliseconds later, or up to a second, if nobody received it. Until then the file is open; so the other end of a pipe sees
 // no end of file. A message that is leased again comes with the same file again.
 //
-// Elsewhere, in what maps and lists hold, a File has nobody who keeps it, and who reads it there gets ErrFile.
+// Elsewhere, in what maps and lists hold, and in the inputs and results of a pool's tasks, a File has nobody who keeps it, and who
+// reads it there gets ErrFile.
 type File struct {
 	*os.File // nil at the sender of a socket
 	from     syscall.Conn
