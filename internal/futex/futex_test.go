@@ -218,9 +218,9 @@ func TestASpinnerGivesUpWhenItIsTold(t *testing.T) {
 func TestASpinnerThatSharesLetsOthersGoFirst(t *testing.T) {
 	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1))
 	var s Spinner
-	ran := false
-	go func() { ran = true }()
-	require.True(t, s.Spin(func() bool { return ran }, Polling{Share: true}))
+	var ran atomic.Bool
+	go ran.Store(true)
+	require.True(t, s.Spin(ran.Load, Polling{Share: true}))
 }
 
 func TestYieldsLearn(t *testing.T) {
