@@ -59,6 +59,8 @@ type Polling struct {
 	// Share is set if other goroutines of this process that can run go before, now and then: polling keeps a processor
 	// of the scheduler, and whoever was made ready on that, from running.
 	Share bool
+	// Yield is set if they go before each look at the time, and before the first.
+	Yield bool
 }
 
 // Spin polls done until it reports true or the budget is used up, and says which. It does not poll where the process may run
@@ -73,7 +75,7 @@ func (s *Spinner) Spin(done func() bool, how Polling) bool {
 		return many && done() // time stands still in a model
 	}
 	if !many {
-		return s.yieldFor(done, how.Share)
+		return s.yieldFor(done, how.Share || how.Yield)
 	}
 	budget := maxSpin
 	if policy == Adaptive {
@@ -108,14 +110,21 @@ func (s *Spinner) yieldFor(done func() bool, share bool) bool {
 	return false
 }
 
+// One who shares lets others go first after this look at the time, and after each that is so many behind: it takes as long as some
+// looks, and what a stream waits for is there before the first.
+const (
+	shareFirst = 2
+	shareEvery = 8
+)
+
 func poll(done func() bool, budget time.Duration, how Polling) bool {
-	share := how.Share || runtime.GOMAXPROCS(0) == 1
+	alone := runtime.GOMAXPROCS(0) == 1
 	rest := max(how.Rest, 1)
-	if how.Share {
+	if how.Yield {
 		runtime.Gosched()
 	}
 	var start time.Time
-	for {
+	for looks := 1; ; looks++ {
 		for range max(pausesPerLook/rest, 1) {
 			if done() {
 				return true
@@ -132,7 +141,7 @@ func poll(done func() bool, budget time.Duration, how Polling) bool {
 		if how.Ended != nil && how.Ended() {
 			return false
 		}
-		if share {
+		if alone || how.Yield || how.Share && looks%shareEvery == shareFirst {
 			runtime.Gosched()
 		}
 	}

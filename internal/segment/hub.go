@@ -315,7 +315,7 @@ func (s *Segment) linger(d *futex.Event) {
 	}
 	for range lingering {
 		s.serveRung(d.Rung())
-		if !s.hub.spin.Spin(d.Rang, futex.Polling{Share: true}) {
+		if !s.hub.spin.Spin(d.Rang, futex.Polling{Yield: true}) {
 			return
 		}
 	}
