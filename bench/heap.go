@@ -30,15 +30,7 @@ func heapRows() []Row {
 
 // allocating is side B of both rows: it allocates and frees until side A is through, or does nothing.
 var allocating = proc.Func("bench/heap/allocating", func(ctx context.Context, j Job) error {
-	seg, err := attached(ctx)
-	if err != nil {
-		return err
-	}
-	a, err := openArena(seg)
-	if err != nil {
-		return err
-	}
-	t, err := openTurns(seg)
+	seg, a, t, err := openStage(ctx)
 	if err != nil {
 		return err
 	}

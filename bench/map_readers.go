@@ -25,15 +25,7 @@ func readersRow() Row {
 
 // reading is side B: it reads until side A is through, if the job has two who read.
 var reading = proc.Func("bench/map/reading", func(ctx context.Context, j Job) error {
-	seg, err := attached(ctx)
-	if err != nil {
-		return err
-	}
-	a, err := openArena(seg)
-	if err != nil {
-		return err
-	}
-	t, err := openTurns(seg)
+	seg, a, t, err := openStage(ctx)
 	if err != nil {
 		return err
 	}

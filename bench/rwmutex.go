@@ -38,19 +38,11 @@ var (
 // reader reads until side A has measured, or once.
 func reader(busy bool) func(context.Context, Job) error {
 	return func(ctx context.Context, j Job) error {
-		seg, err := attached(ctx)
+		seg, a, t, err := openStage(ctx)
 		if err != nil {
 			return err
 		}
 		m, err := sync.OpenRWMutex(seg, "mutex")
-		if err != nil {
-			return err
-		}
-		a, err := openArena(seg)
-		if err != nil {
-			return err
-		}
-		t, err := openTurns(seg)
 		if err != nil {
 			return err
 		}

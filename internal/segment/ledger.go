@@ -1,7 +1,6 @@
 package segment
 
 import (
-	"fmt"
 	"os"
 
 	"github.com/kindred-ipc/kindred/internal/liveness"
@@ -19,10 +18,8 @@ func LedgerOf(f *os.File) (*Ledger, error) {
 	if !supported() {
 		return nil, ErrUnsupported
 	}
-	if st, err := f.Stat(); err != nil {
+	if err := plainFile(f); err != nil {
 		return nil, err
-	} else if !st.Mode().IsRegular() {
-		return nil, fmt.Errorf("no plain file: %w", ErrNotSegment)
 	}
 	p, err := validate(f)
 	if err != nil {

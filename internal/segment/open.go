@@ -47,10 +47,8 @@ func FromFile(f *os.File, c Config) (*Segment, error) {
 	if !supported() {
 		return nil, ErrUnsupported
 	}
-	if st, err := f.Stat(); err != nil {
+	if err := plainFile(f); err != nil {
 		return nil, err
-	} else if !st.Mode().IsRegular() {
-		return nil, fmt.Errorf("no plain file: %w", ErrNotSegment)
 	}
 	own, err := inherit(f)
 	if err != nil {
@@ -62,6 +60,15 @@ func FromFile(f *os.File, c Config) (*Segment, error) {
 		return nil, err
 	}
 	return s, nil
+}
+
+// plainFile is nil for what may be a segment's file, and can be read without waiting for anybody.
+func plainFile(f *os.File) error {
+	st, err := f.Stat()
+	if err == nil && !st.Mode().IsRegular() {
+		err = fmt.Errorf("no plain file: %w", ErrNotSegment)
+	}
+	return err
 }
 
 // openOn validates f before it maps anything of it, maps it, and attaches.
