@@ -201,6 +201,9 @@ func (c *crossing) note(a *crashlab.Actor, i item, ok bool, err error) error {
 	return err
 }
 
+// survivorsPop is how many values they take while the victim is stopped, at most.
+const survivorsPop = 4
+
 // recover is what the others do: they pop and push.
 func (c *crossing) recover(a *crashlab.Actor) error {
 	if !a.Paused {
@@ -411,7 +414,7 @@ func mpmcCases() (all []crashlab.Case) {
 		{name: "ring.MPMC.Pop", covers: []string{"ring.MPMC.Pop"}, c: crossing{left: 3, first: 1, does: 1, pops: true}, op: mpmcPop},
 		{name: "ring.MPMC.Pop, with the bias", covers: []string{"ring.MPMC.Pop"}, c: crossing{left: 4, does: 1, pops: true, has: victim}, op: mpmcPop},
 		{
-			name: "ring.MPMC.TryPopN, another has the bias", covers: []string{"ring.MPMC.TryPopN"}, c: crossing{left: 4, does: 3, pops: true, has: survivor},
+			name: "ring.MPMC.TryPopN, another has the bias", covers: []string{"ring.MPMC.TryPopN"}, c: crossing{left: 2 * survivorsPop, does: 3, pops: true, has: survivor},
 			op: func(c *crossing, _ *crashlab.Actor) error { return counted(3)(c.m.TryPopN(make([]item, 3))) },
 		},
 		{name: "ring.MPMC.Pop, first", covers: []string{"ring.MPMC.Pop"}, c: crossing{left: 3, does: 1, pops: true}, op: mpmcPop},
@@ -427,11 +430,11 @@ func mpmcCases() (all []crashlab.Case) {
 			},
 		},
 		{
-			name: "ring.MPMC.PopN", covers: []string{"ring.MPMC.PopN"}, c: crossing{left: 5, first: 1, does: 3, pops: true},
+			name: "ring.MPMC.PopN", covers: []string{"ring.MPMC.PopN"}, c: crossing{left: survivorsPop + 4, first: 1, does: 3, pops: true},
 			op: func(c *crossing, a *crashlab.Actor) error { return counted(3)(c.m.PopN(a.Ctx, make([]item, 3))) },
 		},
 		{
-			name: "ring.MPMC.TryPopN", covers: []string{"ring.MPMC.TryPopN"}, c: crossing{left: 5, first: 1, does: 3, pops: true},
+			name: "ring.MPMC.TryPopN", covers: []string{"ring.MPMC.TryPopN"}, c: crossing{left: survivorsPop + 4, first: 1, does: 3, pops: true},
 			op: func(c *crossing, _ *crashlab.Actor) error { return counted(3)(c.m.TryPopN(make([]item, 3))) },
 		},
 		{
