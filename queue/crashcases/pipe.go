@@ -206,16 +206,16 @@ func noMore(a *crashlab.Actor, blocks uint64) error {
 // storm sends and receives in all ways.
 func (w *wire) storm(a *crashlab.Actor) error {
 	for i := range uint64(4) {
-		if _, err := w.a.TrySend(inTexts.Of(i)); err != nil {
+		if _, err := w.a.TrySend(inTexts.Of(i)); unlessBusy(err) != nil {
 			return err
 		}
-		if _, _, err := w.b.TryRecv(); err != nil {
+		if _, _, err := w.b.TryRecv(); unlessBusy(err) != nil {
 			return err
 		}
-		if _, err := w.b.TrySend(inTexts.Of(i)); err != nil {
+		if _, err := w.b.TrySend(inTexts.Of(i)); unlessBusy(err) != nil {
 			return err
 		}
-		if _, _, err := w.a.TryRecv(); err != nil {
+		if _, _, err := w.a.TryRecv(); unlessBusy(err) != nil {
 			return err
 		}
 	}
