@@ -66,7 +66,9 @@ type track[T any] struct {
 	*lane
 	slots []slot[T]
 	takes uint64 // its index in a seat
-	run   run    // guarded by the lane's lock
+	ahead []T    // read, and not popped yet: from position first. It belongs to who has the bias of the head
+	first uint64
+	run   run // guarded by the lane's lock
 	alone alone
 
 	lockPrice, headPrice bias.Price // of the biases of its lock and of its head
@@ -229,6 +231,7 @@ func mpmcOf[T any](seg *shm.Segment, o segment.Object, op, name string, err erro
 	for i := range m.lanes {
 		m.lanes[i] = track[T]{
 			lane: laneIn(o, i), slots: laneSlotsIn[T](o, p.data+uint64(i)*p.lane, p.size), takes: uint64(i),
+			ahead: make([]T, 0, aheadOf(p.stride)),
 		}
 	}
 	m.here = s.Local(o.Offset(), func() any {

@@ -40,12 +40,12 @@ func (m *MPMC[T]) Pop(ctx context.Context) (T, error) {
 	l := &m.lanes[h.lane]
 	p := h.claim.Load() >> 1
 	futex.Publish(h.claim, 2*p+1) // pairs with the barrier in unseat
-	s := &l.slots[p&m.mask]
-	if l.head.Load() != h.head || s.sequence.Load() != p+1 { // pairs with the publish in (*MPMC).Push
+	i := p - l.first
+	if l.head.Load() != h.head || i >= uint64(len(l.ahead)) {
 		futex.Publish(h.claim, 2*p)
 		return m.popUnbiased(ctx)
 	}
-	v := s.value
+	v := l.ahead[i]
 	futex.Publish(h.claim, 2*p+2) // commits the pop
 	if m.room.Event().Idle() && p%turnEvery != 0 && m.hall.crowd.Load() == 0 && !m.cut() {
 		runtime.KeepAlive(m)
@@ -70,12 +70,12 @@ func (m *MPMC[T]) popped(lane uint32, p uint64, v T) (T, error) {
 	return v, nil
 }
 
-// popUnbiased is Pop for who has no bias, or has lost it, or finds no value.
+// popUnbiased is Pop for who has no bias, or has lost it, or has read nothing ahead.
 func (m *MPMC[T]) popUnbiased(ctx context.Context) (T, error) {
 	for {
 		h := m.here.hold.Load()
 		if bias.Enabled && h != nil && h.stack == bias.Stack() && h.lane == m.here.turn.Load() {
-			// Nothing is called until the claim is even again, but adopt.
+			// Nothing is called until the claim is even again, but adopt and readAhead.
 			l, served := &m.lanes[h.lane], uint64(0)
 			if h.head != 0 || m.adopt(l, h) {
 				p := h.claim.Load() >> 1
@@ -84,6 +84,7 @@ func (m *MPMC[T]) popUnbiased(ctx context.Context) (T, error) {
 					s := &l.slots[p&m.mask]
 					if s.sequence.Load() == p+1 { // pairs with the publish in (*MPMC).Push
 						v := s.value
+						l.readAhead(p+1, m.mask)
 						futex.Publish(h.claim, 2*p+2) // commits the pop
 						return m.popped(h.lane, p, v)
 					}
@@ -105,6 +106,28 @@ func (m *MPMC[T]) popUnbiased(ctx context.Context) (T, error) {
 			return v, err
 		}
 	}
+}
+
+// aheadOf is how many values are read ahead, of that size with their sequence: what comes in sixteen lines.
+func aheadOf(stride uint64) int { return int(min(16*segment.Line/stride, turnEvery)) }
+
+// readAhead reads the values that are there from position p on. Lines that are asked for by loads next to each other are on
+// their way at the same time. What was read may be popped later, and by another bias: as long as nobody has popped
+// the value at a position, it is the one that was committed there.
+//
+//go:nosplit
+//go:noinline
+func (l *track[T]) readAhead(p, mask uint64) {
+	vs, n := l.ahead[:cap(l.ahead)], 0
+	for ; n < len(vs); n++ {
+		at := p + uint64(n)
+		s := &l.slots[at&mask]
+		if s.sequence.Load() != at+1 { // pairs with the publish in (*MPMC).Push
+			break
+		}
+		vs[n] = s.value
+	}
+	l.first, l.ahead = p, l.ahead[:n]
 }
 
 // popSwapped is Pop by a swap of the head. It may ask for another look.

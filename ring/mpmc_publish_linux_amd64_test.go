@@ -106,10 +106,15 @@ func (r *routine) requireMPMCBiasedPush(t *testing.T) {
 	}
 }
 
-// Who pops with a bias announces it, copies, and publishes that it has popped, and calls nothing in between but adopt,
-// which comes before.
+// Who pops with a bias announces it, copies, from the slot or what was read ahead, and publishes that it has popped, and
+// calls nothing in between but adopt, which comes before, and readAhead.
 func (r *routine) requireMPMCBiasedPop(t *testing.T) {
-	moves := slices.DeleteFunc(r.payload(t, "mpmc_pop.go", "v := s.value"), func(i int) bool { return !r.Code[i].Loads() })
+	copies := "v := s.value"
+	if name, _ := r.method(); name == "MPMC.Pop" {
+		copies = "v := l.ahead[i]"
+	}
+	moves := slices.DeleteFunc(r.payload(t, "mpmc_pop.go", copies), func(i int) bool { return !r.Code[i].Loads() })
+	calls := func(i int) bool { return r.Calls(i) && !strings.HasSuffix(r.Callee(i), ".readAhead") }
 	require.NotEmpty(t, moves, "what is stored is the copy")
 	var announced, committed, restored []int
 	for _, i := range r.All(func(in *disassemble.Instruction) bool {
@@ -118,11 +123,10 @@ func (r *routine) requireMPMCBiasedPop(t *testing.T) {
 	}) {
 		require.Equal(t, x86asm.MOV, r.Code[i].Op, r.Show(i))
 		require.Equal(t, 8, r.Code[i].MemBytes, "in one piece: %s", r.Show(i))
-		once := func(k int) bool { return r.Calls(k) } // not around the loop, behind a call
-		switch {
-		case r.Reach(moves[0], once)[i]:
+		switch { // not around the loop, behind a call
+		case r.Reach(moves[0], calls)[i]:
 			committed = append(committed, i)
-		case r.Reach(i, once)[moves[0]]:
+		case r.Reach(i, calls)[moves[0]]:
 			announced = append(announced, i)
 		default:
 			restored = append(restored, i)
@@ -132,14 +136,14 @@ func (r *routine) requireMPMCBiasedPop(t *testing.T) {
 	require.Len(t, committed, 1)
 	require.Len(t, restored, 1)
 	for _, m := range moves {
-		require.True(t, r.Reach(m, r.Calls)[committed[0]], "%s leads to no commit", r.Show(m))
-		require.False(t, r.Reach(committed[0], r.Calls)[m], "%s: behind it the payload, %s", r.Show(committed[0]), r.Show(m))
+		require.True(t, r.Reach(m, calls)[committed[0]], "%s leads to no commit", r.Show(m))
+		require.False(t, r.Reach(committed[0], calls)[m], "%s: behind it the payload, %s", r.Show(committed[0]), r.Show(m))
 	}
-	r.requireMarkBefore(t, committed, r.Calls)
+	r.requireMarkBefore(t, committed, calls)
 	ends := func(i int) bool { return i == committed[0] || i == restored[0] }
-	for i := range r.Reach(announced[0], func(i int) bool { return ends(i) || r.Code[i].Fences() || r.Calls(i) }) {
+	for i := range r.Reach(announced[0], func(i int) bool { return ends(i) || r.Code[i].Fences() || calls(i) }) {
 		// An index out of range ends the pop, and its claim stays.
-		require.False(t, r.Code[i].Fences() || r.Calls(i) && !r.Panics(i), "%s, of %s", r.Show(i), r.Callee(i))
+		require.False(t, r.Code[i].Fences() || calls(i) && !r.Panics(i), "%s, of %s", r.Show(i), r.Callee(i))
 		require.False(t, r.Code[i].Op == x86asm.RET, r.Show(i))
 	}
 }
