@@ -32,7 +32,7 @@ import (
 //
 // A process that is stopped while it pops keeps nothing from those who push, and from those who pop only what it
 // has taken, which is returned when it goes on. But a goroutine that has popped from a lane alone for a while pops there
-// with plain stores, and if it is stopped between the two of a pop, which are nanoseconds apart, it keeps the values of
+// with plain stores, and if it is stopped between the two of a pop, at most some hundred nanoseconds apart, it keeps the values of
 // that lane until it goes on, or is killed; others pop from the other lanes. (More than 28 processes that pop share four seats, and each that
 // is stopped may keep one. Lost misses what one has counted half that is stopped while it counts.)
 //

@@ -38,6 +38,9 @@ func (d *doomed) settle(a *crashlab.Actor) error {
 // check sees that all of it is there, or nothing.
 func (d *doomed) check(blocks uint64) func(a *crashlab.Actor) (string, error) {
 	return func(a *crashlab.Actor) (string, error) {
+		if err := d.settle(a); err != nil { // who recovered may have done so before the death
+			return "", err
+		}
 		switch gone := d.there - a.Segment.Stats().Blocks; gone {
 		case 0:
 			return "before", shm.Check(a.Segment)

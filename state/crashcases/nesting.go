@@ -182,6 +182,9 @@ func nestingCases() []crashlab.Case {
 				Victim:  func(a *crashlab.Actor) error { return a.Segment.Destroy(p.ns.Ref()) },
 				Recover: func(a *crashlab.Actor) error { return errors.Join(reached(a, p.spare.Ref()), settle(a)) },
 				Check: func(a *crashlab.Actor) (string, error) {
+					if err := settle(a); err != nil { // who recovered may have done so before the death
+						return "", err
+					}
 					now := a.Segment.Stats().Blocks
 					if _, err := state.OpenNamespace(a.Segment, "namespace"); !errors.Is(err, shm.ErrNotExist) {
 						n, failed := p.survey(a)
