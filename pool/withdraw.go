@@ -1,0 +1,155 @@
+package pool
+
+import (
+	"fmt"
+	"slices"
+	"time"
+)
+
+// returned gives the calls of the oldest message from id on back: the worker says that it has not begun them, nor will. The
+// sitting's mu is held.
+func (s *sitting) returned(id uint64) error {
+	last := s.messages[0].last
+	if id != s.next || last > s.cut {
+		return fmt.Errorf("calls from %d on come back: %w", id, errProtocol)
+	}
+	s.takeBack(id, last)
+	s.next = last + 1
+	return nil
+}
+
+// takeBack gives the calls of those ids back to the source that it does not have yet: they are no more under way. The sitting's mu is held.
+func (s *sitting) takeBack(from, to uint64) {
+	for i := 0; i < len(s.flying); i++ {
+		b := s.flying[i]
+		if b.first > to || b.first+uint64(b.n) <= from {
+			continue
+		}
+		if end := b.first + uint64(b.n); end > to+1 {
+			s.flying = slices.Insert(s.flying, i+1, b.split(int(to+1-b.first)))
+		}
+		at := int(max(from, b.first) - b.first)
+		s.link.underWay.Add(int64(at - b.n))
+		s.link.mu.Lock()
+		s.link.served -= b.n - at
+		s.link.mu.Unlock()
+		if at == 0 {
+			s.flying = slices.Delete(s.flying, i, i+1)
+			i--
+		} else {
+			rest := b.split(at)
+			if s.next == b.first+uint64(at) && i == 0 {
+				s.land()
+				i--
+			}
+			b = rest
+		}
+		if !s.left {
+			s.source.again(b)
+		}
+	}
+}
+
+// withdraw takes back what the worker has not begun, if nothing has come since it looked last: it is at something slow. What is in
+// the outbox is taken from there. It reports whether there is anything to watch. Any goroutine may call it.
+func (s *sitting) withdraw() (more bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	under := s.underWay()
+	if s.left || s.over || under <= 1 {
+		s.watched = 0
+		return false
+	}
+	if s.next != s.watched {
+		s.watched = s.next
+		return true
+	}
+	state := s.link.state
+	s.cut = s.last
+	state.withdrawn.Store(s.cut) // pairs with the load in (*several).some, and this load with the store there
+	claimed := state.claimed.Load() &^ returned
+	if s.outbox(readOutbox(state)) != nil {
+		return false // the driver finds out
+	}
+	if claimed >= s.next {
+		s.source.measured(slow)
+	}
+	if from := max(claimed+1, s.next); from <= s.last {
+		s.takeBack(from, s.last)
+	}
+	if len(s.flying) > 0 && s.flying[0].first < s.next { // what is settled need not wait either
+		b := s.flying[0]
+		s.flying = slices.Insert(s.flying, 1, b.split(int(s.next-b.first)))
+		s.land()
+	}
+	return s.underWay() > 1
+}
+
+// slow is what a call takes at least that withdraw has found running twice.
+const slow = time.Second
+
+// underWay is how many calls are. The sitting's mu is held.
+func (s *sitting) underWay() (n int) {
+	for _, b := range s.flying {
+		n += b.n
+	}
+	if len(s.flying) > 0 {
+		n -= int(s.next - s.flying[0].first)
+	}
+	return n
+}
+
+// outboxed are results that were not sent: of n calls from first on.
+type outboxed struct {
+	first uint64
+	n     int
+	row   []byte
+}
+
+// readOutbox copies what is in the outbox, nothing if it is emptied meanwhile.
+func readOutbox(state *workerState) (o outboxed) {
+	first := state.kept.Load()
+	n, size, ok := resultsIn(state.results.Load()) // pairs with the publish in (*several).made
+	if !ok || n == 0 {
+		return o
+	}
+	row := slices.Clone(state.outbox[:size])
+	if state.kept.Load() != first || state.results.Load()>>32 < uint64(n) {
+		return o
+	}
+	return outboxed{first, n, row}
+}
+
+// outbox takes results that were not sent: those that come next. The sitting's mu is held.
+func (s *sitting) outbox(o outboxed) error {
+	if o.first > s.next || len(s.messages) == 0 {
+		return nil
+	}
+	for id := o.first; o.n > 0; o.n-- {
+		b, outcome, rest, err := nextFrame(o.row)
+		if err == nil && id >= s.next {
+			err = s.outcome(id, outcome, b)
+		}
+		if err != nil {
+			return err
+		}
+		o.row = rest
+		id++
+	}
+	return nil
+}
+
+// running is what Workers says of the call that is claimed.
+func (s *sitting) running(claimed uint64, o outboxed) (r Running, ok bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if claimed < s.next || o.n > 0 && claimed < o.first+uint64(o.n) && claimed >= o.first {
+		return r, false
+	}
+	for _, b := range s.flying {
+		if claimed >= b.first && claimed-b.first < uint64(b.n) {
+			return Running{Task: s.task, Input: b.load.input(int(claimed - b.first)), Attempt: b.attempt, Since: b.since}, true
+		}
+	}
+	return r, false
+}
