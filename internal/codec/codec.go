@@ -100,7 +100,7 @@ func (c *Codec[T]) Size() int {
 	if c.form != formPlain {
 		return 0
 	}
-	return int(c.typ.Size())
+	return sizeOf[T]()
 }
 
 // Append writes v behind dst and returns the longer slice. For a plain T it cannot fail, and allocates nothing if

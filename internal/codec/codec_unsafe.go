@@ -13,3 +13,19 @@ func asString[T any](v *T) *string { return (*string)(unsafe.Pointer(v)) }
 
 // asBytes is *v under its underlying type, which must be a slice of a byte type.
 func asBytes[T any](v *T) *[]byte { return (*[]byte)(unsafe.Pointer(v)) }
+
+// memoryOf is the bytes of vs, which are of a plain type: see memory.
+func memoryOf[T any](vs []T) []byte {
+	if len(vs) == 0 {
+		return nil
+	}
+	return unsafe.Slice((*byte)(unsafe.Pointer(unsafe.SliceData(vs))), uintptr(len(vs))*unsafe.Sizeof(vs[0]))
+}
+
+func sizeOf[T any]() int { return int(unsafe.Sizeof(*new(T))) }
+
+// valueAt is the value of a plain type whose bytes are the first of b.
+func valueAt[T any](b []byte) *T {
+	_ = b[sizeOf[T]()-1]
+	return (*T)(unsafe.Pointer(unsafe.SliceData(b)))
+}
