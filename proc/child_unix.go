@@ -203,7 +203,7 @@ func (c *child) park() (encoded []byte, err error) {
 		case frameArguments:
 			encoded = append(encoded, payload...)
 		case frameRun:
-			return encoded, nil
+			return append(encoded, payload...), nil
 		}
 	}
 }

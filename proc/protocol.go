@@ -31,7 +31,7 @@ import (
 //	                  startMessage has
 //	parked    child   (empty)                              starting       → parked, if the start asks for that
 //	arguments parent  some of the encoded arguments        parked         → parked
-//	run       parent  (empty): these were all              parked         → starting
+//	run       parent  the last of them                     parked         → starting
 //	ready     child   (empty)                              starting       → running
 //	refused   child   reason, text                         spawned,
 //	                                                       starting       → refused, child exits with 2

@@ -68,7 +68,7 @@ func (p *Process) run(ctx context.Context, payload []byte) error {
 			}
 			payload = payload[maxFrame:]
 		}
-		return errors.Join(p.say(frameArguments, payload), p.say(frameRun, nil))
+		return p.say(frameRun, payload)
 	})
 	if err != nil {
 		_ = p.Close()

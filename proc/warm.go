@@ -81,25 +81,31 @@ func (w *Warm[A]) Start(ctx context.Context, args A) (*Process, error) {
 		}
 		select {
 		case p := <-w.parked:
-			w.refill()
-			if !p.Alive() {
-				continue // it was killed while it waited
+			if !p.Alive() { // it was killed while it waited
+				w.refill()
+				continue
 			}
-			release, err := hold(ctx, &args)
-			if err == nil {
-				defer release()
-				err = p.run(ctx, payload)
-			} else {
-				_ = p.Close()
-			}
-			if err != nil {
-				return nil, fmt.Errorf("proc: start %q: %w", p.name, err)
-			}
-			return p, nil
+			return w.hand(ctx, p, &args, payload)
 		default:
 			return w.function.Start(ctx, args, w.opts...)
 		}
 	}
+}
+
+// hand has a child that waits run the function. Only then it is made up for: a start takes the CPUs for longer than that.
+func (w *Warm[A]) hand(ctx context.Context, p *Process, args *A, payload []byte) (*Process, error) {
+	defer w.refill()
+	release, err := hold(ctx, args)
+	if err == nil {
+		defer release()
+		err = p.run(ctx, payload)
+	} else {
+		_ = p.Close()
+	}
+	if err != nil {
+		return nil, fmt.Errorf("proc: start %q: %w", p.name, err)
+	}
+	return p, nil
 }
 
 // Close ends the children that wait, and returns when they are reaped. Those that were handed out go on. After the first call it
