@@ -93,7 +93,7 @@ func (a *asks) send(t *taskContext, h head, input []byte, answer chan replied) (
 
 // tell sends a message with the id of a nested call. mu is held.
 func (a *asks) tell(t *taskContext, h head, id uint64, input []byte) error {
-	h.id = t.id
+	h.id = t.id.Load()
 	payload := append(binary.LittleEndian.AppendUint64(nil, id), input...)
 	_, err := send(a.ctx, a.child.replies, a.child.record, h, payload)
 	return err

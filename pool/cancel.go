@@ -6,7 +6,9 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/kindred-ipc/kindred/internal/futex"
 	"github.com/kindred-ipc/kindred/internal/segment"
+	"github.com/kindred-ipc/kindred/internal/word"
 )
 
 // cancels tells the tasks of a worker that their callers gave up. It costs a task nothing that does
@@ -18,6 +20,9 @@ type cancels struct {
 	over  *madeContext // cancelled: of tasks that have returned
 	once  sync.Once
 	asks  *asks
+
+	ended word.Uint64 // id of the newest call that has returned; the worker's one task after the other stores it
+	makes atomic.Int64
 
 	mu      sync.Mutex
 	current *taskContext // the task that runs, if it asked
@@ -34,12 +39,12 @@ func newCancels(base context.Context, o segment.Object) *cancels {
 }
 
 // taskContext is the context of one task. What it needs to be cancelled is made when it is asked
-// for it.
+// for it. One that was not asked before its task returned may become that of another one: see (*contexts).of.
 type taskContext struct {
 	*cancels
-	id   uint64
-	when int64                       // the deadline, as in a head
-	made atomic.Pointer[madeContext] // nil: nobody has asked; that of cancels: the task has returned, and nobody had
+	id   word.Uint64
+	when atomic.Int64                // the deadline, as in a head
+	made atomic.Pointer[madeContext] // nil: nobody has asked; stored under mu
 }
 
 // madeContext is what a task has that asks its context.
@@ -47,19 +52,43 @@ type madeContext struct {
 	context.Context
 	cancel context.CancelFunc
 	pool   *Pool // what Current returns, if it was called; under cancels.mu
+	freed  bool  // likewise; release was called
 	ended  bool  // the task has returned, and asks for nothing any more; under asks.mu
 }
 
-func (c *cancels) begin(h head) *taskContext { return &taskContext{cancels: c, id: h.id, when: h.when} }
+func (c *cancels) begin(h head) *taskContext {
+	t := &taskContext{cancels: c}
+	t.id.Store(h.id)
+	t.when.Store(h.when)
+	return t
+}
 
-// end releases what the task's context holds. The context is over then, as that of any call that
-// has returned.
+// end releases what the task's context holds. The context is over then, as that of any call that has returned.
 func (c *cancels) end(t *taskContext) {
-	if t.made.CompareAndSwap(nil, c.over) {
+	c.ended.Store(t.id.Load()) // pairs with the load in real, and the load in release with the store there
+	c.release(t)
+}
+
+// endOf is end without a fence: who asks at this very moment may be missed, until (*contexts).settle is called.
+func (c *cancels) endOf(t *taskContext) {
+	futex.Publish(&c.ended, t.id.Load())
+	if t.made.Load() != nil {
+		c.release(t)
+	}
+}
+
+// release ends what was made for a task that has returned, once.
+func (c *cancels) release(t *taskContext) {
+	m := t.made.Load()
+	if m == nil || m == c.over {
 		return
 	}
 	c.mu.Lock()
-	m := t.made.Load()
+	if m.freed {
+		c.mu.Unlock()
+		return
+	}
+	m.freed = true
 	m.cancel()
 	if c.current == t {
 		c.current = nil
@@ -76,15 +105,22 @@ func (t *taskContext) real() *madeContext {
 	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	if m := t.made.Load(); m != nil {
+		return m
+	}
 	m := new(madeContext)
-	m.Context, m.cancel = deadline(t.base, head{when: t.when})
-	if !t.made.CompareAndSwap(nil, m) {
+	id := t.id.Load()
+	m.Context, m.cancel = deadline(t.base, head{when: t.when.Load()})
+	t.made.Store(m)
+	t.makes.Add(1)
+	if t.ended.Load() >= id { // it has returned, and who ended it may not have seen that this was made
+		t.made.Store(t.over)
 		m.cancel()
-		return t.made.Load()
+		return t.over
 	}
 	t.current = t
 	t.once.Do(func() { go t.watch() })
-	if t.state.cancelled.Load() >= t.id {
+	if t.state.cancelled.Load() >= id {
 		m.cancel() // watch may have looked before current was set
 	}
 	return m
@@ -92,10 +128,11 @@ func (t *taskContext) real() *madeContext {
 
 // Deadline is the caller's.
 func (t *taskContext) Deadline() (at time.Time, ok bool) {
-	if t.when == 0 {
+	when := t.when.Load()
+	if when == 0 {
 		return at, false
 	}
-	return time.Unix(0, t.when), true
+	return time.Unix(0, when), true
 }
 
 // Done is closed when the caller gave up, or its deadline has passed.
@@ -118,7 +155,7 @@ func (c *cancels) watch() {
 	for {
 		seen := c.state.cancelled.Load()
 		c.mu.Lock()
-		if t := c.current; t != nil && t.id <= seen {
+		if t := c.current; t != nil && t.id.Load() <= seen {
 			t.made.Load().cancel()
 		}
 		c.mu.Unlock()

@@ -33,10 +33,13 @@ type child struct {
 	limit    uint64 // of a result
 	state    *workerState
 	cancels  *cancels
+	contexts contexts
 	in       assembly
 	out      []byte
 	ended    chan error
 	several  several
+	last     *registered // that ran
+	lastHash uint64      // of its name
 
 	finalizer errand
 }
@@ -84,6 +87,7 @@ func attach(ctx context.Context, o orders) (*child, error) {
 	}
 	c.state = stateIn(state)
 	c.cancels = newCancels(ctx, state)
+	c.contexts.cancels = c.cancels
 	c.cancels.asks, err = c.newAsks(ctx, seg, o)
 	if err != nil {
 		return nil, err
@@ -139,7 +143,11 @@ func (c *child) serve(ctx context.Context) bool {
 	if c.state.withdrawn.Load() >= h.id { // it is claimed: see several
 		return c.tell(ctx, head{id: h.id, outcome: replyWithdrawn})
 	}
-	t := tasks.lookup(h.task)
+	t := c.last
+	if t == nil || c.lastHash != h.task {
+		t = tasks.lookup(h.task)
+		c.last, c.lastHash = t, h.task
+	}
 	if t == nil {
 		names := strings.Join(tasks.names(), ", ")
 		return c.replyAll(ctx, h, []byte(names), outcomeNotRegistered)
@@ -151,7 +159,7 @@ func (c *child) serve(ctx context.Context) bool {
 	if h.outcome > 0 {
 		return c.serveSeveral(ctx, t)
 	}
-	tc := c.cancels.begin(h)
+	tc := c.contexts.of(h.id, h.when)
 	lives := false
 	t.protect(tc, c.in.payload, c.out[:0], func(payload []byte, outcome uint32, exits bool) {
 		c.cancels.end(tc)

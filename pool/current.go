@@ -44,6 +44,7 @@ const (
 	askCancel                     // nothing does: nobody waits for the answer
 	replySeveral                  // outcomes of calls, from the head's id on: how many, in place of the task
 	replyWithdrawn                // of a request, the calls from the head's id on are not begun
+	replyRow                      // as replySeveral, but that all are results, as a row
 )
 
 // Outcomes that only answers have, beside those of replies.

@@ -29,39 +29,23 @@ func (w *inputs[In, Out]) encode(dst []byte, i int, limit uint64) ([]byte, error
 	return b, nil
 }
 
-func (w *inputs[In, Out]) frames(dst []byte, i, most, n int) ([]byte, int) {
-	c := w.m.task.in
-	if w.m.task.err != nil || !c.Plain() || uint64(c.Size()) > w.m.pool.limit {
+func (w *inputs[In, Out]) row(dst []byte, i, most, n int) ([]byte, int) {
+	size, _ := w.m.task.flat()
+	if size == 0 || uint64(size) > w.m.pool.limit {
 		return dst, 0
 	}
 	in := w.in[i:]
-	in = in[:min(len(in), most, n/(frameSize+c.Size()))]
-	for k := range in {
-		at := len(dst)
-		b, err := c.Append(append(dst, 0, 0, 0, 0), in[k])
-		if err != nil {
-			return dst, k
-		}
-		putFrame(b[at:], 0)
-		dst = b
-	}
-	return dst, len(in)
+	in = in[:min(len(in), most, n/size)]
+	return w.m.task.in.AppendRow(dst, in), len(in)
 }
 
-func (w *inputs[In, Out]) settleRow(i, n int, row []byte) (rest []byte, done int) {
-	c := w.m.task.out
-	if w.m.task.err != nil || !c.Plain() {
-		return row, 0
+func (w *inputs[In, Out]) settleRow(i, n, size int, row []byte) {
+	if _, out := w.m.task.flat(); out == size && w.m.task.out.DecodeRow(row, w.out[i:i+n]) == nil {
+		return
 	}
-	out := w.out[i : i+n]
-	for k := range out {
-		b, outcome, rest, err := nextFrame(row)
-		if err != nil || outcome != outcomeResult || c.Decode(b, &out[k]) != nil {
-			return row, k
-		}
-		row = rest
+	for k := range n {
+		w.settle(i+k, outcomeResult, row[k*size:(k+1)*size])
 	}
-	return row, n
 }
 
 func (w *inputs[In, Out]) input(i int) any { return w.in[i] }

@@ -4,6 +4,8 @@ import (
 	"math"
 	"math/bits"
 	"time"
+
+	"github.com/kindred-ipc/kindred/internal/futex"
 )
 
 // bound is how many inputs may be taken whose results are not yielded.
@@ -17,18 +19,19 @@ func (m *mapping[In, Out]) grow(n uint64) {
 	ring := make([]In, 1<<bits.Len64(n-1))
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	for i := m.taken; i < m.pushed.Load(); i++ {
+	for i := m.taken; i < m.next; i++ {
 		ring[i%uint64(len(ring))] = m.ring[i%uint64(len(m.ring))]
 	}
 	m.ring = ring
 }
 
-// push adds an input, for which there is room.
+// push adds an input, for which there is room. Its store may pass the load that follows it, and so miss a driver that goes to wait: such a one
+// looks again (see await), and so does the next push.
 func (m *mapping[In, Out]) push(in In) {
-	n := m.pushed.Load()
-	m.ring[n&uint64(len(m.ring)-1)] = in
-	m.pushed.Store(n + 1) // pairs with the load in available; and the load that follows with the store in await
-	if n+1 >= m.alarm.Load() {
+	m.ring[m.next&uint64(len(m.ring)-1)] = in
+	m.next++
+	futex.Publish(&m.pushed, m.next) // pairs with the load in available
+	if m.next >= m.alarm.Load() {    // pairs with the store in await
 		m.wake()
 	}
 }
@@ -85,7 +88,7 @@ func (m *mapping[In, Out]) enough() int { return max(int(m.want.Load())/2, m.chu
 func (m *mapping[In, Out]) await() bool {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	lingers := false
+	lingers, looks := false, false
 	for {
 		n := m.available()
 		if len(m.back) > 0 {
@@ -102,10 +105,14 @@ func (m *mapping[In, Out]) await() bool {
 			return true
 		}
 		need := uint64(1)
-		if n > 0 {
+		switch {
+		case n > 0:
 			need = uint64(m.enough())
 			defer time.AfterFunc(lingering, m.linger).Stop()
 			lingers = true
+		case !looks:
+			defer time.AfterFunc(lookingAgain, m.linger).Stop()
+			looks = true
 		}
 		m.alarm.Store(min(m.alarm.Load(), m.taken+need)) // this store pairs with the load in push, and the load that follows with the store there
 		if m.available() >= int(need) {
@@ -135,12 +142,13 @@ func (m *mapping[In, Out]) take(most int, underWay bool) *batch {
 	n = min(n, int(m.want.Load()), most)
 	w := m.blank(n)
 	w.at = m.taken
-	for i := range n {
-		place := &m.ring[(m.taken+uint64(i))&uint64(len(m.ring)-1)]
-		w.in[i] = *place
-		var none In
-		*place = none
-	}
+	from := m.ring[m.taken&uint64(len(m.ring)-1):]
+	from = from[:min(n, len(from))]
+	rest := m.ring[:n-len(from)]
+	copy(w.in, from)
+	copy(w.in[len(from):], rest)
+	clear(from)
+	clear(rest)
 	m.taken += uint64(n)
 	return &batch{load: w, n: n, attempt: 1}
 }

@@ -19,12 +19,13 @@ type workerState struct {
 	// From before the reply is committed, returned is set in it: who stops a worker, and sees a claim
 	// without it, has one that will not have replied.
 	//
-	// Of a request of several calls the worker sets it to each, before it begins it and before it looks
-	// at withdrawn; it stays until the next.
+	// Of a request of several calls it is the first, and from before the outbox is committed the last that
+	// was made, as returned.
 	claimed word.Uint64
 
 	// kept is the id of the call whose result is the first in the outbox, results how many of them and of those that follow it are there,
-	// and in how many bytes: see resultsOf. Those that are there were made, and are not made again.
+	// and in how many bytes: see resultsOf. Those that are there were made, and are not made again. The next one of the same request is claimed by
+	// that, so that one store a call says both.
 	kept    word.Uint64
 	results word.Uint64
 	_       [segment.Line - 3*8]byte
@@ -36,7 +37,7 @@ type workerState struct {
 	withdrawn word.Uint64
 	_         [segment.Line - 32]byte
 
-	// outbox has the results of a request of several calls that are not sent yet, one behind the other, as frames.
+	// outbox has the results of a request of several calls that are not sent yet, one behind the other: as a row, or as frames.
 	outbox [outboxSize]byte
 }
 
@@ -52,14 +53,28 @@ var workerLayout = segment.LayoutOf[workerState]()
 
 var _ = [1]struct{}{}[unsafe.Sizeof(workerState{})-workerStateSize]
 
+// aRow in the word results: they are a row, not frames.
+const aRow = 1 << 31
+
 // resultsOf is the word results: how many there are, and in how many bytes.
-func resultsOf(n, bytes int) uint64 { return uint64(n)<<32 | uint64(bytes) }
+func resultsOf(row bool, n, bytes int) uint64 {
+	w := uint64(n)<<32 | uint64(bytes)
+	if row {
+		w |= aRow
+	}
+	return w
+}
 
 // resultsIn is what the word says, if that can be.
-func resultsIn(w uint64) (n, bytes int, ok bool) {
-	if w>>32 > outboxSize || uint32(w) > outboxSize {
-		return 0, 0, false
+func resultsIn(w uint64) (row bool, n, bytes int, ok bool) {
+	row = w&aRow != 0
+	if w>>32 > outboxSize || uint32(w)&^aRow > outboxSize {
+		return false, 0, 0, false
 	}
-	n, bytes = int(w>>32), int(uint32(w))
-	return n, bytes, n <= bytes/frameSize
+	n, bytes = int(w>>32), int(uint32(w)&^aRow)
+	least := frameSize
+	if row {
+		least = 1
+	}
+	return row, n, bytes, n <= bytes/least
 }

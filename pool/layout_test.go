@@ -30,5 +30,6 @@ func TestTheDocumentHasTheLayout(t *testing.T) {
 		"askCancel":            askCancel,
 		"replySeveral":         replySeveral,
 		"replyWithdrawn":       replyWithdrawn,
+		"replyRow":             replyRow,
 	})
 }

@@ -359,12 +359,11 @@ func (l *link) settleLast() *call {
 
 // reckon finds out whether c, which is lost, was begun.
 func (l *link) reckon(c *call) {
-	claimed := l.state.claimed.Load() &^ returned
 	if c.many != nil {
-		c.many.reckon(c, claimed, readOutbox(l.state))
+		c.many.reckon(c, l.state)
 	} else {
 		// The claim of a worker that breaks the protocol proves nothing.
-		c.begun = c.fault != nil || claimed == c.id
+		c.begun = c.fault != nil || l.state.claimed.Load()&^returned == c.id
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -401,7 +400,7 @@ func (l *link) look() Worker {
 	w := Worker{ID: l.id, Pid: l.pid()}
 	c, input := l.claimed()
 	if c.many != nil {
-		if r, ok := c.many.running(c.id, readOutbox(l.state)); ok {
+		if r, ok := c.many.running(l.state); ok {
 			w.Running = &r
 		}
 	} else if c.id != 0 {
@@ -422,11 +421,10 @@ func (l *link) claimed() (c call, input []byte) {
 	if l.call == nil || l.seg.Engine().IsClosed() {
 		return call{}, nil
 	}
-	claimed := l.state.claimed.Load()
-	if l.call.many != nil && claimed&returned == 0 {
-		return call{many: l.call.many, id: claimed}, nil
+	if l.call.many != nil {
+		return call{many: l.call.many}, nil
 	}
-	if claimed != l.call.id {
+	if l.state.claimed.Load() != l.call.id {
 		return call{}, nil
 	}
 	return *l.call, bytes.Clone(l.buf)

@@ -77,16 +77,16 @@ func (s *sitting) abandoned() {
 
 // reckon is called when the process is gone, with what it has left, before anybody uses that: it says which call was begun, and
 // takes the results of those that were made.
-func (s *sitting) reckon(c *call, claimed uint64, o outboxed) {
+func (s *sitting) reckon(c *call, state *workerState) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.over = true
+	id, _ := s.claim(readClaims(state))
 	if c.fault == nil {
-		if err := s.outbox(o); err != nil {
+		if err := s.outbox(readOutbox(state)); err != nil {
 			c.fault = err
 		}
 	}
-	id := claimed
 	if c.fault != nil {
 		id = s.next // the claim of a worker that breaks the protocol proves nothing
 	}

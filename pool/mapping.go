@@ -7,13 +7,15 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/kindred-ipc/kindred/internal/word"
 )
 
 // mapping is one Map under way. The caller's goroutine takes inputs and yields results; for each worker that the pool may have there is a
 // driver, a goroutine that has the calls made.
 //
 //	who              what he alone writes
-//	the caller       ring, from pushed on; pushed; how many results were yielded
+//	the caller       ring, from next on; next and pushed; how many results were yielded
 //	the drivers      what they have taken; a batch, until its done
 //	under mu         taken, back, ready, idle, and what else is below it
 //
@@ -29,7 +31,8 @@ type mapping[In, Out any] struct {
 	width   int // drivers
 
 	ring   []In // a power of two of them
-	pushed atomic.Uint64
+	next   uint64
+	pushed word.Uint64   // next, for the drivers
 	alarm  atomic.Uint64 // a driver waits until so many are pushed
 	some   atomic.Bool   // next has something to yield
 	want   atomic.Int64  // inputs in a batch
@@ -62,6 +65,8 @@ const (
 	lookEvery = 20 * time.Millisecond
 	// lingering is how long a driver waits for more inputs when calls are quick, and few are there.
 	lingering = 100 * time.Microsecond
+	// lookingAgain is when a driver that waits looks once more: an input that came as it went to wait is there to be seen long before.
+	lookingAgain = time.Millisecond
 )
 
 func newMapping[In, Out any](ctx context.Context, t *Typed[In, Out], p *Pool, chunk int, ordered bool) *mapping[In, Out] {

@@ -14,7 +14,7 @@ func (s *sitting) heed(complete bool) (done bool, err error) {
 	if len(s.messages) == 0 || s.sent == 0 || h.id < s.messages[0].first || h.id > s.messages[0].last {
 		return false, fmt.Errorf("message about call %d, which is not under way: %w", h.id, errProtocol)
 	}
-	if h.outcome >= outcomes && (h.outcome < askCall || h.outcome > replyWithdrawn) {
+	if h.outcome >= outcomes && (h.outcome < askCall || h.outcome > replyRow) {
 		return false, fmt.Errorf("reply of kind %d: %w", h.outcome, errProtocol)
 	}
 	if !complete {
@@ -28,11 +28,15 @@ func (s *sitting) heed(complete bool) (done bool, err error) {
 		}
 		s.nestOf = h.id
 		return false, s.link.heed(s.call)
-	case replySeveral:
+	case replySeveral, replyRow:
 		if h.task > 0 && h.when > 0 {
 			s.took = max(time.Duration(h.when)/time.Duration(h.task), 1)
 		}
-		err = s.several(h.id, h.task, payload)
+		if h.outcome == replyRow {
+			err = s.row(h.id, h.task, payload)
+		} else {
+			err = s.several(h.id, h.task, payload)
+		}
 	case replyWithdrawn:
 		err = s.returned(h.id)
 	default:
@@ -60,18 +64,6 @@ func (s *sitting) several(id, n uint64, row []byte) error {
 		return fmt.Errorf("no outcomes from call %d on: %w", id, errProtocol)
 	}
 	for ; n > 0; n-- {
-		if id == s.next && len(s.flying) > 0 && !s.left {
-			b := s.flying[0]
-			rest, done := b.settleRow(int(id-b.first), int(min(n, b.first+uint64(b.n)-id, s.messages[0].last+1-id)), row)
-			if done > 0 {
-				row = rest
-				id += uint64(done)
-				s.advance(done)
-				if n -= uint64(done); n == 0 {
-					break
-				}
-			}
-		}
 		b, outcome, rest, err := nextFrame(row)
 		if err != nil {
 			return err
@@ -90,13 +82,48 @@ func (s *sitting) several(id, n uint64, row []byte) error {
 	return nil
 }
 
-// outcome is that of the next call. The sitting's mu is held.
-func (s *sitting) outcome(id uint64, outcome uint32, payload []byte) error {
-	if id != s.next || outcome >= outcomes || id > s.messages[0].last {
-		return fmt.Errorf("reply of kind %d to call %d, the next is %d: %w", outcome, id, s.next, errProtocol)
+// row are results of calls from id on: see several. The sitting's mu is held.
+func (s *sitting) row(id, n uint64, row []byte) error {
+	if n == 0 || n > uint64(len(row)) || uint64(len(row))%n != 0 {
+		return fmt.Errorf("%d bytes, for %d results from call %d on: %w", len(row), n, id, errProtocol)
+	}
+	size := uint64(len(row)) / n
+	if had := min(n, s.next-min(id, s.next)); had > 0 {
+		id, n, row = id+had, n-had, row[had*size:]
+	}
+	for n > 0 {
+		if err := s.due(id); err != nil {
+			return err
+		}
+		b := s.flying[0]
+		some := min(n, b.first+uint64(b.n)-id, s.messages[0].last+1-id)
+		if !s.left {
+			b.settleRow(int(id-b.first), int(some), int(size), row[:some*size])
+		}
+		s.advance(int(some))
+		id, n, row = id+some, n-some, row[some*size:]
+	}
+	return nil
+}
+
+// due is an error if it is not the outcome of that call that is to come next. The sitting's mu is held.
+func (s *sitting) due(id uint64) error {
+	if id != s.next || id > s.messages[0].last {
+		return fmt.Errorf("reply to call %d, the next is %d: %w", id, s.next, errProtocol)
 	}
 	if len(s.flying) == 0 || id-s.flying[0].first >= uint64(s.flying[0].n) {
 		return fmt.Errorf("reply to call %d, which was withdrawn: %w", id, errProtocol)
+	}
+	return nil
+}
+
+// outcome is that of the next call. The sitting's mu is held.
+func (s *sitting) outcome(id uint64, outcome uint32, payload []byte) error {
+	if outcome >= outcomes {
+		return fmt.Errorf("reply of kind %d to call %d: %w", outcome, id, errProtocol)
+	}
+	if err := s.due(id); err != nil {
+		return err
 	}
 	b := s.flying[0]
 	if outcome != outcomeResult {

@@ -11,27 +11,34 @@ import (
 
 // several is a request of more than one call, while the worker serves it.
 //
-//	a call of it   what moves it on                                          to
-//	sent           the worker claims it, and it is not withdrawn             begun
-//	sent           the worker claims it, and it is withdrawn: replyWithdrawn  (the parent's again, and those behind it)
-//	begun          its result is in the outbox: the word results             made
-//	begun          a result too large for the outbox is committed as a reply replied to
-//	made           the outbox is committed as a reply: replySeveral          replied to
+//	a call of it   what moves it on                                           to
+//	sent           it is the first, and the request is claimed                claimed
+//	sent           the result before it is in the outbox, or that is emptied  claimed
+//	claimed        it is not withdrawn                                        begun
+//	claimed        it is withdrawn: replyWithdrawn                            (the parent's again, and those behind it)
+//	begun          its result is in the outbox: the word results              made
+//	begun          an outcome that has no place there is committed as a reply replied to
+//	made           the outbox is committed as a reply: replyRow, replySeveral replied to
 //
-// Each move is one store. So when the worker is dead, its replies are drained and its outbox is read, what has no result was begun if
-// and only if it is claimed.
+// Each move is one store, and one store makes a result and claims the call behind it. So when the worker is dead, its replies are drained and its
+// outbox is read, what has no result was begun if and only if it is claimed, but for one that was claimed and not begun yet: see (*sitting).claim.
+//
+// Results of a flat type are a row in the outbox, without more. From the first other outcome of a request on there are frames.
 type several struct {
-	child    *child
-	task     *registered
-	when     int64  // the deadline, as in a head
-	at, end  uint64 // ids: of the call that is next, and behind the last
-	inputs   []byte // of those from at on
-	contexts []taskContext
+	child   *child
+	task    *registered
+	when    int64  // the deadline, as in a head
+	at, end uint64 // ids: of the call that is next, and behind the last
+	inputs  []byte
+	from    int          // where in them that of the call at begins
+	under   *taskContext // of the call that was begun last
 
 	first uint64    // whose result is the first in the outbox
 	n     int       // how many there are
 	used  int       // and in how many bytes
 	most  int       // that may be
+	row   bool      // they are a row
+	plain bool      // a plain store publishes
 	since time.Time // when the first of them was begun
 	err   error
 }
@@ -41,8 +48,12 @@ func (c *child) serveSeveral(ctx context.Context, t *registered) bool {
 	h := c.in.head
 	s := &c.several
 	*s = several{
-		child: c, task: t, when: h.when, at: h.id, end: h.id + uint64(h.outcome), inputs: c.in.payload, contexts: s.contexts,
-		most: int(min(outboxSize, max(c.limit, leastLimit))),
+		child: c, task: t, when: h.when, at: h.id, end: h.id + uint64(h.outcome), inputs: c.in.payload,
+		most: int(min(outboxSize, max(c.limit, leastLimit))), plain: futex.Registered(),
+	}
+	s.row = t.out > 0 && t.out <= s.most && uint64(t.out) <= c.limit
+	if t.in > 0 && len(s.inputs) != t.in*int(h.outcome) {
+		s.err = fmt.Errorf("%d bytes, for %d inputs of %d: %w", len(s.inputs), h.outcome, t.in, errProtocol)
 	}
 	s.keep(h.id)
 	s.since = time.Now()
@@ -56,6 +67,7 @@ func (s *several) run(ctx context.Context) bool {
 			return false
 		}
 	}
+	s.child.contexts.settle(s.at)
 	if s.err == nil {
 		s.flush(ctx)
 	}
@@ -70,12 +82,14 @@ func (s *several) run(ctx context.Context) bool {
 // some makes calls until there are none, or one panics. It reports false if one has ended its goroutine: then another one goes on.
 func (s *several) some(ctx context.Context) (lives bool) {
 	returned := false
-	var tc *taskContext
+	s.under = nil
 	defer func() {
 		if returned {
 			return
 		}
-		s.child.cancels.end(tc)
+		if s.under != nil {
+			s.child.cancels.end(s.under)
+		}
 		if v := recover(); v != nil {
 			s.made(ctx, []byte(fmt.Sprint(v)+panicSeparator+string(debug.Stack())), outcomePanic)
 			lives = true
@@ -88,48 +102,57 @@ func (s *several) some(ctx context.Context) (lives bool) {
 			}
 		}()
 	}()
-	state := s.child.state
-	for s.at < s.end && s.err == nil {
-		state.claimed.Store(s.at) // pairs with the load in (*sitting).withdraw, this load with the store there
-		if state.withdrawn.Load() >= s.at {
-			s.withdraw(ctx)
+	if s.row && s.task.row != nil {
+		s.task.row(ctx, s)
+	}
+	for s.at < s.end && s.err == nil && !s.withdrawn(ctx) {
+		input := s.input()
+		if s.err != nil {
 			break
 		}
-		input, _, rest, err := nextFrame(s.inputs)
-		if err != nil {
-			s.err = err
-			break
-		}
-		s.inputs = rest
-		tc = s.context()
-		payload, outcome := s.task.run(tc, input, s.room())
-		s.child.cancels.end(tc)
+		s.under = s.child.contexts.of(s.at, s.when)
+		payload, outcome := s.task.run(s.under, input, s.room())
+		s.child.cancels.endOf(s.under)
 		s.made(ctx, payload, outcome)
 	}
 	returned = true
 	return true
 }
 
-// contextsAtOnce is for how many calls contexts are made at a time. What keeps one keeps the others.
-const contextsAtOnce = 32
-
-// context is that of the next call.
-func (s *several) context() *taskContext {
-	if len(s.contexts) == 0 {
-		s.contexts = make([]taskContext, contextsAtOnce)
+// withdrawn reports whether the next call, which is claimed, is not to be begun.
+func (s *several) withdrawn(ctx context.Context) bool {
+	if s.child.state.withdrawn.Load() < s.at { // pairs with the store in (*sitting).withdraw, the claim before it with the load there
+		return false
 	}
-	t := &s.contexts[0]
-	s.contexts = s.contexts[1:]
-	t.cancels, t.id, t.when = s.child.cancels, s.at, s.when
-	return t
+	s.withdraw(ctx)
+	return true
 }
 
-// room is where a result goes: behind its frame's begin in the outbox, or elsewhere, if it does not fit.
+// input is that of the next call.
+func (s *several) input() []byte {
+	if n := s.task.in; n > 0 {
+		s.from += n
+		return s.inputs[s.from-n : s.from]
+	}
+	input, _, rest, err := nextFrame(s.inputs[s.from:])
+	s.err, s.from = err, len(s.inputs)-len(rest)
+	return input
+}
+
+// lead is how many bytes stand before a result in the outbox.
+func (s *several) lead() int {
+	if s.row {
+		return 0
+	}
+	return frameSize
+}
+
+// room is where a result goes: its place in the outbox, or elsewhere, if it does not fit.
 func (s *several) room() []byte {
-	if s.used+frameSize > s.most {
+	at := s.used + s.lead()
+	if at > s.most {
 		return nil
 	}
-	at := s.used + frameSize
 	return s.child.state.outbox[at:at:s.most]
 }
 
@@ -138,27 +161,44 @@ func (s *several) made(ctx context.Context, payload []byte, outcome uint32) {
 	if size := uint64(len(payload)); size > s.child.limit {
 		payload, outcome = tooLarge(size, s.child.limit), outcomeTooLarge
 	}
-	if frameSize+len(payload) > s.most-s.used {
-		if s.n > 0 {
-			s.flush(ctx)
-		}
-		if frameSize+len(payload) > s.most && s.err == nil {
+	if s.row && outcome != outcomeResult {
+		s.flush(ctx)
+		s.row = false
+	}
+	if s.lead()+len(payload) > s.most-s.used {
+		s.flush(ctx)
+		if s.lead()+len(payload) > s.most && s.err == nil {
 			s.err = s.child.commit(ctx, s.at, payload, outcome)
 			s.at++
 			s.keep(s.at)
 			return
 		}
 	}
-	frame := s.child.state.outbox[s.used : s.used+frameSize+len(payload)]
-	copy(frame[frameSize:], payload) // nothing, if it was made there
-	putFrame(frame, outcome)
-	s.used += len(frame)
-	s.n++
-	s.at++
-	futex.Publish(&s.child.state.results, resultsOf(s.n, s.used)) // pairs with the load in (*sitting).outbox
+	if s.err != nil {
+		return
+	}
+	frame := s.child.state.outbox[s.used : s.used+s.lead()+len(payload)]
+	copy(frame[s.lead():], payload) // nothing, if it was made there
+	if !s.row {
+		putFrame(frame, outcome)
+	}
+	s.put(len(frame))
 }
 
-// keep empties the outbox, for results from id on.
+// put is the result of the call that was made: it is in the outbox, in so many bytes more. From then on the call behind it is claimed.
+func (s *several) put(size int) {
+	s.used += size
+	s.n++
+	s.at++
+	word := resultsOf(s.row, s.n, s.used)
+	if s.plain {
+		futex.Publish(&s.child.state.results, word) // pairs with the load in readOutbox, and before that in withdraw with a barrier
+	} else {
+		s.child.state.results.Store(word)
+	}
+}
+
+// keep empties the outbox, for results from id on. That call is claimed, if there is one.
 func (s *several) keep(id uint64) {
 	s.first, s.n, s.used = id, 0, 0
 	s.child.state.results.Store(0)
@@ -172,7 +212,11 @@ func (s *several) flush(ctx context.Context) {
 	}
 	now := time.Now()
 	h := head{id: s.first, task: uint64(s.n), outcome: replySeveral, when: int64(now.Sub(s.since))}
+	if s.row {
+		h.outcome = replyRow
+	}
 	s.since = now
+	s.child.state.claimed.Store((s.at - 1) | returned)
 	if _, s.err = send(ctx, s.child.replies, s.child.record, h, s.child.state.outbox[:s.used]); s.err == nil {
 		s.keep(s.at)
 	}
@@ -180,6 +224,7 @@ func (s *several) flush(ctx context.Context) {
 
 // withdraw gives the calls that are left back to the parent.
 func (s *several) withdraw(ctx context.Context) {
+	s.child.contexts.settle(s.at)
 	s.flush(ctx)
 	if s.err == nil {
 		_, s.err = send(ctx, s.child.replies, s.child.record, head{id: s.at, outcome: replyWithdrawn}, nil)

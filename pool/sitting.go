@@ -13,13 +13,13 @@ import (
 type load interface {
 	// encode writes the input of call i behind dst.
 	encode(dst []byte, i int, limit uint64) ([]byte, error)
-	// frames writes the inputs of up to most calls from i on behind dst, as many as n bytes take, if they are all of a size; otherwise none.
-	frames(dst []byte, i, most, n int) ([]byte, int)
+	// row writes the inputs of up to most calls from i on behind dst, as many as n bytes take, if they stand in a row; otherwise none.
+	row(dst []byte, i, most, n int) ([]byte, int)
 	input(i int) any
 	// settle is the outcome of call i, fail its error.
 	settle(i int, outcome uint32, payload []byte)
-	// settleRow takes the results of up to n calls from i on off a row of frames, as far as they are of a kind that cannot fail.
-	settleRow(i, n int, row []byte) (rest []byte, done int)
+	// settleRow are the results of n calls from i on, each in so many bytes of the row.
+	settleRow(i, n, size int, row []byte)
 	fail(i int, err error)
 	// split takes off the calls from i on.
 	split(i int) load
@@ -184,7 +184,7 @@ func (s *sitting) add(b *batch, each int) {
 	for i := 0; i < b.n; i++ {
 		at := len(buf)
 		if each > 1 {
-			if grown, n := b.frames(buf, i, each, framed); n > 0 {
+			if grown, n := b.row(buf, i, each, framed); n > 0 {
 				buf = grown
 				all = append(all, message{first + uint64(i), first + uint64(i+n) - 1, at, len(buf), uint32(n)})
 				i += n - 1

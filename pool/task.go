@@ -47,7 +47,9 @@ func Task[In, Out any](name string, run func(ctx context.Context, in In) (Out, e
 		t.err = fmt.Errorf("pool: task %q: %w", name, t.err)
 	}
 	t.show = t.decoded
-	tasks.add(t.hash, &registered{name: name, where: where, types: t.types, run: t.runner(run), show: t.show})
+	r := &registered{name: name, where: where, types: t.types, run: t.runner(run), row: t.rows(run), show: t.show}
+	r.in, r.out = t.flat()
+	tasks.add(t.hash, r)
 	return t
 }
 
@@ -109,6 +111,9 @@ type registered struct {
 	types uint32
 	run   runner
 	show  func(encoded []byte) any // its input
+
+	in, out int                                   // how many bytes they take in a row; 0: they stand in none
+	row     func(ctx context.Context, s *several) // nil, if one of them does not
 }
 
 // panicSeparator stands between the value and the stack in the payload of an outcomePanic.

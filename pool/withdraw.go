@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"slices"
 	"time"
+
+	"github.com/kindred-ipc/kindred/internal/futex"
 )
 
 // returned gives the calls of the oldest message from id on back: the worker says that it has not begun them, nor will. The
@@ -66,8 +68,11 @@ func (s *sitting) withdraw() (more bool) {
 	}
 	state := s.link.state
 	s.cut = s.last
-	state.withdrawn.Store(s.cut) // pairs with the load in (*several).some, and this load with the store there
-	claimed := state.claimed.Load() &^ returned
+	state.withdrawn.Store(s.cut) // pairs with the load in (*several).withdrawn
+	if futex.Owing && !futex.Barrier() {
+		time.Sleep(time.Millisecond) // outlasts a store of the worker's that was on its way
+	}
+	claimed, _ := s.claim(readClaims(state)) // pairs with the stores in (*several).put and keep
 	if s.outbox(readOutbox(state)) != nil {
 		return false // the driver finds out
 	}
@@ -99,56 +104,84 @@ func (s *sitting) underWay() (n int) {
 	return n
 }
 
+// claims are the words by which a worker says what it has begun.
+type claims struct {
+	claimed uint64
+	next    uint64 // the call behind those whose results are in the outbox
+	full    bool   // there are some
+}
+
+// readClaims reads them, so that the newest call that was begun is no newer than they say. A worker that changes them all the time has begun
+// whatever it was sent.
+func readClaims(state *workerState) claims {
+	for range 1000 {
+		first := state.kept.Load()
+		n := state.results.Load() >> 32
+		if state.kept.Load() == first {
+			return claims{claimed: state.claimed.Load(), next: first + n, full: n > 0} // the claim is stored before the outbox is emptied
+		}
+	}
+	return claims{claimed: returned - 1}
+}
+
+// claim is the newest call that the worker may have begun, and whether its outcome is there. The sitting's mu is held.
+func (s *sitting) claim(c claims) (id uint64, made bool) {
+	id, made = c.claimed&^returned, c.claimed&returned != 0
+	if c.next <= id || made && c.full && c.next == id+1 { // the outbox is on its way: the next one is begun when it is empty
+		return id, made
+	}
+	for _, m := range s.messages {
+		if id >= m.first && id <= m.last { // what is behind its end was not received
+			return min(c.next, m.last), c.next > m.last
+		}
+	}
+	return id, made
+}
+
 // outboxed are results that were not sent: of n calls from first on.
 type outboxed struct {
-	first uint64
-	n     int
-	row   []byte
+	first  uint64
+	n      int
+	row    bool
+	frames []byte
 }
 
 // readOutbox copies what is in the outbox, nothing if it is emptied meanwhile.
 func readOutbox(state *workerState) (o outboxed) {
 	first := state.kept.Load()
-	n, size, ok := resultsIn(state.results.Load()) // pairs with the publish in (*several).made
+	row, n, size, ok := resultsIn(state.results.Load()) // pairs with the publish in (*several).put
 	if !ok || n == 0 {
 		return o
 	}
-	row := slices.Clone(state.outbox[:size])
+	frames := slices.Clone(state.outbox[:size])
 	if state.kept.Load() != first || state.results.Load()>>32 < uint64(n) {
 		return o
 	}
-	return outboxed{first, n, row}
+	return outboxed{first, n, row, frames}
 }
 
 // outbox takes results that were not sent: those that come next. The sitting's mu is held.
 func (s *sitting) outbox(o outboxed) error {
-	if o.first > s.next || len(s.messages) == 0 {
+	if o.first > s.next || o.n == 0 || o.first+uint64(o.n) <= s.next || len(s.messages) == 0 {
 		return nil
 	}
-	for id := o.first; o.n > 0; o.n-- {
-		b, outcome, rest, err := nextFrame(o.row)
-		if err == nil && id >= s.next {
-			err = s.outcome(id, outcome, b)
-		}
-		if err != nil {
-			return err
-		}
-		o.row = rest
-		id++
+	if o.row {
+		return s.row(o.first, uint64(o.n), o.frames)
 	}
-	return nil
+	return s.several(o.first, uint64(o.n), o.frames)
 }
 
-// running is what Workers says of the call that is claimed.
-func (s *sitting) running(claimed uint64, o outboxed) (r Running, ok bool) {
+// running is what Workers says of the call that the worker has begun.
+func (s *sitting) running(state *workerState) (r Running, ok bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if claimed < s.next || o.n > 0 && claimed < o.first+uint64(o.n) && claimed >= o.first {
+	id, made := s.claim(readClaims(state))
+	if id < s.next || made {
 		return r, false
 	}
 	for _, b := range s.flying {
-		if claimed >= b.first && claimed-b.first < uint64(b.n) {
-			return Running{Task: s.task, Input: b.load.input(int(claimed - b.first)), Attempt: b.attempt, Since: b.since}, true
+		if id >= b.first && id-b.first < uint64(b.n) {
+			return Running{Task: s.task, Input: b.load.input(int(id - b.first)), Attempt: b.attempt, Since: b.since}, true
 		}
 	}
 	return r, false

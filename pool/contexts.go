@@ -1,0 +1,52 @@
+package pool
+
+import "github.com/kindred-ipc/kindred/internal/futex"
+
+// contexts are those of the calls that a worker makes one behind the other, of requests of several. They are used again, so that a call allocates
+// none.
+type contexts struct {
+	*cancels
+	places []*taskContext // by id
+	looked uint64         // of calls up to this one settle has looked at them
+	before int64          // makes, then
+}
+
+// contextsKept is how many calls are begun before one may have the context of another one, of one that has returned without having asked it. A
+// goroutine that it has left behind, and that asks only now, is told that the context is over, unless the one that has it runs.
+const contextsKept = 1024
+
+// of is the context of the call that is begun now.
+func (c *contexts) of(id uint64, when int64) *taskContext {
+	if c.places == nil {
+		c.places = make([]*taskContext, contextsKept)
+	}
+	place := &c.places[id%contextsKept]
+	t := *place
+	if t == nil || t.made.Load() != nil {
+		if t != nil {
+			c.release(t)
+		}
+		t = &taskContext{cancels: c.cancels}
+		*place = t
+	}
+	if t.when.Load() != when {
+		t.when.Store(when)
+	}
+	futex.Publish(&t.id, id)
+	return t
+}
+
+// settle makes sure that those of all calls before that one are over: they have returned. It is called before the last of their outcomes are
+// committed, since who asks of a call behind that breaks the protocol.
+func (c *contexts) settle(next uint64) {
+	c.ended.Store(next - 1) // a fence, which pairs with the add in real
+	n := c.makes.Load()
+	if n != c.before && c.places != nil {
+		for id := max(c.looked, next-min(next, contextsKept)); id < next; id++ {
+			if t := c.places[id%contextsKept]; t != nil {
+				c.release(t)
+			}
+		}
+	}
+	c.before, c.looked = n, next
+}
