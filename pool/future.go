@@ -73,43 +73,86 @@ type Future[Out any] struct {
 // worker is there, and once more if that one dies. When ctx ends before, the future is cancelled. A
 // future that the pool refuses is done at once, with the error that Call would have returned.
 func (t *Typed[In, Out]) Go(ctx context.Context, p *Pool, in In) *Future[Out] {
-	pr := &promise[In, Out]{task: t, in: in}
-	f := &pr.Future
-	f.pool, f.ctx, f.owner, f.done = p, ctx, pr, make(chan struct{})
-	err := t.err
-	if err == nil {
-		err = p.submit(pr, &f.place)
-	}
-	if err != nil {
-		pr.finish(err)
-		return f
-	}
-	f.hook()
-	return f
+	pr := t.promise(ctx, p, in)
+	pr.submitted(t.submit(p, pr))
+	return &pr.Future
 }
 
-// GoMany calls the task with each input, as Go does, and returns the futures in the inputs' order.
+// GoMany calls the task with each input, as Go does, and returns the futures in the inputs' order. They follow each other in the turns of
+// those who call, unless there are more than 1,024: then others may come between.
 func (t *Typed[In, Out]) GoMany(ctx context.Context, p *Pool, inputs []In) []*Future[Out] {
-	fs := make([]*Future[Out], len(inputs))
-	for i, in := range inputs {
-		fs[i] = t.Go(ctx, p, in)
+	fs := make([]*Future[Out], 0, len(inputs))
+	all := make([]pending, 0, min(len(inputs), submittedAtOnce))
+	for some := range slices.Chunk(inputs, submittedAtOnce) {
+		all = all[:0]
+		for _, in := range some {
+			pr := t.promise(ctx, p, in)
+			all = append(all, pr)
+			fs = append(fs, &pr.Future)
+		}
+		err := t.submit(p, all...)
+		for _, pr := range all {
+			pr.submitted(err)
+		}
 	}
 	return fs
 }
 
-// submit hands w a worker, or puts it into the queue, at place. It is a call from then on.
-func (p *Pool) submit(w waiter, place **list.Element) error {
+// submittedAtOnce bounds for how many the pool's mu is held.
+const submittedAtOnce = 1024
+
+func (t *Typed[In, Out]) promise(ctx context.Context, p *Pool, in In) *promise[In, Out] {
+	pr := &promise[In, Out]{task: t, in: in}
+	f := &pr.Future
+	f.pool, f.ctx, f.owner, f.done = p, ctx, pr, make(chan struct{})
+	return pr
+}
+
+// submit is that of the pool. The error is why they are refused.
+func (t *Typed[In, Out]) submit(p *Pool, all ...pending) error {
+	if t.err != nil {
+		return t.err
+	}
+	return p.submit(all...)
+}
+
+// submitted is told why the promise was refused; nil: it was not.
+func (pr *promise[In, Out]) submitted(refused error) {
+	if refused != nil {
+		pr.finish(refused)
+		return
+	}
+	pr.hook()
+}
+
+// pending is a promise that is submitted.
+type pending interface {
+	waiter
+	submitted(refused error)
+	// at is where its place in the queue is kept.
+	at() **list.Element
+}
+
+func (f *Future[Out]) at() **list.Element { return &f.place }
+
+// submit hands each a worker, or puts it into the queue. They are calls from then on.
+func (p *Pool) submit(all ...pending) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.refusal != nil {
 		return p.refusal
 	}
-	p.calls.Add(1)
-	if l := p.takeIdle(); l != nil {
-		w.take(l)
-	} else {
-		*place = p.turns.any.PushBack(w)
+	p.calls.Add(len(all))
+	for i, w := range all {
+		if l := p.takeIdle(); l != nil {
+			w.take(l)
+			continue
+		}
+		for _, w := range all[i:] {
+			*w.at() = p.turns.any.PushBack(w)
+		}
 		p.demand()
+		break
 	}
 	return nil
 }
