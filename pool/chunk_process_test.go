@@ -148,6 +148,74 @@ func TestFaultsOfAnItemAreItsOwn(t *testing.T) {
 	require.Subset(t, pids(p), before, "there may be one more, for those that call")
 }
 
+// trap is obey for plain memory: what an input has beside its number says what it does.
+type trap struct {
+	N  int32
+	Do trick
+}
+
+type trick int32
+
+const (
+	tread trick = iota
+	stumble
+	fall
+	vanish
+	perish
+)
+
+var step = pool.Task("step", func(_ context.Context, s trap) (int64, error) {
+	switch s.Do {
+	case stumble:
+		return 7, errors.New("no")
+	case fall:
+		panic(s.N)
+	case vanish:
+		runtime.Goexit()
+	case perish:
+		_ = syscall.Kill(os.Getpid(), syscall.SIGKILL)
+		blockForEver()
+	}
+	return int64(s.N), nil
+})
+
+func TestWhateverBecomesOfAnItemInARowIsItsOwn(t *testing.T) {
+	p := newPool(t, 2)
+	tricks := map[int32]trick{3: fall, 4: vanish, 9: stumble, 10: stumble, 37: perish, 77: fall, 99: vanish, 150: perish, 151: perish, 4000: stumble}
+	const all = 6000 // more than the outbox has room for
+	for _, opts := range [][]pool.MapOption{{pool.Chunk(20)}, {pool.Chunk(3000)}, nil} {
+		inputs := func(yield func(trap) bool) {
+			for n := int32(0); n < all && yield(trap{n, tricks[n]}); n++ {
+			}
+		}
+		n := int32(0)
+		for got, err := range step.Map(testContext(t), p, inputs, opts...) {
+			var failed *pool.TaskError
+			var panicked *pool.PanicError
+			var died *pool.WorkerDied
+			switch tricks[n] {
+			case tread:
+				require.NoError(t, err, n)
+				require.EqualValues(t, n, got)
+			case stumble, vanish:
+				require.ErrorAs(t, err, &failed, n)
+			case fall:
+				require.ErrorAs(t, err, &panicked, n)
+				require.Equal(t, fmt.Sprint(n), panicked.Value)
+			case perish:
+				require.ErrorAs(t, err, &died, n)
+				require.Equal(t, syscall.SIGKILL, died.Signal)
+			}
+			if err != nil {
+				require.Zero(t, got, n)
+			}
+			n++
+		}
+		require.EqualValues(t, all, n)
+	}
+	requireWorks(t, p)
+}
+
 func TestSlowItemHoldsUpNoneBehindIt(t *testing.T) {
 	p := newPool(t, 2)
 	before := pids(p)

@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -194,6 +195,14 @@ func (a *actor) play(scene string) error {
 	case "sends an outcome that does not end":
 		a.announce(head{id: id, task: 1, size: 4, outcome: replySeveral})
 		a.write([]byte{0xff, 0xff, 0, 0})
+	case "sends a row of no results":
+		a.announce(head{id: id, outcome: replyRow})
+	case "sends a row that is uneven":
+		a.announce(head{id: id, task: 3, size: 4, outcome: replyRow})
+		a.write(make([]byte, 4))
+	case "sends a row of more results than there are calls":
+		a.announce(head{id: id, task: 2, size: 2 * size, outcome: replyRow})
+		a.write(append(result, result...))
 	case "sends more outcomes than there are calls":
 		a.announce(head{id: id, task: 2, size: 2 * (frameSize + size), outcome: replySeveral})
 		for range 2 {
@@ -317,13 +326,16 @@ func TestWorkerThatBreaksTheProtocolIsKilledAndReplaced(t *testing.T) {
 
 func TestWorkerThatBreaksTheProtocolOfAMapIsKilledAndReplaced(t *testing.T) {
 	for scene, want := range map[string]string{
-		"answers another call":                     "message about call 2, which is not under way",
-		"has a kind of its own":                    fmt.Sprintf("reply of kind %d", outcomes),
-		"gives back what is not withdrawn":         "calls from 1 on come back",
-		"sends several outcomes, and none":         "no outcomes from call 1 on",
-		"sends an outcome that does not end":       "frame that does not end, in 4 bytes",
-		"sends more outcomes than there are calls": "the next is 2",
-		"announces 16 EiB":                         "18446744073709551615 bytes announced, the limit is 1024",
+		"answers another call":                             "message about call 2, which is not under way",
+		"has a kind of its own":                            fmt.Sprintf("reply of kind %d", outcomes),
+		"gives back what is not withdrawn":                 "calls from 1 on come back",
+		"sends several outcomes, and none":                 "no outcomes from call 1 on",
+		"sends an outcome that does not end":               "frame that does not end, in 4 bytes",
+		"sends more outcomes than there are calls":         "the next is 2",
+		"sends a row of no results":                        "0 bytes, for 0 results from call 1 on",
+		"sends a row that is uneven":                       "4 bytes, for 3 results from call 1 on",
+		"sends a row of more results than there are calls": "reply to call 2, the next is 2",
+		"announces 16 EiB":                                 "18446744073709551615 bytes announced, the limit is 1024",
 	} {
 		for retry := range 2 {
 			t.Run(fmt.Sprint(scene, ", retry ", retry), func(t *testing.T) {
@@ -332,7 +344,7 @@ func TestWorkerThatBreaksTheProtocolOfAMapIsKilledAndReplaced(t *testing.T) {
 				n := 0
 				for got, err := range square.Map(context.Background(), p, slices.Values([]int{12})) {
 					n++
-					if retry == 1 || scene == "sends more outcomes than there are calls" {
+					if retry == 1 || strings.HasSuffix(scene, "than there are calls") {
 						require.NoError(t, err)
 						require.Equal(t, 144, got)
 						continue

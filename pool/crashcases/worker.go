@@ -20,6 +20,7 @@ type crew struct {
 	retry int
 	load  int // bytes of each message
 	task  *pool.Typed[job, job]
+	row   bool // both calls' inputs are a row
 
 	pool  *pool.Pool
 	calls [3]*pending // by number; 0 is not used
@@ -91,6 +92,9 @@ func (c *crew) start(a *crashlab.Actor) (pid, thread int, err error) {
 	if _, err := c.task.Call(a.Ctx, c.pool, c.job(0)); err != nil {
 		return 0, 0, err
 	}
+	if _, err := number.Call(a.Ctx, c.pool, 0); err != nil {
+		return 0, 0, err
+	}
 	who, err := introduce.Call(a.Ctx, c.pool, true)
 	return who.Pid, who.Thread, err
 }
@@ -109,10 +113,18 @@ func (c *crew) both(*crashlab.Actor) error {
 		ctx, cancel := context.WithTimeout(context.Background(), patience)
 		defer cancel()
 		n := 1
-		for out, err := range c.task.Map(ctx, c.pool, slices.Values([]job{c.job(1), c.job(2)}), pool.Chunk(2)) {
+		settle := func(out job, err error) bool {
 			c.calls[n].out, c.calls[n].err = out, err
 			close(c.calls[n].done)
 			n++
+			return true
+		}
+		if !c.row {
+			c.task.Map(ctx, c.pool, slices.Values([]job{c.job(1), c.job(2)}), pool.Chunk(2))(settle)
+			return
+		}
+		for n, err := range number.Map(ctx, c.pool, slices.Values([]int{1, 2}), pool.Chunk(2)) {
+			settle(c.job(n), err)
 		}
 	}()
 	return nil
@@ -335,6 +347,15 @@ func workerCases() []crashlab.Case {
 			}
 		}
 	}
+	playBoth := func(row bool) func() crashlab.Play {
+		return func() crashlab.Play {
+			c := &crew{task: echo, row: row}
+			return crashlab.Play{
+				Bare: true, Foreign: c.start, Victim: c.both, Finish: c.finish, Recover: c.hear, Check: c.check, Leave: c.leave,
+				Unblock: func(*crashlab.Actor) error { return nil }, // both are on the way
+			}
+		}
+	}
 	return []crashlab.Case{
 		{
 			Name:   "pool.Typed.Call, its worker dies",
@@ -358,13 +379,13 @@ func workerCases() []crashlab.Case {
 			Name:   "pool.Typed.Map, its worker dies",
 			Covers: []string{"pool.Typed.Map"},
 			States: workerStates,
-			Play: func() crashlab.Play {
-				c := &crew{task: echo}
-				return crashlab.Play{
-					Bare: true, Foreign: c.start, Victim: c.both, Finish: c.finish, Recover: c.hear, Check: c.check, Leave: c.leave,
-					Unblock: func(*crashlab.Actor) error { return nil }, // both are on the way
-				}
-			},
+			Play:   playBoth(false),
+		},
+		{
+			Name:   "pool.Typed.Map of plain memory, its worker dies",
+			Covers: []string{"pool.Typed.Map"},
+			States: workerStates,
+			Play:   playBoth(true),
 		},
 		{
 			Name:   "pool.Current, the worker that asks dies",
