@@ -193,6 +193,7 @@ func (c *child) inherit(m startMessage) (arguments *os.File, from *inheritance, 
 
 // park waits for the arguments.
 func (c *child) park() (encoded []byte, err error) {
+	populate()
 	c.say(frameParked, nil)
 	for {
 		kind, payload, err := readFrame(c.control)

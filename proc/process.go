@@ -53,7 +53,8 @@ func (p *Process) Wait(ctx context.Context) error {
 	}
 }
 
-// Done returns a channel that is closed when the child has ended and has been reaped.
+// Done returns a channel that is closed when the child has ended and has been reaped. To wait for it beside queues and pipes,
+// give queue.Select a queue.Closed of it.
 func (p *Process) Done() <-chan struct{} { return p.done }
 
 // Alive reports whether Done is still open. It does not wait.

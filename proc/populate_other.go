@@ -1,0 +1,5 @@
+//go:build darwin
+
+package proc
+
+func populate() {}
