@@ -15,7 +15,8 @@
 //
 // Inputs and results are values of any type that can be encoded: numbers, strings, structs, slices,
 // maps; not channels or functions. They may be larger than memory segments; they are handed over in
-// parts then.
+// parts then. What is in a segment need not travel: give the workers the segment, by Process(proc.Share(seg)), and tasks the handles of
+// objects in it (a *state.Array[T], a *queue.Queue[T]), or their Refs (see proc.Segment).
 //
 // # Futures
 //
@@ -33,7 +34,7 @@
 // # Many at a time
 //
 // Map and MapUnordered hand inputs to the workers several at a time, when their tasks are quick, and one by one, when
-// they take longer than 0.2 ms: [Chunk] sets how many. Each input is a call by itself in all else: what an error, a panic or a death
+// they take longer than 0.4 ms: [Chunk] sets how many. Each input is a call by itself in all else: what an error, a panic or a death
 // concerns is that input alone.
 //
 //	a call of a Map   what moves it on                              to
