@@ -6,7 +6,9 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/kindred-ipc/kindred/internal/futex"
 	"github.com/kindred-ipc/kindred/internal/segment"
+	"github.com/kindred-ipc/kindred/internal/word"
 	"github.com/kindred-ipc/kindred/proc"
 	"github.com/kindred-ipc/kindred/ring"
 	"github.com/kindred-ipc/kindred/shm"
@@ -129,11 +131,22 @@ func (c *child) receive(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		c.state.claimed.Store(c.in.head.id)
+		c.claim(c.in.head.id)
 		c.requests.Release()
 		if complete {
 			return nil
 		}
+	}
+}
+
+// claim stores the claim, before whatever this process stores next. Who withdraws calls sees to it that it is seen: see (*sitting).withdraw.
+func (c *child) claim(v uint64) { c.publish(&c.state.claimed, v) }
+
+func (c *child) publish(w *word.Uint64, v uint64) {
+	if futex.Registered() {
+		futex.Publish(w, v)
+	} else {
+		w.Store(v)
 	}
 }
 
@@ -159,18 +172,37 @@ func (c *child) serve(ctx context.Context) bool {
 	if h.outcome > 0 {
 		return c.serveSeveral(ctx, t)
 	}
+	return c.call(ctx, h, t)
+}
+
+// call is serve for one call. It allocates nothing, unless the task does.
+func (c *child) call(ctx context.Context, h head, t *registered) (lives bool) {
 	tc := c.contexts.of(h.id, h.when)
-	lives := false
-	t.protect(tc, c.in.payload, c.out[:0], func(payload []byte, outcome uint32, exits bool) {
-		c.cancels.end(tc)
-		lives = c.reply(ctx, h.id, payload, outcome)
-		c.out, c.in.payload = kept(payload), kept(c.in.payload)
-		if exits && lives {
-			go c.loop(ctx)
-			lives = false
+	returned := false
+	defer func() {
+		if returned {
+			return
 		}
-	})
-	return lives
+		c.cancels.end(tc)
+		if v := recover(); v != nil {
+			lives = c.done(ctx, h.id, panicked(c.out[:0], v), outcomePanic)
+			return
+		}
+		if c.done(ctx, h.id, append(c.out[:0], goexitText...), outcomeError) {
+			go c.loop(ctx)
+		}
+	}()
+	payload, outcome := t.run(tc, c.in.payload, c.out[:0])
+	returned = true
+	c.cancels.end(tc)
+	return c.done(ctx, h.id, payload, outcome)
+}
+
+// done is the reply, after which both buffers may be used again.
+func (c *child) done(ctx context.Context, id uint64, payload []byte, outcome uint32) bool {
+	ok := c.reply(ctx, id, payload, outcome)
+	c.out, c.in.payload = kept(payload), kept(c.in.payload)
+	return ok
 }
 
 // replyAll is reply for each call of a request.
@@ -192,13 +224,13 @@ func (c *child) reply(ctx context.Context, id uint64, payload []byte, outcome ui
 		c.ended <- orderly(err)
 		return false
 	}
-	c.state.claimed.Store(0)
+	c.claim(0)
 	return true
 }
 
 // commit sends the outcome. A claim of which the reply may be there is marked before.
 func (c *child) commit(ctx context.Context, id uint64, payload []byte, outcome uint32) error {
-	c.state.claimed.Store(id | returned)
+	c.claim(id | returned)
 	if _, err := send(ctx, c.replies, c.record, head{id: id, outcome: outcome}, payload); err != nil {
 		return fmt.Errorf("reply to call %d: %w", id, err)
 	}

@@ -59,8 +59,8 @@ type mapping[In, Out any] struct {
 // Bounds of a Map. A batch is as many inputs as take about batchTime, so that what is handed out at a time is little, and what
 // takes longer than that is handed out one by one.
 const (
-	batchTime  = 200 * time.Microsecond
-	mostWanted = 4096
+	batchTime  = 400 * time.Microsecond
+	mostWanted = 8192
 	// lookEvery is how often it is looked whether a worker is at something slow, with others behind it.
 	lookEvery = 20 * time.Millisecond
 	// lingering is how long a driver waits for more inputs when calls are quick, and few are there.

@@ -53,9 +53,6 @@ func (s *sitting) heed(complete bool) (done bool, err error) {
 func (s *sitting) answered() {
 	s.messages = s.messages[1:]
 	s.sent--
-	if len(s.messages) == 0 {
-		s.messages = nil
-	}
 }
 
 // several are outcomes of calls from id on. Those that withdraw found in the outbox come again. The sitting's mu is held.

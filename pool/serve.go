@@ -3,10 +3,7 @@ package pool
 import (
 	"context"
 	"fmt"
-	"runtime/debug"
 	"time"
-
-	"github.com/kindred-ipc/kindred/internal/futex"
 )
 
 // several is a request of more than one call, while the worker serves it.
@@ -38,7 +35,6 @@ type several struct {
 	used  int       // and in how many bytes
 	most  int       // that may be
 	row   bool      // they are a row
-	plain bool      // a plain store publishes
 	since time.Time // when the first of them was begun
 	err   error
 }
@@ -49,7 +45,7 @@ func (c *child) serveSeveral(ctx context.Context, t *registered) bool {
 	s := &c.several
 	*s = several{
 		child: c, task: t, when: h.when, at: h.id, end: h.id + uint64(h.outcome), inputs: c.in.payload,
-		most: int(min(outboxSize, max(c.limit, leastLimit))), plain: futex.Registered(),
+		most: int(min(outboxSize, max(c.limit, leastLimit))),
 	}
 	s.row = t.out > 0 && t.out <= s.most && uint64(t.out) <= c.limit
 	if t.in > 0 && len(s.inputs) != t.in*int(h.outcome) {
@@ -91,7 +87,7 @@ func (s *several) some(ctx context.Context) (lives bool) {
 			s.child.cancels.end(s.under)
 		}
 		if v := recover(); v != nil {
-			s.made(ctx, []byte(fmt.Sprint(v)+panicSeparator+string(debug.Stack())), outcomePanic)
+			s.made(ctx, panicked(nil, v), outcomePanic)
 			lives = true
 			return
 		}
@@ -190,12 +186,7 @@ func (s *several) put(size int) {
 	s.used += size
 	s.n++
 	s.at++
-	word := resultsOf(s.row, s.n, s.used)
-	if s.plain {
-		futex.Publish(&s.child.state.results, word) // pairs with the load in readOutbox, and before that in withdraw with a barrier
-	} else {
-		s.child.state.results.Store(word)
-	}
+	s.child.publish(&s.child.state.results, resultsOf(s.row, s.n, s.used)) // pairs with the loads in readOutbox and readClaims
 }
 
 // keep empties the outbox, for results from id on. That call is claimed, if there is one.
@@ -216,7 +207,7 @@ func (s *several) flush(ctx context.Context) {
 		h.outcome = replyRow
 	}
 	s.since = now
-	s.child.state.claimed.Store((s.at - 1) | returned)
+	s.child.claim((s.at - 1) | returned)
 	if _, s.err = send(ctx, s.child.replies, s.child.record, h, s.child.state.outbox[:s.used]); s.err == nil {
 		s.keep(s.at)
 	}

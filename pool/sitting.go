@@ -94,6 +94,7 @@ type sitting struct {
 	mu       sync.Mutex
 	flying   []*batch      // oldest first
 	messages []message     // likewise
+	base     []message     // where they begin in memory, or began
 	sent     int           // of them
 	next     uint64        // id whose outcome is the next
 	last     uint64        // newest id
@@ -240,7 +241,8 @@ func (s *sitting) add(b *batch, each int) {
 		s.landed = b.since
 	}
 	s.flying = append(s.flying, b)
-	s.messages = append(s.messages, all...)
+	s.base = append(append(s.base[:0], s.messages...), all...)
+	s.messages = s.base
 	s.last += uint64(b.n)
 }
 

@@ -119,6 +119,11 @@ type registered struct {
 // panicSeparator stands between the value and the stack in the payload of an outcomePanic.
 const panicSeparator = "\x00"
 
+// panicked writes what an outcomePanic has behind dst. It is called where the panic is recovered.
+func panicked(dst []byte, v any) []byte {
+	return append(append(fmt.Append(dst, v), panicSeparator...), debug.Stack()...)
+}
+
 // goexitText is the error of a task that ended its goroutine.
 const goexitText = "it called runtime.Goexit"
 
@@ -131,8 +136,7 @@ func (r *registered) protect(ctx context.Context, input, buf []byte, done func(p
 			return
 		}
 		if v := recover(); v != nil {
-			text := fmt.Sprint(v) + panicSeparator + string(debug.Stack())
-			done(append(buf[:0], text...), outcomePanic, false)
+			done(panicked(buf[:0], v), outcomePanic, false)
 			return
 		}
 		done(append(buf[:0], goexitText...), outcomeError, true)
