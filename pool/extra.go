@@ -3,7 +3,6 @@ package pool
 import (
 	"container/list"
 	"context"
-	"time"
 )
 
 // nesting is what a pool has for nested calls, under its mu.
@@ -12,8 +11,6 @@ type nesting struct {
 	blocked int                     // workers whose tasks have made nested calls
 	extras  int                     // workers that make up for them, those that are being started included
 	extra   map[int]*link           // by ID, and former ones that have not ended yet
-	surplus *time.Timer             // ends those that are too many; nil if there are none
-	late    bool                    // it has, and some were busy then: they end when they are released
 }
 
 // firstHelper is the first ID of a worker that makes up for a blocked one.
@@ -63,48 +60,7 @@ func (p *Pool) unblock() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.blocked--
-	p.trimLater()
-}
-
-func (p *Pool) trimLater() {
-	if p.extras > p.blocked && p.surplus == nil && !p.stopped() {
-		p.surplus = time.AfterFunc(extraIdle, p.trim)
-	}
-}
-
-// trim ends workers that are too many, and idle.
-func (p *Pool) trim() {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.surplus = nil
-	if p.stopped() {
-		return
-	}
-	kept := p.idle[:0]
-	for _, l := range p.idle {
-		if !l.helps() || p.extras <= p.blocked {
-			kept = append(kept, l)
-			continue
-		}
-		p.extras--
-		l.surplus = true
-		l.dismiss()
-	}
-	clear(p.idle[len(kept):])
-	p.idle = kept
-	p.late = p.extras > p.blocked
-}
-
-// dropLate ends l if it is too many since long, and reports whether it did. The pool's mu is held.
-func (p *Pool) dropLate(l *link) bool {
-	p.late = p.late && p.extras > p.blocked
-	if !p.late || !l.helps() {
-		return false
-	}
-	p.extras--
-	l.surplus = true
-	l.dismiss()
-	return true
+	p.watch()
 }
 
 // unneeded reports whether the place of a worker that is gone stays empty, because it made up for another

@@ -22,12 +22,13 @@ type Pool struct {
 	unhook func() bool // takes Terminate off New's context
 
 	mu      sync.Mutex
-	links   []*link // by worker; nil if its place is not taken
-	slots   []slot  // by worker
-	size    int     // how many workers there may be
-	empty   int     // places below size
-	watched bool    // shrink is to come
-	idle    []*link // those that take a task now, the longest idle first; taken from the end
+	links   []*link     // by worker; nil if its place is not taken
+	slots   []slot      // by worker
+	size    int         // how many workers there may be
+	empty   int         // places below size
+	idle    []*link     // those that take a task now, the longest idle first; taken from the end
+	watcher *time.Timer // has shrink look; nil before the first time
+	looks   time.Time   // when; zero: it will not
 	turns
 	nesting
 	life
@@ -166,7 +167,7 @@ func (p *Pool) seat(l *link) {
 	if l.restart {
 		p.past(l.id).Restarts++
 	}
-	p.watch(p.patience)
+	p.watch()
 	if l.inside == nil {
 		p.keep.Add(1)
 	}

@@ -217,14 +217,11 @@ func (p *Pool) release(l *link, spent bool) {
 		l.dismiss()
 		return
 	}
-	if p.late && !p.stopped() && p.dropLate(l) {
-		return
-	}
 	if w := p.next(l.id); w != nil {
 		w.take(l)
 		return
 	}
-	if p.elastic {
+	if p.elastic || l.helps() {
 		l.since = time.Now()
 	}
 	p.idle = append(p.idle, l)
