@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"sync"
+	"time"
 )
 
 // A Warm is children that were started ahead: they have found their function, are attached to their segments, and wait for
@@ -63,9 +64,18 @@ func (w *Warm[A]) refill() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if w.ctx.Err() == nil {
-		w.refills.Go(func() { _ = w.park(w.ctx) })
+		w.refills.Go(func() {
+			select {
+			case <-time.After(refillPause):
+				_ = w.park(w.ctx)
+			case <-w.ctx.Done():
+			}
+		})
 	}
 }
+
+// refillPause lets the child that was handed out, and who waits for what it does, go first: a start takes the CPUs for longer than that.
+const refillPause = 2 * time.Millisecond
 
 // Start has one of the children that wait run the function with args, and returns when it has decoded them. If none waits,
 // because more were handed out than could be made up for, it starts one as (*Function).Start does. Its errors are the same, and
@@ -92,7 +102,7 @@ func (w *Warm[A]) Start(ctx context.Context, args A) (*Process, error) {
 	}
 }
 
-// hand has a child that waits run the function. Only then it is made up for: a start takes the CPUs for longer than that.
+// hand has a child that waits run the function. Only then it is made up for.
 func (w *Warm[A]) hand(ctx context.Context, p *Process, args *A, payload []byte) (*Process, error) {
 	defer w.refill()
 	release, err := hold(ctx, args)
