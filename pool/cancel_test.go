@@ -67,3 +67,41 @@ func TestContextOfATaskIsOverWhenItHasReturned(t *testing.T) {
 	<-task.Done()
 	require.Equal(t, context.Canceled, task.Err())
 }
+
+func TestContextThatWasAskedIsNeverThatOfAnotherCall(t *testing.T) {
+	c := contexts{cancels: newCancels(context.Background(), newState(t))}
+	asked := c.of(1, 0)
+	require.NoError(t, asked.Err())
+	c.endOf(asked)
+	late := c.of(2, 0)
+	c.endOf(late)
+	require.Equal(t, context.Canceled, late.Err(), "it is over when its task has returned, whoever asks first")
+	silent := c.of(3, 0)
+	c.endOf(silent)
+	for id := uint64(4); id <= contextsKept+3; id++ {
+		other := c.of(id, 0)
+		switch id {
+		case contextsKept + 1, contextsKept + 2:
+			require.NotSame(t, asked, other)
+			require.NotSame(t, late, other)
+			require.NoError(t, other.Err())
+		case contextsKept + 3:
+			require.Same(t, silent, other)
+		}
+		c.endOf(other)
+	}
+	require.Equal(t, context.Canceled, asked.Err())
+	require.Equal(t, context.Canceled, late.Err())
+}
+
+// Without a fence, who asks as the task returns may see that it has not, and not be seen.
+func TestContextThatIsAskedAsItsTaskReturnsIsOverInTheEnd(t *testing.T) {
+	c := contexts{cancels: newCancels(context.Background(), newState(t))}
+	task := c.of(1, 0)
+	require.NoError(t, task.Err())
+	c.ended.Store(1)
+	require.NoError(t, task.Err(), "it was missed")
+	c.settle(2)
+	require.Equal(t, context.Canceled, task.Err())
+	c.settle(2)
+}

@@ -45,7 +45,7 @@ type workerState struct {
 const returned = 1 << 63
 
 const (
-	outboxSize      = 127 * segment.Line // sent as one record
+	outboxSize      = 253 * segment.Line // sent as one record
 	workerStateSize = 2*segment.Line + outboxSize
 )
 

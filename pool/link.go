@@ -59,7 +59,7 @@ type link struct {
 	retired bool        // it was told to end
 	surplus bool        // nobody is to take its place
 	doom    *time.Timer // that kills it, if it does not
-	since   time.Time   // since when it has been idle; Elastic
+	since   time.Time   // since when it has been idle, if it may need not be there
 
 	reply assembly // the reply that is being read
 	buf   []byte   // the encoded input
@@ -87,9 +87,10 @@ type link struct {
 // Sizes of a worker's rings. Larger messages go in parts, of a length that lets one side fill the
 // ring while the other empties it.
 const (
-	ringBytes    = 60 << 10
+	ringBytes    = 124 << 10
+	answerBytes  = 60 << 10
 	parts        = 4 // that a ring holds
-	segmentBytes = 6 * 64 << 10
+	segmentBytes = 8 * 64 << 10
 	attachSlots  = 4
 )
 
@@ -152,7 +153,7 @@ func (l *link) start(name string) error {
 	if err != nil {
 		return err
 	}
-	answers, err := ring.NewBytes(l.seg, ringBytes)
+	answers, err := ring.NewBytes(l.seg, answerBytes)
 	if err != nil {
 		return err
 	}
