@@ -81,7 +81,7 @@ func (t *taskContext) ask(ctx context.Context, h head, input []byte) (outcome ui
 func (a *asks) send(t *taskContext, h head, input []byte, answer chan replied) (id uint64, err error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if t.real().ended {
+	if m := t.real(); m.ended || t.ended.Load() >= m.id {
 		return 0, context.Canceled
 	}
 	a.last++
@@ -103,7 +103,7 @@ func (a *asks) tell(t *taskContext, h head, id uint64, input []byte) error {
 func (a *asks) cancel(t *taskContext, id uint64) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if _, ok := a.waiting[id]; ok && !t.real().ended {
+	if m := t.real(); a.waiting[id] != nil && !m.ended && t.ended.Load() < m.id {
 		// If it does not arrive, the parent is gone.
 		_ = a.tell(t, head{outcome: askCancel}, id, nil)
 	}

@@ -17,7 +17,7 @@ type cancels struct {
 	base  context.Context
 	state *workerState
 	point *segment.Point
-	over  *madeContext // cancelled: of tasks that have returned
+	over  *madeContext // cancelled: of tasks that have returned, and had not asked
 	once  sync.Once
 	asks  *asks
 
@@ -50,17 +50,11 @@ type taskContext struct {
 // madeContext is what a task has that asks its context.
 type madeContext struct {
 	context.Context
+	id     uint64 // of the call that it was made for
 	cancel context.CancelFunc
 	pool   *Pool // what Current returns, if it was called; under cancels.mu
 	freed  bool  // likewise; release was called
 	ended  bool  // the task has returned, and asks for nothing any more; under asks.mu
-}
-
-func (c *cancels) begin(h head) *taskContext {
-	t := &taskContext{cancels: c}
-	t.id.Store(h.id)
-	t.when.Store(h.when)
-	return t
 }
 
 // end releases what the task's context holds. The context is over then, as that of any call that has returned.
@@ -80,7 +74,7 @@ func (c *cancels) endOf(t *taskContext) {
 // release ends what was made for a task that has returned, once.
 func (c *cancels) release(t *taskContext) {
 	m := t.made.Load()
-	if m == nil || m == c.over {
+	if m == nil {
 		return
 	}
 	c.mu.Lock()
@@ -100,23 +94,27 @@ func (c *cancels) release(t *taskContext) {
 
 // real is the context behind t, which the goroutine that waits for cancellations can reach.
 func (t *taskContext) real() *madeContext {
-	if m := t.made.Load(); m != nil {
+	id := t.id.Load()
+	if m := t.made.Load(); m != nil && m.id == id {
 		return m
 	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if m := t.made.Load(); m != nil {
+	id = t.id.Load()
+	if m := t.made.Load(); m != nil && m.id == id {
 		return m
 	}
-	m := new(madeContext)
-	id := t.id.Load()
+	if t.ended.Load() >= id {
+		return t.over
+	}
+	m := &madeContext{id: id}
 	m.Context, m.cancel = deadline(t.base, head{when: t.when.Load()})
 	t.made.Store(m)
 	t.makes.Add(1)
 	if t.ended.Load() >= id { // it has returned, and who ended it may not have seen that this was made
-		t.made.Store(t.over)
+		m.freed = true
 		m.cancel()
-		return t.over
+		return m
 	}
 	t.current = t
 	t.once.Do(func() { go t.watch() })
@@ -156,7 +154,7 @@ func (c *cancels) watch() {
 		seen := c.state.cancelled.Load()
 		c.mu.Lock()
 		if t := c.current; t != nil && t.id.Load() <= seen {
-			t.made.Load().cancel()
+			t.made.Load().cancel() // the task's own: it has not returned
 		}
 		c.mu.Unlock()
 		err := c.point.Wait(c.base, segment.Wait{Try: func() bool {

@@ -112,6 +112,9 @@
 // What workers write to their standard error goes through the parent, which keeps the last of it, also if it goes to
 // a file (see proc.KeepStderr).
 //
+// A context is over when its task has returned. A goroutine that the task has left behind, and that asks it for the first time only 1,024 calls later,
+// may be answered for another call of that worker, if one runs.
+//
 // A task that writes to the outside world before its worker dies has written; Retry is for tasks
 // that may run twice.
 package pool
