@@ -18,12 +18,9 @@ type freight struct {
 	path fmt.Stringer
 }
 
-// freightOf are those in *v.
-func freightOf[T any](ctx context.Context, seg *segment.Segment, c *codec.Codec[T], v *T) (some []freight, err error) {
-	if !c.Carries() {
-		return nil, nil
-	}
-	err = c.Handles(v, func(h codec.Handle, path fmt.Stringer) error {
+// freightOf are those in v, in which there are handles.
+func freightOf[T any](ctx context.Context, seg *segment.Segment, c *codec.Codec[T], v T) (some []freight, err error) {
+	err = c.Handles(&v, func(h codec.Handle, path fmt.Stringer) error {
 		needed, err := keeper.Needed(ctx, seg, h)
 		if needed && err == nil {
 			some = append(some, freight{h, path})

@@ -167,18 +167,21 @@ func (q *Queue[T]) spoil(i, word uint64) error {
 // in the middle leaves it in both, or in the bay.
 func (q *Queue[T]) handDown(ctx context.Context, i, word uint64) (bool, error) {
 	vs, p, err := make([]T, 1), pack{}, error(nil)
+	var d *draft
 	switch {
 	case q.codec.Carries() && q.openBay(i, &vs[0]) == nil:
-		p, err = q.heir.pack(ctx, &vs[0]) // the files that it names are kept for the new message, too
+		p, d, err = q.heir.pack(ctx, &vs[0]) // the files that it names are kept for the new message, too
 	case q.boxed:
 		var c catch
 		if q.look(q.berthed(i), &c); c.err == nil {
-			p, err = q.heir.packBytes(append([]byte(nil), c.bytes()...), false)
+			p.bytes = append([]byte(nil), c.bytes()...)
+			err = q.heir.packBytes(&p, false)
 		}
 		err = errors.Join(c.err, err)
 	default:
 		vs[0] = *message[T](q.berth(i))
 	}
+	defer d.end()
 	n := 0
 	if err == nil {
 		n, err = q.heir.fill(ctx, vs, &p)

@@ -4,8 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 
 	"github.com/kindred-ipc/kindred/internal/bulk"
+	"github.com/kindred-ipc/kindred/internal/codec"
 	"github.com/kindred-ipc/kindred/internal/futex"
 	"github.com/kindred-ipc/kindred/internal/segment"
 )
@@ -28,41 +30,67 @@ type pack struct {
 
 func (p *pack) size() uint64 { return uint64(len(p.bytes)) }
 
+// A draft is memory that messages are encoded in, one after another.
+type draft struct{ room []byte }
+
+var drafts = sync.Pool{New: func() any { return &draft{make([]byte, 0, 4*inline)} }}
+
+// maxDraft is how large one may be that is kept for the next message.
+const maxDraft = 1 << 20
+
+// end gives the draft back, if there is one, when nobody needs what is written there.
+func (d *draft) end() {
+	if d != nil && cap(d.room) <= maxDraft {
+		drafts.Put(d)
+	}
+}
+
+// encode is the bytes of *v, in a draft if they do not lie there already, and what is to be kept for them.
+func encode[T any](ctx context.Context, seg *segment.Segment, c *codec.Codec[T], v *T) (b []byte, d *draft, some []freight, err error) {
+	if b, ok := c.Text(v); ok {
+		return b, nil, nil, nil
+	}
+	d = drafts.Get().(*draft)
+	b, loaded, err := c.AppendLoaded(d.room[:0], *v)
+	if err == nil && loaded {
+		some, err = freightOf(ctx, seg, c, *v)
+	}
+	d.room = b
+	return b, d, some, err
+}
+
 // pack encodes v, if that is no plain memory, and puts what is long into a box, which is this process's.
-func (q *Queue[T]) pack(ctx context.Context, v *T) (p pack, err error) {
+func (q *Queue[T]) pack(ctx context.Context, v *T) (p pack, d *draft, err error) {
 	if !q.boxed {
-		return p, nil
+		return p, nil, nil
 	}
-	b, err := q.codec.Append(nil, *v)
-	if err != nil {
-		return p, err
+	b, d, some, err := encode(ctx, q.seg, q.codec, v)
+	p.bytes = b
+	if err == nil {
+		err = q.packBytes(&p, len(some) > 0)
 	}
-	some, err := freightOf(ctx, q.seg, q.codec, v)
-	if err != nil {
-		return p, err
-	}
-	if p, err = q.packBytes(b, len(some) > 0); err == nil {
+	if err == nil {
 		err = keep(ctx, &p, some)
 	}
 	q.unpack(&p, err != nil)
-	return p, err
+	return p, d, err
 }
 
 // packBytes is pack of what is encoded. always is whether even a short one is put into a box.
-func (q *queue) packBytes(b []byte, always bool) (p pack, err error) {
-	if p.bytes = b; len(b) <= inline && !always {
-		return p, nil
+func (q *queue) packBytes(p *pack, always bool) (err error) {
+	n := p.size()
+	if n <= inline && !always {
+		return nil
 	}
-	n := uint64(len(p.bytes))
 	if q.bound > 0 && n > q.bound {
-		return p, fmt.Errorf("%d bytes, at most %d: %w", n, q.bound, ErrTooLarge)
+		return fmt.Errorf("%d bytes, at most %d: %w", n, q.bound, ErrTooLarge)
 	}
 	if p.box, err = q.seg.Alloc(boxHead+n, 0); err != nil {
-		return p, err
+		return err
 	}
 	p.boxed = true
 	bulk.Copy(p.box.Bytes()[boxHead:], p.bytes)
-	return p, nil
+	return nil
 }
 
 // unpack frees the box of a message that was not put.

@@ -53,22 +53,21 @@ func laneIn(o segment.Object, p plan, number uint64) (lane, error) {
 	return l, nil
 }
 
-// packed is a message of these bytes on its way into the lane. always is whether even a short one is put into a box.
-func (l lane) packed(b []byte, always bool) (p pack, err error) {
-	n := uint64(len(b))
+// packed puts a message that is encoded into a box, if it is long. always is whether even a short one is.
+func (l lane) packed(p *pack, always bool) (err error) {
+	n := p.size()
 	if l.bound > 0 && n > l.bound {
-		return p, fmt.Errorf("%d bytes, at most %d: %w", n, l.bound, ErrTooLarge)
+		return fmt.Errorf("%d bytes, at most %d: %w", n, l.bound, ErrTooLarge)
 	}
-	p.bytes = b
 	if n <= inline && !always {
-		return p, nil
+		return nil
 	}
 	if p.box, err = l.box(boxHead + n); err != nil {
-		return p, err
+		return err
 	}
 	p.boxed = true
-	bulk.Copy(p.box.Bytes()[boxHead:], b)
-	return p, nil
+	bulk.Copy(p.box.Bytes()[boxHead:], p.bytes)
+	return nil
 }
 
 // box is a block of at least that size, which is this process's.

@@ -172,8 +172,7 @@ func (p *Pipe[S, R]) open(c *catch, v *R) error {
 		copy(bytesOf(v), b)
 		return p.in.drop(c)
 	}
-	got, err := p.received.Value(p.seg, c.bytes())
-	*v = got
+	err := p.received.DecodeIn(p.seg, c.bytes(), v)
 	if e := p.in.drop(c); e != nil && err == nil {
 		err = e
 	}

@@ -43,11 +43,8 @@ func (p *Pipe[S, R]) SendBytes(ctx context.Context, b []byte) error {
 }
 
 func (p *Pipe[S, R]) sendEncoded(ctx context.Context, v S) error {
-	b, err := p.sent.Append(nil, v)
-	if err != nil {
-		return err
-	}
-	some, err := freightOf(ctx, p.seg, p.sent, &v)
+	b, d, some, err := encode(ctx, p.seg, p.sent, &v)
+	defer d.end()
 	if err != nil {
 		return err
 	}
@@ -59,29 +56,29 @@ func (p *pipe) send(ctx context.Context, b []byte, some []freight) error {
 	if err := p.usable(p.out); err != nil {
 		return err
 	}
-	pack, err := p.out.packed(b, len(some) > 0)
-	if err != nil {
-		return err
+	m := pack{bytes: b}
+	err := p.out.packed(&m, len(some) > 0)
+	if err == nil {
+		err = keep(ctx, &m, some)
 	}
-	err = keep(ctx, &pack, some)
 	done := false
 	for !done && err == nil {
-		if done, err = p.out.put(ctx, &pack, p.isDeserted); done || err != nil {
+		if done, err = p.out.put(ctx, &m, p.isDeserted); done || err != nil {
 			break
 		}
 		if ctx == atOnce {
 			if err = p.makeSure(); err == nil {
-				if done, err = p.out.put(ctx, &pack, p.isDeserted); !done && err == nil {
+				if done, err = p.out.put(ctx, &m, p.isDeserted); !done && err == nil {
 					err = ErrFull
 				}
 			}
 			break
 		}
-		if err = p.awaitRoom(ctx, pack.size()); err == nil {
+		if err = p.awaitRoom(ctx, m.size()); err == nil {
 			err = p.usable(p.out)
 		}
 	}
-	p.out.unpack(&pack, !done)
+	p.out.unpack(&m, !done)
 	return err
 }
 

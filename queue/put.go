@@ -79,7 +79,8 @@ func (q *Queue[T]) PutMany(ctx context.Context, vs []T) (int, error) {
 
 // putSlow puts the first of the messages, and perhaps others, as soon as there is room.
 func (q *Queue[T]) putSlow(ctx context.Context, vs []T, op string) (int, error) {
-	pack, err := q.pack(ctx, &vs[0])
+	pack, draft, err := q.pack(ctx, &vs[0])
+	defer draft.end()
 	if err != nil {
 		return 0, q.wrap(op, err)
 	}
@@ -102,7 +103,8 @@ func (q *Queue[T]) putSlow(ctx context.Context, vs []T, op string) (int, error) 
 
 // putOnce is putSlow that does not wait.
 func (q *Queue[T]) putOnce(vs []T) (int, error) {
-	pack, err := q.pack(atOnce, &vs[0])
+	pack, draft, err := q.pack(atOnce, &vs[0])
+	defer draft.end()
 	if err != nil {
 		return 0, q.wrap("put into", err)
 	}

@@ -55,3 +55,33 @@ func TestPlainAllocatesNothing(t *testing.T) {
 		t.Fatalf("%v allocations", n)
 	}
 }
+
+// order is a message as most are: nothing of it needs the library.
+type order struct {
+	Number         uint64
+	Customer, Item string
+	Count          int
+	Price          float64
+	Note           string
+}
+
+func BenchmarkDirect(b *testing.B) {
+	c := codecFor[order](b)
+	in := order{1 << 40, "Kelmscott Press", "Golden type, a fount", 3, 17.5, ""}
+	for name, c := range map[string]*Codec[order]{"own": c, "library": library(c)} {
+		buf, _ := c.Append(nil, in)
+		b.Run("Append/"+name, func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				buf, _ = c.Append(buf[:0], in)
+			}
+		})
+		b.Run("Decode/"+name, func(b *testing.B) {
+			b.ReportAllocs()
+			var out order
+			for b.Loop() {
+				_ = c.Decode(buf, &out)
+			}
+		})
+	}
+}

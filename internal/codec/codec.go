@@ -26,9 +26,10 @@ const (
 type Codec[T any] struct {
 	form    form
 	typ     reflect.Type
-	padding []spot // formPlain: what to zero on the way out
-	bools   []spot // formPlain: what to check on the way in
-	shape   *shape // formCBOR
+	padding []spot  // formPlain: what to zero on the way out
+	bools   []spot  // formPlain: what to check on the way in
+	shape   *shape  // formCBOR
+	direct  *direct // formCBOR that need not go through the library, or nil
 	scratch sync.Pool
 
 	name   string // formOwn
@@ -87,6 +88,9 @@ func For[T any]() (*Codec[T], error) {
 		if c.shape.fault != nil {
 			return nil, c.shape.fault.err(rootName(t))
 		}
+		if !c.shape.check && !c.shape.tags {
+			c.direct = directOf(t)
+		}
 	}
 	first, _ := codecs.LoadOrStore(t, c)
 	return first.(*Codec[T]), nil
@@ -107,18 +111,40 @@ func (c *Codec[T]) Size() int {
 // dst has room for Size bytes. On error it returns dst as it was; the error is an ErrUnencodable and names the path
 // to the offending value within v.
 func (c *Codec[T]) Append(dst []byte, v T) ([]byte, error) {
+	b, _, err := c.AppendLoaded(dst, v)
+	return b, err
+}
+
+// Text is what Append writes for a *v that is a string or a []byte, which lies there already: it is for reading, and for as long as *v is
+// the same. It reports whether it is one.
+func (c *Codec[T]) Text(v *T) ([]byte, bool) {
+	switch c.form {
+	case formString:
+		return textBytes(*asString(v)), true
+	case formBytes:
+		return *asBytes(v), true
+	}
+	return nil, false
+}
+
+// AppendLoaded is Append that reports whether there are handles in v, which Handles finds.
+func (c *Codec[T]) AppendLoaded(dst []byte, v T) (b []byte, loaded bool, err error) {
 	switch c.form {
 	case formPlain:
 		// Padding is zeroed in our own copy: dst may be shared memory, where others could read it before.
 		p := memory(&v)
 		zero(p, c.padding)
-		return append(dst, p...), nil
+		return append(dst, p...), false, nil
 	case formString:
-		return append(dst, *asString(&v)...), nil
+		return append(dst, *asString(&v)...), false, nil
 	case formBytes:
-		return append(dst, *asBytes(&v)...), nil
+		return append(dst, *asBytes(&v)...), false, nil
 	case formOwn:
-		return c.appendOwn(dst, v)
+		b, err = c.appendOwn(dst, v)
+		return b, false, err
+	}
+	if c.direct != nil {
+		return c.direct.append(dst, place(&v)), false, nil
 	}
 	return c.appendCBOR(dst, v)
 }
@@ -131,25 +157,36 @@ func (c *Codec[T]) Append(dst []byte, v T) ([]byte, error) {
 func (c *Codec[T]) Decode(src []byte, v *T) error { return c.DecodeIn(nil, src, v) }
 
 // DecodeIn is Decode of what came by way of home, which handles are told of (see Handle).
-func (c *Codec[T]) DecodeIn(home any, src []byte, v *T) error {
-	switch c.form {
-	case formCBOR:
-		return c.decodeCBOR(home, src, v)
-	case formOwn:
-		return c.decodeOwn(src, v)
+//
+// V stays where it lies, if that is no heap: what goes through others' hands is a value of its own.
+func (c *Codec[T]) DecodeIn(home any, src []byte, v *T) (err error) {
+	switch {
+	case c.form != formCBOR && c.form != formOwn:
+		return c.decodeFlat(src, v)
+	case c.direct != nil && c.decodeDirect(src, v):
+		return nil
 	}
-	return c.decodeFlat(src, v)
+	own := new(T)
+	if c.form == formCBOR {
+		err = c.decodeCBOR(home, src, own)
+	} else {
+		err = c.decodeOwn(src, own)
+	}
+	*v = *own
+	return err
 }
 
-// Value is what DecodeIn reads. Of a type that does not travel as CBOR it allocates nothing but the value's own bytes.
+// Value is what DecodeIn reads.
 func (c *Codec[T]) Value(home any, src []byte) (v T, err error) {
-	if c.form == formCBOR || c.form == formOwn {
-		p := new(T)
-		err := c.DecodeIn(home, src, p)
-		return *p, err
-	}
-	err = c.decodeFlat(src, &v)
+	err = c.DecodeIn(home, src, &v)
 	return v, err
+}
+
+// decodeDirect is Decode that reports whether the message is one that is read without the library.
+func (c *Codec[T]) decodeDirect(src []byte, v *T) bool {
+	*v = *new(T)
+	s := source{rest: string(src), shared: len(src) <= maxShared}
+	return c.direct.read(&s, place(v)) && s.rest == ""
 }
 
 // decodeFlat is Decode of what does not travel as CBOR.
@@ -176,37 +213,37 @@ func (c *Codec[T]) decodeFlat(src []byte, v *T) error {
 	return nil
 }
 
-func (c *Codec[T]) appendCBOR(dst []byte, v T) ([]byte, error) {
+func (c *Codec[T]) appendCBOR(dst []byte, v T) (b []byte, loaded bool, err error) {
 	s := c.takeScratch()
 	s.value = v
+	var l look
 	if c.shape.check {
-		var l look
 		value := reflect.ValueOf(&s.value).Elem()
 		if !l.part(value, depth{}) {
-			return dst, c.blame(&s.value, nil)
+			return dst, false, c.blame(v, nil)
 		}
 		if l.typed {
 			if err := dress(value); err != nil {
-				return dst, c.blame(&v, err)
+				return dst, false, c.blame(v, err)
 			}
 		}
 	}
-	err := encoder().MarshalToBuffer(&s.value, &s.buf)
+	err = encoder().MarshalToBuffer(&s.value, &s.buf)
 	if err == nil && c.shape.tags {
 		err = checkTags(s.buf.Bytes())
 	}
 	if err != nil {
-		return dst, c.blame(&v, err)
+		return dst, false, c.blame(v, err)
 	}
 	dst = append(dst, s.buf.Bytes()...)
 	c.putScratch(s)
-	return dst, nil
+	return dst, l.handle, nil
 }
 
-// blame is the error of an Append of *v that failed with the given cause, if any.
-func (c *Codec[T]) blame(v *T, cause error) error {
+// blame is the error of an Append of v that failed with the given cause, if any.
+func (c *Codec[T]) blame(v T, cause error) error {
 	root := rootName(c.typ)
-	if err := locate(reflect.ValueOf(v).Elem(), &trail{root: root}, depth{}); err != nil {
+	if err := locate(reflect.ValueOf(&v).Elem(), &trail{root: root}, depth{}); err != nil {
 		return err
 	}
 	return unencodable(root, c.typ, whyTooDeep, cause)

@@ -29,3 +29,6 @@ func valueAt[T any](b []byte) *T {
 	_ = b[sizeOf[T]()-1]
 	return (*T)(unsafe.Pointer(unsafe.SliceData(b)))
 }
+
+// textBytes is the text of s, which nobody writes to.
+func textBytes(s string) []byte { return unsafe.Slice(unsafe.StringData(s), len(s)) }

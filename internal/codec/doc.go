@@ -6,7 +6,8 @@
 //     allocates nothing if the destination has room. Padding and blank fields travel as zero bytes, so
 //     that nothing of this process's memory leaks, and equal values of types without floats give equal bytes.
 //   - string, []byte and types named after them are copied as they are. An empty []byte arrives as nil.
-//   - Everything else is written as CBOR (RFC 8949).
+//   - Everything else is written as CBOR (RFC 8949): structs and slices of strings, numbers and bools without reflection, others
+//     by the library, which also reads what is written in another way than here.
 //
 // # What arrives
 //
@@ -19,6 +20,8 @@
 // What an any holds arrives with the type that it has. nil, bool, int, float64, string, time.Time, []byte, []any and
 // map[any]any are written bare; all others behind their type, which the receiver must know: basic types, those that are
 // registered ([Register]), and slices, maps, pointers and small arrays of these.
+//
+// The strings of a message of up to 512 bytes are parts of one, so one that is kept keeps all of them; those of a longer one are their own.
 //
 // A pointer to a [Handle] arrives as a handle of the receiver's own.
 //

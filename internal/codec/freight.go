@@ -13,51 +13,10 @@ func (c *Codec[T]) Carries() bool {
 // Handles calls do with each handle in *v, which Append has encoded, and the path to it, until it fails: then with its error, which names
 // the path.
 func (c *Codec[T]) Handles(v *T, do func(h Handle, path fmt.Stringer) error) error {
-	if value := reflect.ValueOf(v).Elem(); c.Carries() && holds(value) {
-		return eachHandle(value, &trail{root: rootName(c.typ)}, do)
+	if !c.Carries() {
+		return nil
 	}
-	return nil
-}
-
-// holds reports whether there may be a handle in v. It is eachHandle that allocates nothing, for most values have none.
-func holds(v reflect.Value) bool {
-	switch v.Kind() {
-	case reflect.Interface, reflect.Pointer, reflect.Slice, reflect.Array, reflect.Struct, reflect.Map:
-	default:
-		return false
-	}
-	s := shapeOf(v.Type())
-	if !s.open && !s.handles {
-		return false
-	}
-	switch v.Kind() {
-	case reflect.Interface:
-		return !v.IsNil() && holds(v.Elem())
-	case reflect.Pointer:
-		return !v.IsNil() && (s.opaque || holds(v.Elem()))
-	case reflect.Slice, reflect.Array:
-		for i := range v.Len() {
-			if holds(v.Index(i)) {
-				return true
-			}
-		}
-	case reflect.Struct:
-		for _, i := range s.fields {
-			if holds(v.Field(i)) {
-				return true
-			}
-		}
-	case reflect.Map:
-		key, value := reflect.New(v.Type().Key()).Elem(), reflect.New(v.Type().Elem()).Elem()
-		for i := v.MapRange(); i.Next(); {
-			key.SetIterKey(i)
-			value.SetIterValue(i)
-			if holds(key) || holds(value) {
-				return true
-			}
-		}
-	}
-	return false
+	return eachHandle(reflect.ValueOf(v).Elem(), &trail{root: rootName(c.typ)}, do)
 }
 
 func eachHandle(v reflect.Value, at *trail, do func(Handle, fmt.Stringer) error) error {

@@ -17,7 +17,8 @@ type depth struct{ levels, hops, typed int }
 
 // A look is one walk over a value before it is encoded.
 type look struct {
-	typed bool // some any holds a value that travels with its type
+	typed  bool // some any holds a value that travels with its type
+	handle bool // a handle is met
 }
 
 // encodes reports whether the encoder can be let loose on v, whose shape asks for a check: that it comes to an end,
@@ -89,6 +90,8 @@ func (l *look) part(v reflect.Value, d depth) bool {
 		return d.levels < maxLevels && !hasOddOffset(v)
 	case s.check && !s.opaque:
 		return l.encodes(v, d)
+	case s.handles:
+		l.handle = l.handle || !v.IsNil()
 	}
 	return d.levels+s.levels <= maxLevels
 }
