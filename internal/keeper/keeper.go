@@ -18,7 +18,7 @@ var (
 	// ErrGone: nobody keeps it, or it cannot be had.
 	ErrGone = errors.New("the descriptor cannot be had")
 	// ErrSilent: the keeper does not answer.
-	ErrSilent = errors.New("the process that keeps descriptors does not answer")
+	ErrSilent = errors.New("it does not answer")
 )
 
 // patience is for how long one who has no context of its own waits for the keeper.
@@ -70,7 +70,24 @@ func ask(ctx context.Context, r request) (reply, error) {
 	}
 	ctx, cancel := context.WithTimeoutCause(ctx, patience, ErrSilent)
 	defer cancel()
-	return e.link.ask(ctx, r)
+	a, err := e.link.ask(ctx, r)
+	if err != nil && !errors.Is(err, ErrGone) {
+		err = e.blame(err)
+	}
+	return a, err
+}
+
+// blame says whose fault it is that the keeper could not be asked: who is stopped between this process and the keeper has not made the
+// connection to it.
+func (e *elder) blame(err error) error {
+	switch pid := stoppedElder(e.pid); pid {
+	case 0:
+		return fmt.Errorf("process %d, which keeps descriptors: %w", e.pid, err)
+	case e.pid:
+		return fmt.Errorf("process %d, which keeps descriptors, is stopped: %w", pid, err)
+	default:
+		return fmt.Errorf("process %d, by way of which process %d keeps descriptors, is stopped: %w", pid, e.pid, err)
+	}
 }
 
 // A Traveller is what has a descriptor that is to be kept.
@@ -157,11 +174,14 @@ func Hold(ctx context.Context, handle any) (release func(), err error) {
 	return release, nil
 }
 
-// Take is a duplicate of the descriptor of that token, which the keeper with that pid keeps.
+// Take is a duplicate of the descriptor of that token, which the keeper with that pid keeps. It fails with ErrGone.
 func Take(t Token, pid int) (fd int, err error) {
 	a, err := ask(context.Background(), request{op: opTake, token: t})
 	if errors.Is(err, ErrGone) && pid != Pid() {
 		return takeFrom(pid, t)
+	}
+	if err != nil && !errors.Is(err, ErrGone) {
+		err = fmt.Errorf("%w: %w", ErrGone, err)
 	}
 	return a.fd, err
 }

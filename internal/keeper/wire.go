@@ -137,7 +137,7 @@ func (a reply) checked() (reply, error) {
 	case statusGone:
 		return a, ErrGone
 	}
-	return a, fmt.Errorf("the process that keeps descriptors: %s", a.text)
+	return a, errors.New(a.text)
 }
 
 func (a reply) encode() []byte {
@@ -215,7 +215,7 @@ func (c *client) exchange(r request) (a reply, err error) {
 	if c.conn == nil {
 		fd, err := c.dial()
 		if err != nil {
-			return a, fmt.Errorf("connection to the process that keeps descriptors: %w", err)
+			return a, fmt.Errorf("connection: %w", err)
 		}
 		if c.conn, err = newConn(fd); err != nil {
 			return a, err
@@ -231,7 +231,7 @@ func (c *client) exchange(r request) (a reply, err error) {
 	if err != nil {
 		c.conn.close()
 		c.conn = nil
-		return a, fmt.Errorf("connection to the process that keeps descriptors: %w", err)
+		return a, fmt.Errorf("connection: %w", err)
 	}
 	return a.checked()
 }

@@ -54,6 +54,7 @@ func Run(t *testing.T, cases []crashlab.Case) {
 		}
 		c := cases[i]
 		if c.Long {
+			t.Logf("%s: left to cmd/crashlab, for a walk through all of its steps, and system calls, takes seconds", c.Name)
 			continue
 		}
 		t.Run(c.Name, func(t *testing.T) {
