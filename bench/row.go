@@ -133,7 +133,7 @@ type Job struct {
 
 // rows returns every row there is, in the order in which they are measured and listed.
 func rows() []Row {
-	return slices.Concat(ringRows(), mpmcRows(), queueRows(), pipeRows(), connRows(), httpRows(), broadcastRows(), bytesRows(), createRows(), heapRows(), mutexRows(), contendedRows(), rwmutexRows(), semaphoreRows(), eventRows(), wakeRows(), startRows(),
+	return slices.Concat(ringRows(), mpmcRows(), queueRows(), fileRows(), pipeRows(), connRows(), httpRows(), broadcastRows(), bytesRows(), createRows(), heapRows(), mutexRows(), contendedRows(), rwmutexRows(), semaphoreRows(), eventRows(), wakeRows(), startRows(),
 		barrierRows(), crowdRows(), recoveryRows(), stateRows(), mapRows(), futexRows(), poolRows(), poolManyRows(), lifeRows(), loadRows(), insteadRows(), pythonRows(), scaleRows(), harnessRows(), fakes)
 }
 
