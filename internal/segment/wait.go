@@ -1,11 +1,8 @@
 package segment
 
 import (
-	"cmp"
 	"context"
-	"maps"
 	"runtime"
-	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -77,27 +74,6 @@ type Point struct {
 	bustle      bustle                 // of waits that are OneOfMany
 	own         waiter                 // of whoever finds the queue empty, so that he allocates nothing
 	owned       bool                   // own is in use
-}
-
-// waiter is one goroutine that could not go on at once.
-type waiter struct {
-	point          *Point
-	event          *futex.Event
-	sleeper        futex.Sleeper
-	brief          brief
-	place          int           // among those who sleep in the kernel, -1: none
-	folded         bool          // it sleeps by the hub
-	counted        bool          // in its point's folded
-	unheed         func() bool   // ends that the end of the context pokes; nil: it does not
-	turn           chan struct{} // closed when it became the leader; nil if it was from the beginning
-	previous, next *waiter
-
-	// For the hub, and under its lock but for bucket:
-	bucket uint64
-	at     int // in the bucket, -1: it is not there
-	bell   bell
-	asked  bool          // to look, and stay there
-	out    futex.Outcome // of the sleep that is over if it is not there
 }
 
 // Point returns the wait point of the Event at off, the same for every handle of this attach.
@@ -386,72 +362,6 @@ func (p *Point) over(ctx context.Context) error {
 	return ctx.Err()
 }
 
-// fence is the waiter's part of the asymmetric fence (see package futex): a brief sleep first, and
-// a barrier only before a long one. The barrier must come after the mark that stands now, and a
-// signal takes the mark away, so only a sleep that ran its full time leads to the long one.
-type fence struct {
-	event    *futex.Event
-	needed   bool
-	prompt   bool // no brief sleep comes first
-	quiet    bool // the last sleep ran its full time under a mark that nobody took away
-	raised   bool // the barrier was executed under that mark
-	demanded bool
-	seq      uint32 // of that mark
-}
-
-// begin has w, if it is folded, pay for the barrier at once: it takes less than to fold a wait twice.
-func (f *fence) begin(w *waiter) {
-	f.prompt = f.prompt || w.folded
-	f.quiet = f.prompt
-}
-
-// carried is what of f a turn of the loop that waits leaves for the next.
-func (f *fence) carried() uint64 {
-	c := word.Bit(f.quiet) | word.Bit(f.raised)<<1 | word.Bit(f.demanded)<<2 | word.Bit(f.prompt)<<3
-	if f.raised {
-		c |= uint64(f.seq) << 32
-	}
-	return c
-}
-
-// announced takes note of the mark that stands now. A sleep may run its full time and a signal come
-// right behind it, before the next mark; that moves the sequence. (One that has only begun moves it
-// later, and does not let the waiter sleep.)
-func (f *fence) announced(seq uint32) {
-	f.raised = f.raised && seq == f.seq
-	f.seq = seq
-}
-
-// linger lets a plain store that is on its way arrive, and reports whether to look again. It proves
-// nothing, but spares most of those who came too late for one the short sleep.
-func (f *fence) linger() bool {
-	if !f.needed || f.quiet || !futex.ManyCPUs() {
-		return false // a barrier comes, or came; or nobody's store is on its way while this process runs
-	}
-	for range lingers {
-		futex.Pause()
-	}
-	return true
-}
-
-// raise executes the barrier if a long sleep comes next, and reports whether to look again.
-func (f *fence) raise() bool {
-	if !f.needed || !f.quiet || f.raised {
-		return false
-	}
-	f.raised = true
-	if !barrier() && !f.demanded {
-		f.event.Demand()
-		f.demanded, f.prompt, f.quiet, f.raised = true, false, false, false
-	}
-	return true
-}
-
-func (f *fence) slept(out futex.Outcome) {
-	f.quiet = out == futex.TimedOut || f.prompt
-	f.raised = f.raised && f.quiet
-}
-
 // mourn looks after the death of w's peer. It reports whether that ended the wait, otherwise whether
 // to look again before sleeping, and what this process will hear of the death. The kernel is asked only
 // where it will not tell, and once in a while (late): an exec is not told.
@@ -499,107 +409,4 @@ func (p *Point) watchOthers(rested bool) (again bool) {
 	p.doubtful.Store(doubt)
 	p.heard.Store(heard)
 	return true
-}
-
-// announce marks w as a waiter of its kind.
-func (w *waiter) announce() uint32 {
-	if w.folded {
-		if !w.counted {
-			w.counted = true
-			w.point.folded.Add(1)
-		}
-		return w.event.AnnounceFolded()
-	}
-	return w.event.Announce()
-}
-
-// over is called when w waits no more.
-func (w *waiter) over() {
-	if w.counted {
-		w.counted = false
-		w.point.folded.Add(-1)
-	}
-}
-
-// line queues the caller up.
-func (p *Point) line() *waiter {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	me := &p.own
-	if p.owned || p.first != nil {
-		me = new(waiter)
-		me.begin(p)
-	} else {
-		p.owned = true
-	}
-	p.queued++
-	p.crowded.Store(true)
-	if p.first == nil {
-		p.first, p.last = me, me
-		p.leader.Store(me)
-		return me
-	}
-	me.turn = make(chan struct{})
-	me.previous, p.last.next, p.last = p.last, me, me
-	return me
-}
-
-func (w *waiter) begin(p *Point) {
-	w.point, w.event, w.bucket, w.at = p, p.event, bucketOf(p.off), -1
-}
-
-// leave takes the caller out of the queue and lets the next one lead.
-func (p *Point) leave(me *waiter) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if me == &p.own {
-		p.owned = false
-	}
-	p.queued--
-	p.crowded.Store(p.queued > 0)
-	if me.next != nil {
-		me.next.previous = me.previous
-	} else {
-		p.last = me.previous
-	}
-	if me.previous != nil {
-		me.previous.next = me.next
-	} else {
-		p.first = me.next
-		p.leader.Store(p.first)
-		if p.first != nil {
-			close(p.first.turn)
-		}
-	}
-	me.previous, me.next = nil, nil
-}
-
-// poke makes w look again.
-func (p *Point) poke(w *waiter) {
-	w.sleeper.Mark()
-	h := &p.seg.hub
-	h.mu.Lock()
-	folded := w.at >= 0
-	h.release(w, futex.Poked)
-	h.mu.Unlock()
-	if !folded {
-		w.sleeper.Poke(w.event.Word())
-	}
-}
-
-// pokeAll makes every sleeping goroutine of this process look again. One that has not begun to lead when
-// this is called looks before it sleeps.
-func (s *Segment) pokeAll() {
-	s.bells.Ring()
-	s.mu.Lock()
-	points := slices.Collect(maps.Values(s.points))
-	if word.Modelled {
-		slices.SortFunc(points, func(a, b *Point) int { return cmp.Compare(a.off, b.off) }) // a run must repeat
-	}
-	s.mu.Unlock()
-	for _, p := range points {
-		if w := p.leader.Load(); w != nil {
-			p.poke(w)
-		}
-	}
 }
