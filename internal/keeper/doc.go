@@ -22,7 +22,8 @@
 // the block. Behind that: the message is there. The receiver, before he took the descriptor, or behind it: his death frees the block, or, with a
 // lease, the message comes again, and its block was there all the time. The keeper: all of the family die with it; one that lives on for a
 // while (proc.Outlive) gets an error. One who is stopped keeps others from nothing but what only he can do: a call that asks the keeper, when
-// it is stopped, ends with its context, or after ten seconds.
+// it is stopped, ends with its context, or after ten seconds, and its error names who is stopped: the keeper, or one in between, if there is no
+// connection yet, which is made by way of him.
 //
 // # Out of the family
 //
