@@ -38,6 +38,10 @@
 // An open file, or a socket, may be in a message, too, as a *shm.File: it arrives with a descriptor of the receiver. Whoever put it need not
 // be there any more, nor have it open. Likewise a handle of an object in a segment that the receiver is not attached to: it gets to be.
 //
+// A message is copied in, and out. What is large need not be: it may stay in the segment, as a state.Array, of which the message is the Ref,
+// in a Queue or a Pipe of shm.Refs. Who has received it finds the Array once (state.ArrayFrom) and its elements in place (Slice), and sends
+// the Ref back when he is through with them.
+//
 // # Pipes
 //
 // A Pipe has two ends, each of which sends to the other, and receives from it:
