@@ -30,7 +30,8 @@
 //
 // Latencies are kept in a histogram that is right to 1.6 %. Below the figures stands what an operation costs the machine,
 // on both sides together: CPU time and switches of context. What the processes cost to start is in that, spread over all
-// operations, and weighs where these are few.
+// operations, and weighs where these are few. And the most memory that the measuring process had resident at once, ours and
+// the reference's: with its runtime, if it has one, and the pages that it touched of what is shared, but without its peers.
 //
 // -check compares ratios, not times, and fails where one is worse than its goal by more than the noise of its runs: the
 // median distance of the runs' ratios from their median, but never more than 15 %.
@@ -62,20 +63,21 @@
 // # References
 //
 // The references are the small programs below reference/: in C (cc -O2) and C++ (c++ -O2, some with the headers of
-// Boost), compiled at run time, and in Python (python3). Where a compiler, an interpreter or a library is missing or
+// Boost) and Go, compiled at run time, and in Python (python3). Where a compiler, an interpreter or a library is missing or
 // fails, a row runs without its reference, and the output says "absent" and why. Nothing is taken from an earlier run
 // or another machine.
 //
 // A program is one file; its extension says the language. It gets its job as arguments of the form key=value (n, warm,
 // capacity, steps, workers, salt, peersalt, a and b, as in [Job], and kind, which says what it is to measure if it has several
 // things), and prints one number, the nanoseconds of one operation, or for a row of several figures a line for each:
-// its name and its number. A check that fails says "wrong payload" on standard error and exits with a status that is
+// its name and its number; then "resident" and the most bytes of memory that it had at once. A check that fails says "wrong payload" on standard error and exits with a status that is
 // not zero. reference/common.h has what C and C++ need for that. A test wants a job for every program in its list, runs
 // it, sees its check fail, and compiles it without a warning.
 //
 // What a Go program would use instead is measured by Go: a channel, sync.Mutex, net/rpc and net.Conns over Unix sockets, OS
-// pipes. gRPC is not: it would take half a minute to build, and 9 ms of each start of this program, of which each side of
-// each row is a child; net/rpc over a Unix socket stands for it, as plugins use either.
+// pipes; and gRPC over a Unix socket, whose server is a child process, as hashicorp's go-plugin has it. That one is a program
+// below reference/, because it would take 9 ms of each start of this one, of which each side of each row is a child. It is
+// built when its first row is measured, in the repository; the first time on a machine that takes 15 s, of two CPUs.
 //
 // # Latencies under load
 //
@@ -88,7 +90,6 @@
 // The clock is read twice a run, but for rows of percentiles, which read it once for each operation: the row
 // harness/clock is what that costs. The checks cost an addition and a predicted comparison a word, in C as in Go. A
 // stream ends when the consumer has told the producer that it has checked the last item: one more trip, divided by
-// millions of items. Memory, in the report, is the most that the measuring process had resident. The work of a paced
-// producer is a chain of multiplications, carried on from item to item, whose number is calibrated in C and then the same
-// for both; the row harness/work is what it costs alone.
+// millions of items. The work of a paced producer is a chain of multiplications, carried on from item to item, whose number
+// is calibrated in C and then the same for both; the row harness/work is what it costs alone.
 package main

@@ -10,13 +10,14 @@ import (
 	"os"
 	"path/filepath"
 
+	"github.com/kindred-ipc/kindred/pool"
 	"github.com/kindred-ipc/kindred/proc"
 	"github.com/kindred-ipc/kindred/queue"
 )
 
-// insteadRows measure ours beside what a Go program would else do: net/rpc over a Unix socket, as plugins do; Unix sockets;
-// pipes. gRPC is not among them: it takes half a minute to build, and 9 ms of every start of this program, of which each
-// side of each row is a child.
+// insteadRows measure ours beside what a Go program would else do: net/rpc and gRPC over a Unix socket, as plugins do; Unix
+// sockets; pipes. gRPC is in a program of its own: it takes half a minute to build, and would take 9 ms of every start of this
+// program, of which each side of each row is a child.
 func insteadRows() []Row {
 	call := Row{
 		Name: "pool/call/rpc", About: "calls of an empty task to one worker, one after the other, as they come: no policy is set",
@@ -39,7 +40,29 @@ func insteadRows() []Row {
 		Ours:      measureFreeConn,
 		Reference: Reference{Name: "Go, a net.Conn over a Unix socket", Go: measureUnixConn},
 	}
-	return []Row{call, pipe, conn}
+	overGRPC := Reference{Name: "Go, gRPC over a Unix socket", Source: "grpc.go"}
+	block := call
+	block.Name, block.About = "pool/call/grpc", "calls of a task with 64 bytes in and out to one worker, one after the other, as they come"
+	block.Payload, block.Ours, block.Reference = "64 bytes, the complement of a word back, checked", measureTasks(messageEach), overGRPC
+	trip := pipe
+	trip.Name, trip.Reference = "pipe/pingpong/grpc", overGRPC
+	return []Row{call, block, pipe, trip, conn}
+}
+
+var complementFirst = pool.Task("bench/pool/message", func(_ context.Context, m message) (message, error) {
+	m[0] = ^m[0]
+	return m, nil
+})
+
+func messageEach(ctx context.Context, p *pool.Pool, j Job, first, n uint64) error {
+	for i := first; i != first+n; i++ {
+		got, err := complementFirst.Call(ctx, p, message{j.Salt + i})
+		if err != nil {
+			return err
+		}
+		expect(got[0], ^(j.PeerSalt + i), "caller")
+	}
+	return nil
 }
 
 // A door is where a peer finds a socket.

@@ -142,8 +142,8 @@ func TestTableShowsTheConditionsOfEachRow(t *testing.T) {
 	require.Zero(t, status, stderr)
 	require.Contains(t, stdout, runtime.Version())
 	require.Regexp(t, `fake/honest +ns +20\.0 +20\.0 +20\.0 +1 +Go, a constant +10\.0 +2\.00 +2\.00 +yes`, stdout)
-	require.Regexp(t, `row +CPU ns / switches +theirs +capacity +work per item +payload +placement +concurrency`, stdout)
-	require.Regexp(t, `fake/honest +\S+ / \S+ +\S+ / \S+ +- +none +uint64 +CPU \d+ +1 process`, stdout)
+	require.Regexp(t, `row +CPU ns / switches +theirs +MiB +theirs +capacity +work per item +payload +placement +concurrency`, stdout)
+	require.Regexp(t, `fake/honest +\S+ / \S+ +\S+ / \S+ +\S+ +\S+ +- +none +uint64 +CPU \d+ +1 process`, stdout)
 }
 
 func TestBadCommandLines(t *testing.T) {

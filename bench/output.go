@@ -41,6 +41,14 @@ func (c *Cost) text() string {
 	return digits(c.CPU) + " / " + strconv.FormatFloat(c.Switches, 'g', 2, 64)
 }
 
+// memory is the most that the measuring process had resident at once, in MiB.
+func (c *Cost) memory() string {
+	if c == nil || c.Memory == 0 {
+		return "-"
+	}
+	return strconv.FormatFloat(c.Memory/(1<<20), 'f', 1, 64)
+}
+
 // printTable prints the results, and below them the conditions of each.
 func printTable(w io.Writer, all []conditioned) error {
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
@@ -63,10 +71,11 @@ func printTable(w io.Writer, all []conditioned) error {
 			name, optional(r.ReferenceValue, digits), optional(r.Ratio, ratio3), optional(r.Goal, ratio3), met)
 	}
 	fmt.Fprintln(t)
-	fmt.Fprintln(t, "row\tCPU ns / switches\ttheirs\tcapacity\twork per item\tpayload\tplacement\tconcurrency")
+	fmt.Fprintln(t, "row\tCPU ns / switches\ttheirs\tMiB\ttheirs\tcapacity\twork per item\tpayload\tplacement\tconcurrency")
 	for _, r := range all {
 		c := r.Conditions
-		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n", r.Name, c.Cost.text(), c.TheirCost.text(), c.Capacity, c.Work, c.Payload, c.Placement, c.Concurrency)
+		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n", r.Name,
+			c.Cost.text(), c.TheirCost.text(), c.Cost.memory(), c.TheirCost.memory(), c.Capacity, c.Work, c.Payload, c.Placement, c.Concurrency)
 	}
 	return t.Flush()
 }

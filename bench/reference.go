@@ -32,13 +32,17 @@ func (e *absentError) Error() string { return "reference absent: " + e.reason }
 type language struct {
 	extension, name string
 	program         string   // in PATH: the compiler, or the interpreter
+	version         string   // the argument to which it says its own
 	flags           []string // of the compiler; nil where the source is run as it is
+	warns           bool     // it has flags for warnings
 }
 
+// What is in Go is built in the directory that this process is in, with the modules that are known there: in the repository.
 var languages = []language{
-	{".c", "C", "cc", []string{"-O2", "-pthread"}},
-	{".cc", "C++", "c++", []string{"-O2", "-pthread"}},
-	{".py", "Python", "python3", nil},
+	{".c", "C", "cc", "--version", []string{"-O2", "-pthread"}, true},
+	{".cc", "C++", "c++", "--version", []string{"-O2", "-pthread"}, true},
+	{".go", "Go", "go", "version", []string{"build"}, false},
+	{".py", "Python", "python3", "--version", nil, false},
 }
 
 // languageOf returns the language of a source.
@@ -100,7 +104,7 @@ func (r *references) versions(ctx context.Context) string {
 	for _, l := range languages {
 		line := "no " + l.program + " in PATH"
 		if path, err := exec.LookPath(l.program); err == nil {
-			out, _ := exec.CommandContext(ctx, path, "--version").Output()
+			out, _ := exec.CommandContext(ctx, path, l.version).Output()
 			line, _, _ = strings.Cut(string(out), "\n")
 		}
 		all = append(all, l.name+" by "+line)
@@ -175,7 +179,10 @@ func (r *references) prepare(ctx context.Context, source string) ([]string, erro
 		return []string{program, path}, nil
 	}
 	binary := path + ".out"
-	args := slices.Concat(r.warn, l.flags, []string{"-o", binary, path})
+	args := slices.Concat(l.flags, []string{"-o", binary, path})
+	if l.warns {
+		args = append(args, r.warn...)
+	}
 	if out, err := exec.CommandContext(ctx, program, args...).CombinedOutput(); err != nil {
 		line, _, _ := strings.Cut(strings.TrimSpace(string(out)), "\n")
 		return nil, &absentError{fmt.Sprintf("%s: %v: %s", l.program, err, line)}
@@ -211,8 +218,14 @@ func (r *references) run(ctx context.Context, ref Reference, j Job) (Outcome, er
 		return Outcome{}, fmt.Errorf("%s: %w: %s", ref.Source, err, strings.TrimSpace(stderr.String()))
 	}
 	v, err := printed(stdout.String())
-	return Outcome{v, ended(cmd.ProcessState)}, err
+	used := ended(cmd.ProcessState)
+	used.Memory = int64(v[residentName])
+	delete(v, residentName)
+	return Outcome{v, used}, err
 }
+
+// residentName is what a reference calls its memory, in bytes, among its figures.
+const residentName = "resident"
 
 // printed reads what a reference printed: one number; or lines of a figure's name and its number.
 func printed(s string) (Values, error) {

@@ -44,6 +44,7 @@ var referenceJobs = []struct {
 	{"Python's dict", "python_state.py", "set", Job{N: 50, Warm: 5, Capacity: 10}},
 	{"Python's pipe", "python_pipe.py", "", Job{N: 50, Warm: 5}},
 	{"Python's pool", "python_pool.py", "map", Job{N: 50, Warm: 5, Workers: 2}},
+	{"gRPC", "grpc.go", "", Job{N: 50, Warm: 5}},
 	{"Boost's allocator alone", "boost_allocate.cc", "alone", Job{N: 500, Warm: 50}},
 	{"Boost's allocator, two processes", "boost_allocate.cc", "both", Job{N: 500, Warm: 50}},
 	{"Boost's map", "boost_map.cc", "", Job{N: 500}},
@@ -93,6 +94,7 @@ func TestEveryReferenceRunsAndChecksItsPayload(t *testing.T) {
 			require.NoError(t, err)
 			require.NotEmpty(t, v.Values)
 			require.Positive(t, v.Usage.CPU)
+			require.Greater(t, v.Usage.Memory, int64(500_000))
 			for name, n := range v.Values {
 				require.Positive(t, n, name)
 			}
@@ -210,6 +212,7 @@ func TestWhatAReferencePrints(t *testing.T) {
 		"12.5\n":           {"": 12.5},
 		"p50 1\np99 2e3\n": {"p50": 1, "p99": 2000},
 		"two words 7\n":    {"two words": 7},
+		"7\nresident 8\n":  {"": 7, "resident": 8},
 	} {
 		v, err := printed(text)
 		require.NoError(t, err)

@@ -8,7 +8,6 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"strconv"
 	"strings"
 )
 
@@ -231,12 +230,7 @@ var reportFunctions = template.FuncMap{
 	"ratio":  func(v *float64) string { return optional(v, ratio3) },
 	"value":  func(v *float64) string { return optional(v, digits) },
 	"cost":   (*Cost).text,
-	"memory": func(c *Cost) string {
-		if c == nil || c.Memory == 0 {
-			return "–"
-		}
-		return strconv.FormatFloat(c.Memory/(1<<20), 'f', 1, 64)
-	},
+	"memory": (*Cost).memory,
 	"met": func(c conditioned) string {
 		switch {
 		case c.Goal == nil:

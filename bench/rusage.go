@@ -33,7 +33,8 @@ func usageOf(who int) Usage {
 	return Usage{CPU: time.Duration(u.Utime.Nano() + u.Stime.Nano()), Switches: int64(u.Nvcsw) + int64(u.Nivcsw)}
 }
 
-// ended is the usage of a process that has ended, and of those that it has waited for.
+// ended is the usage of a process that has ended, and of those that it has waited for, but for the memory: of that the
+// kernel's rusage says the most that either the process had or who called its exec.
 func ended(s *os.ProcessState) Usage {
 	u, ok := s.SysUsage().(*syscall.Rusage)
 	if !ok {
@@ -43,7 +44,7 @@ func ended(s *os.ProcessState) Usage {
 }
 
 // A Cost is what an operation costs the machine, both sides together: CPU time in nanoseconds, and switches of context.
-// The memory, in bytes, is the measuring side's, and not an operation's.
+// The memory, in bytes, is the measuring process's, and not an operation's.
 type Cost struct{ CPU, Switches, Memory float64 }
 
 // per is the cost of one of the job's operations. Those of the warm-up have cost the same; what the processes cost to

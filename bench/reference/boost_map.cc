@@ -60,4 +60,5 @@ int main(int argc, char **argv) {
 	}
 	double ops = (double)j.n;
 	printf("insert %.4f\nget %.4f\nset %.4f\n", (filled - begin) / (double)pairs, (read - filled) / ops, (written - read) / ops);
+	resident();
 }

@@ -90,4 +90,5 @@ int main(int argc, char **argv) {
 	}
 	double ops = (double)j.n;
 	printf("insert %.4f\nget %.4f\nset %.4f\n", (filled - begin) / ops, (read - filled) / ops, (written - read) / ops);
+	resident();
 }

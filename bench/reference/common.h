@@ -1,5 +1,5 @@
 // What the references share: the job from the command line, the placement, the clock, the shared memory, the checks.
-// Each program, in C or C++, measures one row between real processes and prints one number, the nanoseconds of one operation.
+// Each program, in C or C++, measures one row between real processes and prints one number, the nanoseconds of one operation, and its memory.
 #ifndef KINDRED_BENCH_COMMON_H
 #define KINDRED_BENCH_COMMON_H
 
@@ -149,7 +149,22 @@ static inline void finish(pid_t child) {
 	other = 0;
 }
 
-static inline void report(double ns, const struct job *j) { printf("%.4f\n", ns / (double)j->n); }
+// resident prints the most memory that this process has had at once, in bytes. (rusage says that of who called exec, too.)
+static inline void resident(void) {
+	char line[256];
+	unsigned long long kib;
+	FILE *f = fopen("/proc/self/status", "r");
+	while (f && fgets(line, sizeof line, f))
+		if (sscanf(line, "VmHWM: %llu", &kib) == 1)
+			printf("resident %llu\n", kib << 10);
+	if (f)
+		fclose(f);
+}
+
+static inline void report(double ns, const struct job *j) {
+	printf("%.4f\n", ns / (double)j->n);
+	resident();
+}
 
 // work is the pace of a stream's producer: a chain of multiplications of which each needs the one before, carried on
 // from item to item. The Go side has the same function.

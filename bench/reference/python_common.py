@@ -40,9 +40,18 @@ leader = os.getpid()  # who is forked knows it
 signal.signal(signal.SIGTERM, end)
 
 
+def resident():
+    """Prints the most memory that this process has had at once, in bytes."""
+    with open("/proc/self/status") as status:
+        for line in status:
+            if line.startswith("VmHWM:"):
+                print("resident", int(line.split()[1]) << 10)
+
+
 def report(part, j):
     """Runs a part of the job, which begins at a number and has so many operations: unmeasured, then measured."""
     part(0, j["warm"])
     begin = time.perf_counter_ns()
     part(j["warm"], j["n"])
     print((time.perf_counter_ns() - begin) / j["n"])
+    resident()
