@@ -13,12 +13,13 @@ import (
 type budget struct {
 	end  time.Time
 	now  func() time.Time
-	rows int // that are to come
+	rows int           // that are to come
+	keep time.Duration // what no row may take from each that is to come: most of what it had at first
 
 	fewer, none []string // the rows that were measured less often, or not at all
 }
 
-// impatience is by how much one row may exceed its share before it is given up.
+// impatience is by how much one row may exceed its share, if others have left as much, before it is given up.
 const impatience = 4
 
 // errNoTime says that a row could not be measured in the time that there is, which is no failure.
@@ -35,12 +36,12 @@ func (b *budget) begin() (share time.Duration, giveUp time.Time, err error) {
 		return 0, time.Time{}, errNoTime
 	}
 	share = left / time.Duration(max(b.rows, 1))
-	b.rows--
-	giveUp = now.Add(impatience * share)
-	if giveUp.After(b.end) {
-		giveUp = b.end
+	if b.keep == 0 {
+		b.keep = share * 3 / 4
 	}
-	return share, giveUp, nil
+	b.rows--
+	spare := left - time.Duration(b.rows)*b.keep
+	return share, now.Add(min(impatience*share, max(share, spare))), nil
 }
 
 // cut notes how often a row was measured.

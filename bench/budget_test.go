@@ -37,10 +37,24 @@ func TestWhatOneRowLeavesIsTheOthers(t *testing.T) {
 	share, giveUp, err := b.begin()
 	require.NoError(t, err)
 	require.Equal(t, 10*time.Second, share)
-	require.Equal(t, time.Unix(41, 0), giveUp)
-	share, _, err = b.begin()
+	require.Equal(t, time.Unix(1, 0).Add(10*time.Second+7500*time.Millisecond), giveUp, "three quarters of their shares are kept for the other three")
+	share, giveUp, err = b.begin()
 	require.NoError(t, err)
 	require.Equal(t, 13*time.Second, share)
+	require.Equal(t, time.Unix(2, 0).Add(24*time.Second), giveUp)
+}
+
+func TestSlowRowsDoNotTakeTheTimeOfAllThatFollow(t *testing.T) {
+	now := time.Unix(0, 0)
+	b := budget{now: func() time.Time { return now }, end: time.Unix(100, 0), rows: 100}
+	for range 50 {
+		_, giveUp, err := b.begin()
+		require.NoError(t, err)
+		now = giveUp
+	}
+	share, _, err := b.begin()
+	require.NoError(t, err)
+	require.GreaterOrEqual(t, share, 750*time.Millisecond)
 }
 
 func TestARowForWhichNoTimeIsLeftIsNotMeasured(t *testing.T) {

@@ -59,8 +59,7 @@ var keeper = proc.Func("bench/mutex/keeper", func(ctx context.Context, _ Job) er
 
 // A crowd is goroutines that wait for a mutex which another process has.
 type crowd struct {
-	pair   *pair
-	turns  *turns
+	*stage
 	cancel context.CancelFunc
 	ended  gosync.WaitGroup
 	mu     gosync.Mutex
@@ -69,26 +68,19 @@ type crowd struct {
 
 // gather has n goroutines wait. before is called when the other process has the mutex, and nobody waits yet.
 func gather(ctx context.Context, j Job, n uint64, before func()) (*crowd, error) {
-	p, err := newPair(j, 1<<16)
+	s, err := newStage(j, 1<<16)
 	if err != nil {
 		return nil, err
 	}
-	m, err := sync.NewMutex(p.seg, shm.Named("mutex"))
+	m, err := sync.NewMutex(s.seg, shm.Named("mutex"))
 	if err != nil {
 		return nil, err
 	}
-	t, err := newTurns(p.seg)
-	if err != nil {
-		return nil, err
-	}
-	if err := p.start(ctx, keeper); err != nil {
-		return nil, err
-	}
-	if err := t.await(ctx); err != nil {
+	if err := s.meet(ctx, keeper); err != nil {
 		return nil, err
 	}
 	before()
-	c := &crowd{pair: p, turns: t, errs: map[string]uint64{}}
+	c := &crowd{stage: s, errs: map[string]uint64{}}
 	inside, cancel := context.WithCancel(ctx)
 	c.cancel = cancel
 	others := waiting()
@@ -139,9 +131,9 @@ func (c *crowd) disperse() time.Duration {
 }
 
 func (c *crowd) finish(ctx context.Context, n uint64) error {
-	j := c.pair.job
+	j := c.job
 	expect(c.errs[context.Canceled.Error()]+j.Salt, n+j.PeerSalt, "crowd")
-	return c.pair.finish(ctx, c.turns.give())
+	return c.stage.finish(ctx, c.turns.give())
 }
 
 func measureCrowd(ctx context.Context, j Job) (Values, error) {
@@ -172,6 +164,6 @@ func measureIdle(ctx context.Context, j Job) (float64, error) {
 	used, elapsed := cpuTime()-used, time.Since(begin)
 	c.disperse()
 	j.Salt = j.PeerSalt
-	c.pair.job = j
+	c.job = j
 	return used.Seconds() * 1e3 * 10 / elapsed.Seconds(), c.finish(ctx, n)
 }

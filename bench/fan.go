@@ -188,6 +188,26 @@ func measureFan(kind string, f fan) Side {
 	}
 }
 
+// together is how long the second of two parts takes those who begin and end each at the barrier; then they end.
+func together(ctx context.Context, b *sync.Barrier, hands []pair) (elapsed time.Duration, err error) {
+	for range 2 {
+		if _, err := b.Wait(ctx); err != nil {
+			return 0, err
+		}
+		began := time.Now()
+		if _, err := b.Wait(ctx); err != nil {
+			return 0, err
+		}
+		elapsed = time.Since(began)
+	}
+	for i := range hands {
+		if err := hands[i].peer.Wait(ctx); err != nil {
+			return 0, err
+		}
+	}
+	return elapsed, nil
+}
+
 var fanProcess = proc.Func("bench/scale/hand", func(ctx context.Context, h fanHand) error {
 	seg, err := attached(ctx)
 	if err != nil {

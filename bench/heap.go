@@ -77,40 +77,29 @@ func measureHeapBoth(ctx context.Context, j Job) (float64, error) {
 }
 
 func measureHeap(ctx context.Context, j Job) (float64, error) {
-	p, err := newPair(j, 1<<20)
+	s, err := newStage(j, 1<<20)
 	if err != nil {
 		return 0, err
 	}
-	a, err := newArena(p.seg)
-	if err != nil {
-		return 0, err
-	}
-	t, err := newTurns(p.seg)
-	if err != nil {
-		return 0, err
-	}
-	if err := p.start(ctx, allocating); err != nil {
-		return 0, err
-	}
-	if err := t.await(ctx); err != nil {
+	if err := s.meet(ctx, allocating); err != nil {
 		return 0, err
 	}
 	v, err := pinned(j.A, func() (float64, error) {
 		for i := range j.Warm {
-			if err := useBlock(p.seg, i+j.Salt, i+j.PeerSalt, "caller"); err != nil {
+			if err := useBlock(s.seg, i+j.Salt, i+j.PeerSalt, "caller"); err != nil {
 				return 0, err
 			}
 		}
-		before, begin := a.counted.Load(), time.Now()
+		before, begin := s.arena.counted.Load(), time.Now()
 		for i := range j.N {
-			if err := useBlock(p.seg, i+j.Salt, i+j.PeerSalt, "caller"); err != nil {
+			if err := useBlock(s.seg, i+j.Salt, i+j.PeerSalt, "caller"); err != nil {
 				return 0, err
 			}
 		}
 		elapsed := time.Since(begin)
-		done := a.counted.Load() - before
+		done := s.arena.counted.Load() - before
 		return float64(elapsed) / float64(j.N+done), nil
 	})
-	a.over.Store(1)
-	return v, p.finish(ctx, errors.Join(err, t.give(), shm.Check(p.seg)))
+	s.arena.over.Store(1)
+	return v, s.finish(ctx, errors.Join(err, s.turns.give(), shm.Check(s.seg)))
 }

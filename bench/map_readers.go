@@ -72,43 +72,32 @@ func readKeys(m *wordMap, j Job, from, n uint64) error {
 func measureReaders(readers uint64) Side {
 	return func(ctx context.Context, j Job) (float64, error) {
 		j.Workers = readers
-		p, err := newPair(j, int64(j.pairs())*64+1<<20)
+		s, err := newStage(j, int64(j.pairs())*64+1<<20)
 		if err != nil {
 			return 0, err
 		}
-		a, err := newArena(p.seg)
-		if err != nil {
-			return 0, err
-		}
-		t, err := newTurns(p.seg)
-		if err != nil {
-			return 0, err
-		}
-		m, err := state.NewMap[uint64, uint64](p.seg, shm.Named("map"))
+		m, err := state.NewMap[uint64, uint64](s.seg, shm.Named("map"))
 		if err != nil {
 			return 0, err
 		}
 		if err := setAll(m, j); err != nil {
 			return 0, err
 		}
-		if err := p.start(ctx, reading); err != nil {
-			return 0, err
-		}
-		if err := t.await(ctx); err != nil {
+		if err := s.meet(ctx, reading); err != nil {
 			return 0, err
 		}
 		v, err := pinned(j.A, func() (float64, error) {
 			if err := readKeys(m, j, 0, j.Warm); err != nil {
 				return 0, err
 			}
-			before, begin := a.counted.Load(), time.Now()
+			before, begin := s.arena.counted.Load(), time.Now()
 			if err := readKeys(m, j, 0, j.N); err != nil {
 				return 0, err
 			}
 			elapsed := time.Since(begin)
-			return float64(elapsed) / float64(j.N+a.counted.Load()-before), nil
+			return float64(elapsed) / float64(j.N+s.arena.counted.Load()-before), nil
 		})
-		a.over.Store(1)
-		return v, p.finish(ctx, errors.Join(err, t.give()))
+		s.arena.over.Store(1)
+		return v, s.finish(ctx, errors.Join(err, s.turns.give()))
 	}
 }

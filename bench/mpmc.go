@@ -8,7 +8,6 @@ import (
 	"github.com/kindred-ipc/kindred/proc"
 	"github.com/kindred-ipc/kindred/ring"
 	"github.com/kindred-ipc/kindred/shm"
-	"github.com/kindred-ipc/kindred/sync"
 )
 
 // mpmcRows measure rings of any number of producers and consumers.
@@ -31,7 +30,7 @@ func mpmcRows() []Row {
 	many.N, many.Warm, many.Workers, many.Goal = 12_000_000, 2_000_000, 4, 3.0
 	many.Concurrency = "4 producers, 4 consumers, on whatever CPUs"
 	many.Payload = "uint64, each producer's in its order, and all of them"
-	many.Ours = measureMany
+	many.Ours = measureFan("ring/mpmc", fan{many.Workers, many.Workers})
 	many.Reference = Reference{Name: "this ring, one to one", Go: measureMPMC}
 	beside := many
 	beside.Name += "/tickets"
@@ -133,139 +132,3 @@ var mpmcConsumer = proc.Func("bench/ring/mpmc/consumer", func(ctx context.Contex
 	})
 	return err
 })
-
-// A hand is one of many producers or consumers, and which of its kind.
-type hand struct {
-	Job      Job
-	Index    uint64
-	Produces bool
-}
-
-// share is how many of n items each producer pushes, and each consumer pops.
-func (j Job) share(n uint64) uint64 { return max(n/j.Workers, 1) }
-
-// measureMany measures many producers and consumers, each in a process of its own. All meet before and behind each part.
-func measureMany(ctx context.Context, j Job) (float64, error) {
-	p, err := newPair(j, mpmcBytes(j.Capacity)+1<<16)
-	if err != nil {
-		return 0, err
-	}
-	if _, err := ring.NewMPMC[uint64](p.seg, int(j.Capacity), shm.Named("there")); err != nil {
-		return 0, err
-	}
-	b, err := sync.NewBarrier(p.seg, int(2*j.Workers)+1, shm.Named("barrier"))
-	if err != nil {
-		return 0, err
-	}
-	a, err := newArena(p.seg)
-	if err != nil {
-		return 0, err
-	}
-	hands := make([]pair, 2*j.Workers)
-	for i := range hands {
-		hands[i] = pair{job: j, seg: p.seg}
-		if err := begin(ctx, &hands[i], mpmcHand, hand{j, uint64(i) / 2, i%2 == 0}); err != nil {
-			return 0, err
-		}
-	}
-	elapsed, err := together(ctx, b, hands)
-	if err != nil {
-		return 0, err
-	}
-	// Of either part: what the consumers popped, in sum.
-	var sum uint64
-	for _, n := range []uint64{j.Warm, j.N} {
-		all := j.share(n) * j.Workers
-		sum += all * (all - 1) / 2
-	}
-	expect(a.counted.Load(), sum, "consumers")
-	return float64(elapsed) / float64(j.share(j.N)*j.Workers), p.seg.Close()
-}
-
-// together is how long the second of two parts takes those who begin and end each at the barrier; then they end.
-func together(ctx context.Context, b *sync.Barrier, hands []pair) (elapsed time.Duration, err error) {
-	for range 2 {
-		if _, err := b.Wait(ctx); err != nil {
-			return 0, err
-		}
-		began := time.Now()
-		if _, err := b.Wait(ctx); err != nil {
-			return 0, err
-		}
-		elapsed = time.Since(began)
-	}
-	for i := range hands {
-		if err := hands[i].peer.Wait(ctx); err != nil {
-			return 0, err
-		}
-	}
-	return elapsed, nil
-}
-
-var mpmcHand = proc.Func("bench/ring/mpmc/hand", func(ctx context.Context, h hand) error {
-	seg, err := attached(ctx)
-	if err != nil {
-		return err
-	}
-	m, err := ring.OpenMPMC[uint64](seg, "there")
-	if err != nil {
-		return err
-	}
-	b, err := sync.OpenBarrier(seg, "barrier")
-	if err != nil {
-		return err
-	}
-	a, err := openArena(seg)
-	if err != nil {
-		return err
-	}
-	for _, n := range []uint64{h.Job.Warm, h.Job.N} {
-		if _, err := b.Wait(ctx); err != nil {
-			return err
-		}
-		if h.Produces {
-			err = h.produce(ctx, m, h.Job.share(n))
-		} else {
-			var sum uint64
-			sum, err = h.consume(ctx, m, h.Job.share(n))
-			a.counted.Add(sum)
-		}
-		if err != nil {
-			return err
-		}
-		if _, err := b.Wait(ctx); err != nil {
-			return err
-		}
-	}
-	return nil
-})
-
-// produce pushes every so manieth word, from the hand's own on.
-func (h hand) produce(ctx context.Context, m *ring.MPMC[uint64], n uint64) error {
-	v := h.Index + h.Job.Salt
-	for range n {
-		if err := m.Push(ctx, v); err != nil {
-			return err
-		}
-		v += h.Job.Workers
-	}
-	return nil
-}
-
-// consume pops as many, of whichever producers, and sees to it that those of each come in their order. It returns
-// their sum.
-func (h hand) consume(ctx context.Context, m *ring.MPMC[uint64], n uint64) (sum uint64, err error) {
-	next := make([]uint64, h.Job.Workers) // the least word that may come of each
-	for range n {
-		v, err := m.Pop(ctx)
-		if err != nil {
-			return 0, err
-		}
-		v -= h.Job.PeerSalt
-		last := &next[v%h.Job.Workers]
-		expect(max(v, *last), v, "consumer")
-		*last = v + h.Job.Workers
-		sum += v
-	}
-	return sum, nil
-}

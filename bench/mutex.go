@@ -2,8 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
-	"fmt"
 	gosync "sync"
 	"time"
 
@@ -62,42 +60,15 @@ var holder = proc.Func("bench/mutex/holder", func(ctx context.Context, _ Job) er
 })
 
 func measureMutex(ctx context.Context, j Job) (float64, error) {
-	p, err := newPair(j, 1<<16)
+	s, err := newStage(j, 1<<16)
 	if err != nil {
 		return 0, err
 	}
-	m, err := sync.NewMutex(p.seg, shm.Named("mutex"))
+	m, err := sync.NewMutex(s.seg, shm.Named("mutex"))
 	if err != nil {
 		return 0, err
 	}
-	t, err := newTurns(p.seg)
-	if err != nil {
-		return 0, err
-	}
-	if err := p.start(ctx, holder); err != nil {
-		return 0, err
-	}
-	if err := t.await(ctx); err != nil {
-		return 0, err
-	}
-	if got, err := m.TryLock(); got || err != nil {
-		return 0, fmt.Errorf("the mutex is not shared: got it %v while the peer has it: %w", got, err)
-	}
-	if err := t.pass(ctx); err != nil {
-		return 0, err
-	}
-	v, err := pinned(j.A, func() (float64, error) {
-		counter := new(j.Salt)
-		if err := addUnder(ctx, m, counter, j.Warm); err != nil {
-			return 0, err
-		}
-		begin := time.Now()
-		err := addUnder(ctx, m, counter, j.N)
-		elapsed := time.Since(begin)
-		expect(*counter, j.PeerSalt+j.Warm+j.N, "holder")
-		return j.per(elapsed), err
-	})
-	return v, p.finish(ctx, errors.Join(err, t.give()))
+	return s.adds(ctx, holder, m.TryLock, func(counter *uint64, n uint64) error { return addUnder(ctx, m, counter, n) })
 }
 
 // addUnder adds n to the counter, one by one, each under the lock.

@@ -68,7 +68,7 @@ func printTable(w io.Writer, all []conditioned) error {
 			met = "unknown"
 		}
 		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%d\t%s\t%s\t%s\t%s\t%s\n", r.Name, r.Unit, digits(r.Value), digits(r.Min), digits(r.Max), r.Runs,
-			name, optional(r.ReferenceValue, digits), optional(r.Ratio, ratio3), optional(r.Goal, ratio3), met)
+			name, optional(r.ReferenceValue, digits), optional(r.Ratio, significant), optional(r.Goal, ratio3), met)
 	}
 	fmt.Fprintln(t)
 	fmt.Fprintln(t, "row\tCPU ns / switches\ttheirs\tMiB\ttheirs\tcapacity\twork per item\tpayload\tplacement\tconcurrency")
@@ -107,6 +107,14 @@ func digits(v float64) string {
 		return strconv.FormatFloat(v, 'f', 1, 64)
 	}
 	return strconv.FormatFloat(v, 'f', 0, 64)
+}
+
+// significant is a ratio of which something is left if it is small.
+func significant(v float64) string {
+	if v < 0.1 {
+		return fmt.Sprintf("%.4f", v)
+	}
+	return ratio3(v)
 }
 
 func ratio3(v float64) string { return strconv.FormatFloat(v, 'f', 2, 64) }

@@ -98,14 +98,6 @@ func inUnits(v float64, unit string) string {
 	return digits(v) + " " + unit
 }
 
-// significant is a ratio of which something is left if it is small.
-func significant(v float64) string {
-	if v < 0.1 {
-		return fmt.Sprintf("%.4f", v)
-	}
-	return ratio3(v)
-}
-
 // plotFiles are the plots of docs/plots, by their names.
 func (s session) plotFiles() map[string]string {
 	var shown []conditioned

@@ -30,6 +30,8 @@ func pythonRows() []Row {
 	}
 	value := row("state/python/value", "Update of a state.Value: an addition under its lock", 50_000, hundredth, measureLockedAdd, python("Value and its lock", "python_state.py", "value"))
 	value.Payload = "the sum"
+	add := row("state/python/add", "state.Add to a state.Value: the addition for which Python has the lock", 50_000, hundredth, measureValueAdd, python("Value and its lock", "python_state.py", "value"))
+	add.Payload = "the sum"
 	array := row("state/python/array", "load of an element of a state.Array, and store to it", 50_000, hundredth, measureVisits, python("Array", "python_state.py", "array"))
 	array.Capacity, array.CapacityOf, array.Payload = 1_000, "elements of 8 bytes", "every element"
 
@@ -41,7 +43,7 @@ func pythonRows() []Row {
 	many := row("pool/python/map", "Map of an empty task, one at a time to a worker, by two workers", 20_000, fiftieth, measureTasks(mapAll(pool.Chunk(1))), python("Pool.imap", "python_pool.py", "map"))
 	chunks := row("pool/python/chunks", "Map of an empty task, in chunks, by two workers", 400_000, fiftieth, measureTasks(mapAll()), python("Pool.map", "python_pool.py", "chunks"))
 	executor := row("pool/python/executor", "Map of an empty task, one at a time to a worker, by two workers", 20_000, fiftieth, measureTasks(mapAll(pool.Chunk(1))), python("ProcessPoolExecutor.map", "python_pool.py", "executor"))
-	rows := []Row{set, get, value, array, pipe}
+	rows := []Row{set, get, value, add, array, pipe}
 	for _, r := range []Row{call, many, chunks, executor} {
 		r.Place, r.Workers, r.Payload, r.Concurrency = Free, 2, "uint64, its complement back, checked", "1 caller, 2 workers"
 		rows = append(rows, r)

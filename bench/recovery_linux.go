@@ -163,24 +163,18 @@ func monotonic() time.Duration {
 
 func measureRecovery(filtered, busy bool) Meter {
 	return func(ctx context.Context, j Job) (Values, error) {
-		p, err := newPair(j, 1<<16)
+		shared, err := newStage(j, 1<<16)
 		if err != nil {
 			return nil, err
 		}
-		s := &recovery{pair: p, before: func() time.Duration { return 5 * time.Millisecond }}
+		s := &recovery{stage: shared, before: func() time.Duration { return 5 * time.Millisecond }}
 		if filtered { // it looks at ever longer intervals, and the kill comes anywhere within one
 			s.before = func() time.Duration { return 200*time.Millisecond + rand.N(100*time.Millisecond) }
 		}
-		if s.mutex, err = sync.NewMutex(p.seg, shm.Named("mutex")); err != nil {
+		if s.mutex, err = sync.NewMutex(s.seg, shm.Named("mutex")); err != nil {
 			return nil, err
 		}
-		if s.arena, err = newArena(p.seg); err != nil {
-			return nil, err
-		}
-		if s.held, err = sync.NewSemaphore(p.seg, 0, shm.Named("held")); err != nil {
-			return nil, err
-		}
-		if s.turns, err = newTurns(p.seg); err != nil {
+		if s.held, err = sync.NewSemaphore(s.seg, 0, shm.Named("held")); err != nil {
 			return nil, err
 		}
 		if busy {
@@ -190,12 +184,12 @@ func measureRecovery(filtered, busy bool) Meter {
 			}
 			defer b.Close()
 		}
-		if err := begin(ctx, p, heir, heirArgs{j, filtered}); err != nil {
+		if err := begin(ctx, s.pair, heir, heirArgs{j, filtered}); err != nil {
 			return nil, err
 		}
 		for range j.N {
 			if err := s.once(ctx); err != nil {
-				return nil, p.finish(ctx, err)
+				return nil, s.finish(ctx, err)
 			}
 		}
 		slices.Sort(s.proven)
@@ -204,25 +198,23 @@ func measureRecovery(filtered, busy bool) Meter {
 		return Values{
 			"p50": ms(quantile(s.proven, 0.50)), "p99": ms(quantile(s.proven, 0.99)), "max": ms(quantile(s.proven, 1)),
 			"kill/p50": ms(quantile(s.killed, 0.50)), "kill/p99": ms(quantile(s.killed, 0.99)),
-		}, p.finish(ctx, nil)
+		}, s.finish(ctx, nil)
 	}
 }
 
 // recovery is what one run is about.
 type recovery struct {
+	*stage
 	before func() time.Duration // how long the heir waits before the kill
-	pair   *pair
 	mutex  *sync.Mutex
-	arena  *arena
 	held   *sync.Semaphore
-	turns  *turns
 	proven []time.Duration // from the proof to the heir's having it
 	killed []time.Duration // from the kill
 }
 
 // once starts a holder, has the heir wait, and kills the holder.
 func (s *recovery) once(ctx context.Context) error {
-	v, err := victim.Start(ctx, s.pair.job, proc.Share(s.pair.seg))
+	v, err := victim.Start(ctx, s.job, proc.Share(s.seg))
 	if err != nil {
 		return err
 	}

@@ -227,7 +227,8 @@ func (p *curvePlot) add(name, reference string, x, y float64) {
 // reportFunctions are what the page says numbers with.
 var reportFunctions = template.FuncMap{
 	"digits": digits,
-	"ratio":  func(v *float64) string { return optional(v, ratio3) },
+	"ratio":  func(v *float64) string { return optional(v, significant) },
+	"goal":   func(v *float64) string { return optional(v, ratio3) },
 	"value":  func(v *float64) string { return optional(v, digits) },
 	"cost":   (*Cost).text,
 	"memory": (*Cost).memory,

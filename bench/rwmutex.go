@@ -87,27 +87,17 @@ func measureReads(two bool) Side {
 		peer = busyReader
 	}
 	return func(ctx context.Context, j Job) (float64, error) {
-		p, err := newPair(j, 1<<16)
+		s, err := newStage(j, 1<<16)
 		if err != nil {
 			return 0, err
 		}
-		m, err := sync.NewRWMutex(p.seg, shm.Named("mutex"))
+		m, err := sync.NewRWMutex(s.seg, shm.Named("mutex"))
 		if err != nil {
 			return 0, err
 		}
-		a, err := newArena(p.seg)
-		if err != nil {
-			return 0, err
-		}
+		a := s.arena
 		a.counter = j.Salt
-		t, err := newTurns(p.seg)
-		if err != nil {
-			return 0, err
-		}
-		if err := p.start(ctx, peer); err != nil {
-			return 0, err
-		}
-		if err := t.await(ctx); err != nil {
+		if err := s.meet(ctx, peer); err != nil {
 			return 0, err
 		}
 		v, err := pinned(j.A, func() (float64, error) {
@@ -120,8 +110,8 @@ func measureReads(two bool) Side {
 		})
 		a.over.Store(1)
 		if !two && err == nil {
-			err = t.give()
+			err = s.turns.give()
 		}
-		return v, p.finish(ctx, err)
+		return v, s.finish(ctx, err)
 	}
 }

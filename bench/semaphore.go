@@ -2,9 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
-	"fmt"
-	"time"
 
 	"github.com/kindred-ipc/kindred/proc"
 	"github.com/kindred-ipc/kindred/shm"
@@ -55,42 +52,16 @@ var owner = proc.Func("bench/semaphore/owner", func(ctx context.Context, _ Job) 
 })
 
 func measureSemaphore(ctx context.Context, j Job) (float64, error) {
-	p, err := newPair(j, 1<<16)
+	s, err := newStage(j, 1<<16)
 	if err != nil {
 		return 0, err
 	}
-	s, err := sync.NewSemaphore(p.seg, 1, shm.Named("semaphore"))
+	m, err := sync.NewSemaphore(s.seg, 1, shm.Named("semaphore"))
 	if err != nil {
 		return 0, err
 	}
-	t, err := newTurns(p.seg)
-	if err != nil {
-		return 0, err
-	}
-	if err := p.start(ctx, owner); err != nil {
-		return 0, err
-	}
-	if err := t.await(ctx); err != nil {
-		return 0, err
-	}
-	if got, err := s.TryAcquire(1); got || err != nil {
-		return 0, fmt.Errorf("the semaphore is not shared: got it %v while the peer has it: %w", got, err)
-	}
-	if err := t.pass(ctx); err != nil {
-		return 0, err
-	}
-	v, err := pinned(j.A, func() (float64, error) {
-		counter := new(j.Salt)
-		if err := addWithPermit(ctx, s, counter, j.Warm); err != nil {
-			return 0, err
-		}
-		begin := time.Now()
-		err := addWithPermit(ctx, s, counter, j.N)
-		elapsed := time.Since(begin)
-		expect(*counter, j.PeerSalt+j.Warm+j.N, "holder")
-		return j.per(elapsed), err
-	})
-	return v, p.finish(ctx, errors.Join(err, t.give()))
+	try := func() (bool, error) { return m.TryAcquire(1) }
+	return s.adds(ctx, owner, try, func(counter *uint64, n uint64) error { return addWithPermit(ctx, m, counter, n) })
 }
 
 // addWithPermit adds n to the counter, one by one, each with the permit.

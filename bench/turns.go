@@ -30,20 +30,6 @@ func openTurns(seg *shm.Segment) (*turns, error) {
 	return &turns{mine: b, other: a}, err
 }
 
-// openStage is what side B finds in the pair's segment: the arena, and whose turn it is.
-func openStage(ctx context.Context) (*shm.Segment, *arena, *turns, error) {
-	seg, err := attached(ctx)
-	if err != nil {
-		return nil, nil, nil, err
-	}
-	a, err := openArena(seg)
-	if err != nil {
-		return nil, nil, nil, err
-	}
-	t, err := openTurns(seg)
-	return seg, a, t, err
-}
-
 func (t *turns) await(ctx context.Context) error { return t.mine.Acquire(ctx, 1) }
 
 func (t *turns) give() error { return t.other.Release(1) }
