@@ -23,9 +23,12 @@ func bytesRows() []Row {
 		}
 	}
 	const atMost = 1 / 0.9 // of the time: 0.9 of the bandwidth
+	rate := row("ring/bytes/64B/rate", "the same, against a rate", 64, 10_000_000, 1, inBatches)
+	rate.Reference = limit(10, "100 million in a second")
 	return []Row{
 		row("ring/bytes/64B", "records of 64 bytes, one by one", 64, 10_000_000, 0, singly),
 		row("ring/bytes/64B/batch", "records of 64 bytes, 32 published and peeked at a time", 64, 10_000_000, 0, inBatches),
+		rate,
 		row("ring/bytes/4KiB", "records of 4 KiB, one copy in and none out", 4<<10, 1_000_000, atMost, singly),
 		row("ring/bytes/64KiB", "records of 64 KiB, one copy in and none out", 64<<10, 60_000, atMost, singly),
 	}

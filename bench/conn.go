@@ -35,7 +35,7 @@ func connRows() []Row {
 	stream.Payload, stream.Concurrency = "64 KiB, a word of each write checked", "1 writer, 1 reader"
 	stream.Ours = measureConn(streamed)
 	stream.Reference.Kind = "65536"
-	return []Row{spinning, parked, apart, stream}
+	return []Row{spinning, parked, apart, stream, connIdleRow()}
 }
 
 // connJob is what the peer is told.

@@ -8,6 +8,7 @@ import (
 
 	"github.com/kindred-ipc/kindred/proc"
 	"github.com/kindred-ipc/kindred/queue"
+	"github.com/kindred-ipc/kindred/shm"
 )
 
 // message is what goes through a pipe in a round trip.
@@ -39,7 +40,11 @@ func pipeRows() []Row {
 		Ours:      measureLarge,
 		Reference: Reference{Name: "C, memcpy into shared memory and out", Source: "memcpy.c", Kind: fmt.Sprint(large, "+out")},
 	}
-	return []Row{spinning, parked, apart, whole}
+	named := spinning
+	named.Name, named.About = "pipe/ref", "round trip through a queue.Pipe of the Ref of a block of 1 MiB, in which the word is, against one of 8 bytes"
+	named.N, named.Warm, named.Goal, named.Payload = 200_000, 50_000, 1, "a Ref of 16 bytes, a word of the block checked at both ends"
+	named.Ours, named.Reference = measureEcho(refs, refEcho, queue.Spin), Reference{Name: "this pipe, 8 bytes", Go: measureEcho(bare, wordEcho, queue.Spin)}
+	return []Row{spinning, parked, apart, whole, named}
 }
 
 // pipeJob is what the peer is told.
@@ -58,13 +63,56 @@ func passOn[S, R any](p *queue.Pipe[S, R]) (queue.End, error) {
 	return e, err
 }
 
-func measurePipe(policy queue.Policy) Side {
-	return func(ctx context.Context, j Job) (float64, error) {
-		p, err := newPair(j, 1<<18)
+func measurePipe(policy queue.Policy) Side { return measureEcho(messages, pipeEcho, policy) }
+
+// A carrier is how one side has a word travel as a T, and finds it in one that came.
+type carrier[T any] struct {
+	pack   func(v uint64) T
+	unpack func(T) (uint64, error)
+}
+
+// messages carry a word as the first of a message.
+func messages(*shm.Segment) (carrier[message], error) {
+	return carrier[message]{func(v uint64) message { return message{v} }, func(m message) (uint64, error) { return m[0], nil }}, nil
+}
+
+// bare words carry themselves.
+func bare(*shm.Segment) (carrier[uint64], error) {
+	return carrier[uint64]{func(v uint64) uint64 { return v }, func(v uint64) (uint64, error) { return v, nil }}, nil
+}
+
+// refs carry the name of a block of the sender's, in which the word is.
+func refs(seg *shm.Segment) (carrier[shm.Ref], error) {
+	mine, err := seg.Alloc(large)
+	if err != nil {
+		return carrier[shm.Ref]{}, err
+	}
+	pack := func(v uint64) shm.Ref {
+		binary.LittleEndian.PutUint64(mine.Bytes(), v)
+		return mine.Ref()
+	}
+	unpack := func(r shm.Ref) (uint64, error) {
+		b, err := seg.Block(r)
 		if err != nil {
 			return 0, err
 		}
-		mine, theirs, err := queue.NewPipe[message, message](p.seg, int(j.Capacity))
+		return binary.LittleEndian.Uint64(b.Bytes()), nil
+	}
+	return carrier[shm.Ref]{pack, unpack}, mine.Settle()
+}
+
+// measureEcho measures round trips of what carries a word.
+func measureEcho[T any](carriers func(*shm.Segment) (carrier[T], error), echo *proc.Function[pipeJob], policy queue.Policy) Side {
+	return func(ctx context.Context, j Job) (float64, error) {
+		p, err := newPair(j, 4*large)
+		if err != nil {
+			return 0, err
+		}
+		c, err := carriers(p.seg)
+		if err != nil {
+			return 0, err
+		}
+		mine, theirs, err := queue.NewPipe[T, T](p.seg, int(j.Capacity))
 		if err != nil {
 			return 0, err
 		}
@@ -73,17 +121,21 @@ func measurePipe(policy queue.Policy) Side {
 		if err != nil {
 			return 0, err
 		}
-		if err := begin(ctx, p, pipeEcho, pipeJob{j, end, policy}); err != nil {
+		if err := begin(ctx, p, echo, pipeJob{j, end, policy}); err != nil {
 			return 0, err
 		}
 		ctx = context.WithoutCancel(ctx)
 		v, err := placed(j, j.A, func() (float64, error) {
 			return eachTrip(j, func(v uint64) error {
-				if err := mine.Send(ctx, message{v}); err != nil {
+				if err := mine.Send(ctx, c.pack(v)); err != nil {
 					return err
 				}
 				m, err := mine.Recv(ctx)
-				expect(m[0], v, "caller")
+				if err != nil {
+					return err
+				}
+				got, err := c.unpack(m)
+				expect(got, v, "caller")
 				return err
 			})
 		})
@@ -105,32 +157,49 @@ func eachTrip(j Job, trip func(v uint64) error) (float64, error) {
 	return j.per(time.Since(begin)), nil
 }
 
-var pipeEcho = proc.Func("bench/pipe/echo", func(ctx context.Context, j pipeJob) error {
-	seg, err := attached(ctx)
-	if err != nil {
-		return err
-	}
-	p, err := queue.PipeFrom[message, message](seg, j.End)
-	if err != nil {
-		return err
-	}
-	p.SetPolicy(j.Policy)
-	ctx = context.WithoutCancel(ctx)
-	_, err = placed(j.Job, j.B, func() (struct{}, error) {
-		for i := range j.Warm + j.N {
-			m, err := p.Recv(ctx)
-			if err != nil {
-				return struct{}{}, err
-			}
-			expect(m[0], j.PeerSalt+i, "echo")
-			if err := p.Send(ctx, m); err != nil {
-				return struct{}{}, err
-			}
+var (
+	pipeEcho = echoOf("bench/pipe/echo", messages)
+	wordEcho = echoOf("bench/pipe/echo/word", bare)
+	refEcho  = echoOf("bench/pipe/echo/ref", refs)
+)
+
+// echoOf is the other side of measureEcho.
+func echoOf[T any](name string, carriers func(*shm.Segment) (carrier[T], error)) *proc.Function[pipeJob] {
+	return proc.Func(name, func(ctx context.Context, j pipeJob) error {
+		seg, err := attached(ctx)
+		if err != nil {
+			return err
 		}
-		return struct{}{}, nil
+		c, err := carriers(seg)
+		if err != nil {
+			return err
+		}
+		p, err := queue.PipeFrom[T, T](seg, j.End)
+		if err != nil {
+			return err
+		}
+		p.SetPolicy(j.Policy)
+		ctx = context.WithoutCancel(ctx)
+		_, err = placed(j.Job, j.B, func() (struct{}, error) {
+			for i := range j.Warm + j.N {
+				m, err := p.Recv(ctx)
+				if err != nil {
+					return struct{}{}, err
+				}
+				v, err := c.unpack(m)
+				if err != nil {
+					return struct{}{}, err
+				}
+				expect(v, j.PeerSalt+i, "echo")
+				if err := p.Send(ctx, c.pack(v)); err != nil {
+					return struct{}{}, err
+				}
+			}
+			return struct{}{}, nil
+		})
+		return err
 	})
-	return err
-})
+}
 
 func measureLarge(ctx context.Context, j Job) (float64, error) {
 	p, err := newPair(j, 128<<20)
