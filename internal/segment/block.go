@@ -240,22 +240,6 @@ func (b Block) Link(at, from uint64) (bool, error) {
 	return false, b.drop()
 }
 
-// Unlink takes a settled block out of the word at that offset, which gets to instead, and frees it. If the
-// word does not have the block's place, it reports false, and nothing has changed. Where blocks are taken out so, nobody settles one
-// but who has linked it: one that is tied may be on its way out.
-func (b Block) Unlink(at, to uint64) (bool, error) {
-	if err := b.Claim(); err != nil {
-		return false, err
-	}
-	if err := b.Tie(at); err != nil {
-		return false, errors.Join(err, b.Settle())
-	}
-	if b.seg.m.word(at).CompareAndSwap(b.Place(), to) {
-		return true, b.drop()
-	}
-	return false, b.Settle()
-}
-
 // drop frees the block, object or not.
 func (b Block) drop() error {
 	c, err := b.look()

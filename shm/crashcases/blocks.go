@@ -95,7 +95,7 @@ func (t *blocks) recover(a *crashlab.Actor) error {
 }
 
 // tell sweeps the dead, and holds what is left against what may be: nothing that belongs to one of them, and of
-// what belongs to nobody, beside the root, as many blocks as the root says that there are, or as unlinked allows.
+// what belongs to nobody, beside the root, as many blocks as the root says that there are.
 func (t *blocks) tell(linked bool, least, most int) func(*crashlab.Actor) (string, error) {
 	return func(a *crashlab.Actor) (string, error) {
 		e := a.Segment.Engine()
@@ -222,18 +222,6 @@ func blockCases() []crashlab.Case {
 						b, err := a.Segment.Engine().Alloc(uint64(t.size), 0)
 						if err == nil {
 							_, err = b.Link(t.root.Offset(), 0)
-						}
-						return err
-					},
-					Check: t.tell(true, 0, 1),
-				}
-			}),
-			of("heap, a block is unlinked"+c.suffix, "shm.Block.Free", c.size, true, func(t *blocks) crashlab.Play {
-				return crashlab.Play{
-					Victim: func(a *crashlab.Actor) error {
-						b, err := a.Segment.Engine().BlockAt(t.place())
-						if err == nil {
-							_, err = b.Unlink(t.root.Offset(), 0)
 						}
 						return err
 					},

@@ -147,24 +147,24 @@ func linked(name string, takers int, s interleave.Scenario) interleave.Scenario 
 					p.Check(errors.Is(err, segment.ErrStale), "%v", err)
 					return
 				}
-				ok, err := b.Unlink(at, 0) // who has linked it may be stopped, or at it
-				if err != nil {
+				if err := b.Take(); err != nil { // who has linked it may be stopped, or at it
 					p.Check(errors.Is(err, segment.ErrStale) || errors.Is(err, segment.ErrInUse), "%v", err)
+					return
 				}
-				if ok {
-					w.Ghost[taken]++
-				}
+				w.Ghost[taken]++
+				p.Segment.Word(at).CompareAndSwap(b.Place(), 0) // whoever finds it there until then finds nothing
+				p.NoError(b.Free())
 			})
 		}
 		w.Finally(func(auditor *interleave.Process) {
 			sweep(auditor)
 			n := uint64(1)
 			place := auditor.Segment.Word(at).Load()
-			if place != 0 {
+			if b, err := auditor.Segment.BlockAt(place); place != 0 && err == nil {
 				n++
-				b, err := auditor.Segment.BlockAt(place)
-				auditor.NoError(err)
 				auditor.NoError(b.Settle())
+			} else if place != 0 {
+				auditor.Check(w.Ghost[taken] == 1, "it is freed, and nobody took it: %v", err)
 			}
 			sound(auditor, n)
 			auditor.Check(w.Ghost[taken] <= 1, "it was taken %d times", w.Ghost[taken])
