@@ -114,8 +114,8 @@ const (
 // tagOf is the tag of a hash.
 func tagOf(hash uint64) uint64 { return hash & (tagClaimed - 1) }
 
-// candidates are the slots of those that are live whose key may be the one with that tag: four tags at a time.
-func (b *bucket) candidates(live, tag uint64) uint64 {
+// candidatesByWord are the candidates, four tags at a time.
+func (b *bucket) candidatesByWord(live, tag uint64) uint64 {
 	want := tag * 0x0001_0001_0001_0001
 	found := alike(b.tags[0].Load(), want)>>15 | alike(b.tags[1].Load(), want)>>14 | alike(b.tags[2].Load(), want)>>13 |
 		alike(b.tags[3].Load(), want)>>12 | alike(b.tags[4].Load(), want)>>11 | alike(b.tags[5].Load(), want)>>10 |

@@ -201,23 +201,19 @@ const (
 )
 
 // take claims a slot that is free under a header, if it can in the line of the slot first, or else in that besides it, or in that of
-// then, unless that is -1.
+// then, unless that is -1. Which of them it is no CPU can guess, so there is no branch for it: one that was guessed wrong would be
+// found out when the header is there, and what had been begun of the next call would be lost.
 func (t *table) take(b *bucket, raw header, live uint64, first, then int) (slot int, o taking) {
 	free := ^live & liveMask
-	near := free & (0xf << first)
-	if near == 0 {
-		near = free & (0xf << besides(first))
-	}
-	if near == 0 && then >= 0 {
-		near = free & (0xf << (then &^ 3))
-	}
-	if near != 0 {
-		if slot, o = t.takeOf(b, raw, near); o != claimed {
-			return slot, o
-		}
+	near, beside, there := free&(0xf<<uint(first)), free&(0xf<<uint(besides(first))), free&(0xf<<(uint(then)&^3))
+	if slot, o = t.takeOf(b, raw, orElse(near, orElse(beside, orElse(there, free)))); o != claimed {
+		return slot, o
 	}
 	return t.takeOf(b, raw, free)
 }
+
+// orElse is a, or b if a is 0, without a branch.
+func orElse(a, b uint64) uint64 { return a | b&^uint64(int64(a|-a)>>63) }
 
 func (t *table) takeOf(b *bucket, raw header, free uint64) (slot int, o taking) {
 	for ; free != 0; free &= free - 1 {

@@ -54,6 +54,7 @@ func TestCandidatesAreThoseWithTheTagAndThoseThatAreClaimed(t *testing.T) {
 			}
 		}
 		require.Equal(t, want&live, b.candidates(live, tag))
+		require.Equal(t, want&live, b.candidatesByWord(live, tag))
 	}
 }
 

@@ -124,10 +124,8 @@ func lineOf(hash uint64) int { return int(hash >> 16 & 0xffff * (bucketSlots / 4
 // besides is the first slot of the line where a key goes for which there is no room in its line: the other one of 128 bytes, which
 // many processors load along.
 func besides(line int) int {
-	if line == 0 {
-		return 4 // that is the line of the header
-	}
-	return ((line + 4) ^ 4) - 4
+	beside := ((line + 4) ^ 4) - 4
+	return beside + beside>>(bits.UintSize-1)&8 // -4 is the line of the header
 }
 
 // root is the value of mapState.root.
