@@ -47,7 +47,7 @@ func (d *draft) end() {
 
 // encode is the bytes of *v, in a draft if they do not lie there already, and what is to be kept for them.
 func encode[T any](ctx context.Context, seg *segment.Segment, c *codec.Codec[T], v *T) (b []byte, d *draft, some []freight, err error) {
-	if b, ok := c.Text(v); ok {
+	if b, ok := c.Verbatim(v); ok {
 		return b, nil, nil, nil
 	}
 	d = drafts.Get().(*draft)

@@ -13,16 +13,16 @@ import (
 
 // What a Map does whose pairs lie in boxes.
 
-// shortKey is how many bytes a key has that is encoded on the stack.
-const shortKey = 64
-
-// encode is the word of a key, and its bytes if it is no word.
-func (m *Map[K, V]) encode(k K, buf []byte) (word uint64, key []byte, err error) {
+// encode is the word of a key, and its bytes if it is no word, which may be those of *k.
+func (m *Map[K, V]) encode(k *K) (word uint64, key []byte, err error) {
 	if !m.keyed {
-		return clean(m.keys, &k), nil, nil
+		return clean(m.keys, k), nil, nil
 	}
-	if key, err = m.keys.Append(buf, k); err != nil {
-		return 0, nil, err
+	key, lies := m.keys.Verbatim(k)
+	if !lies {
+		if key, err = m.keys.Append(nil, *k); err != nil {
+			return 0, nil, err
+		}
 	}
 	return m.t.hashOf(key), key, nil
 }
@@ -36,8 +36,7 @@ func (m *Map[K, V]) decode(value []byte) (v V, err error) {
 }
 
 func (m *Map[K, V]) getBoxed(k K) (v V, found bool, err error) {
-	var buf [shortKey]byte
-	word, key, err := m.encode(k, buf[:0])
+	word, key, err := m.encode(&k)
 	if err == nil {
 		v, found, err = m.lookUp(word, key)
 	}
@@ -78,8 +77,7 @@ func (m *Map[K, V]) lookUp(word uint64, key []byte) (v V, found bool, err error)
 
 // changeBoxed does with a key what decide says, which is called with its encoded value, if it looks at it.
 func (m *Map[K, V]) changeBoxed(k K, looks bool, decide func(was []byte, found bool) (now []byte, then verdict, err error)) error {
-	var buf [shortKey]byte
-	word, key, err := m.encode(k, buf[:0])
+	word, key, err := m.encode(&k)
 	if err == nil {
 		p := packing{t: &m.t, key: key, looks: looks, decide: decide}
 		err = p.change(word)

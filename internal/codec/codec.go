@@ -115,10 +115,12 @@ func (c *Codec[T]) Append(dst []byte, v T) ([]byte, error) {
 	return b, err
 }
 
-// Text is what Append writes for a *v that is a string or a []byte, which lies there already: it is for reading, and for as long as *v is
-// the same. It reports whether it is one.
-func (c *Codec[T]) Text(v *T) ([]byte, bool) {
+// Verbatim is what Append writes for a *v whose bytes lie there already, as those of a string, a []byte and plain memory without padding do: it
+// is for reading, and for as long as *v is the same. It reports whether they do.
+func (c *Codec[T]) Verbatim(v *T) ([]byte, bool) {
 	switch c.form {
+	case formPlain:
+		return memory(v), len(c.padding) == 0
 	case formString:
 		return textBytes(*asString(v)), true
 	case formBytes:
