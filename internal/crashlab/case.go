@@ -84,6 +84,8 @@ type Actor struct {
 	Dir, Name string
 	// Paused says that the victim is stopped, and not dead.
 	Paused bool
+	// Stormy says, to Check, that several were killed at work: what is there need not be a state of one operation.
+	Stormy bool
 	// Said is what all survivors said in Wait and Recover, for Check.
 	Said []string
 	// Deaths is how many were killed, for Check: one or two, or more in a storm.

@@ -72,7 +72,7 @@ func (c *child) do(o order, a *answer) error {
 		defer cancel()
 		c.actor.Ctx = ctx
 	}
-	c.actor.Paused, c.actor.Said, c.actor.Deaths = o.Paused, o.Said, o.Deaths
+	c.actor.Paused, c.actor.Stormy, c.actor.Said, c.actor.Deaths = o.Paused, o.Stormy, o.Said, o.Deaths
 	switch o.Act {
 	case actBegin:
 		return c.begin(o)

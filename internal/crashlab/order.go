@@ -26,6 +26,7 @@ type order struct {
 	Part   string        // act operate: which part of the Play
 	Bound  time.Duration // after which Actor.Ctx ends
 	Paused bool          // Actor.Paused
+	Stormy bool          // Actor.Stormy
 	Memory int           // act ballast: bytes to fill
 	Said   []string      // act check: Actor.Said
 	Deaths int           // act check: Actor.Deaths

@@ -59,7 +59,7 @@ func (s *stage) gather(who []*process, v *verdict, o order, proof time.Duration)
 
 // judge holds what there is in the end against what must be.
 func (s *stage) judge(v *verdict) error {
-	a, err := s.lab.survivors[0].ask(order{Act: "check", Bound: bound, Said: s.said, Deaths: s.deaths})
+	a, err := s.lab.survivors[0].ask(order{Act: "check", Bound: bound, Said: s.said, Deaths: s.deaths, Stormy: s.stormy})
 	if err != nil {
 		return err
 	}
