@@ -33,7 +33,8 @@ type invoice struct {
 	Address line
 	Renamed string `cbor:"a name that is longer than twenty-three bytes"`
 	Left    string `cbor:"-"`
-	hidden  int
+	//lint:ignore U1000 what is not exported does not travel
+	hidden int
 }
 
 type line struct {
