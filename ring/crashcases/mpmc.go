@@ -198,8 +198,11 @@ func (c *crossing) note(a *crashlab.Actor, i item, ok bool, err error) error {
 	return err
 }
 
-// survivorsPop is how many values they take while the victim is stopped, at most.
-const survivorsPop = 4
+// What they take and push while the victim is stopped, at most: it finds enough of both when it goes on.
+const (
+	survivorsPop  = 4
+	survivorsPush = 2
+)
 
 // recover is what the others do: they pop and push.
 func (c *crossing) recover(a *crashlab.Actor) error {
@@ -383,9 +386,9 @@ func mpmcCases() (all []crashlab.Case) {
 		{name: "ring.MPMC.Push, first", covers: []string{"ring.MPMC.Push"}, c: crossing{left: 2, does: 1}, op: mpmcPush},
 		{name: "ring.MPMC.Push, with the bias", covers: []string{"ring.MPMC.Push"}, c: crossing{does: 1, has: victim}, op: mpmcPush},
 		{
-			name: "ring.MPMC.PushN, another has the bias", covers: []string{"ring.MPMC.PushN"}, c: crossing{does: capacity, has: survivor},
+			name: "ring.MPMC.PushN, another has the bias", covers: []string{"ring.MPMC.PushN"}, c: crossing{does: capacity - survivorsPush, has: survivor},
 			op: func(c *crossing, a *crashlab.Actor) error {
-				return counted(capacity)(c.m.PushN(a.Ctx, c.some(capacity)))
+				return counted(capacity - survivorsPush)(c.m.PushN(a.Ctx, c.some(capacity-survivorsPush)))
 			},
 		},
 		{name: "ring.MPMC.Push, others sleep", covers: []string{"ring.MPMC.Push"}, c: crossing{does: 1}, op: mpmcPush, waits: true},
