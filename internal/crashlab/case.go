@@ -86,7 +86,7 @@ type Actor struct {
 	Paused bool
 	// Stormy says, to Check, that several were killed at work: what is there need not be a state of one operation.
 	Stormy bool
-	// Said is what all survivors said in Wait and Recover, for Check.
+	// Said is what all survivors said in Wait and Recover, for Check: but for what they said while the victim was stopped.
 	Said []string
 	// Deaths is how many were killed, for Check: one or two, or more in a storm.
 	Deaths int

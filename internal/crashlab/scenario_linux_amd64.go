@@ -96,7 +96,7 @@ func (e *end) play() (err error) {
 	if err != nil {
 		return err
 	}
-	v := &verdict{}
+	v := &verdict{said: e.said}
 	// Everybody goes on from here: those who waited are through.
 	began := now()
 	if err := e.tell(e.lab.survivors, recoverOrder); err != nil {

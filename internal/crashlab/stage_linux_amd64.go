@@ -25,7 +25,7 @@ type stage struct {
 	unblock bool     // has been called
 	deaths  int      // so far
 	memory  int      // of the victim's own, in bytes
-	said    []string // by survivors, for Check
+	said    []string // before the last recover
 	stormy  bool     // several were at work: no state of one operation
 }
 

@@ -12,6 +12,7 @@ import (
 // verdict is what a trial came to.
 type verdict struct {
 	state    string
+	said     []string
 	recovery time.Duration // from the proof of death until the last survivor was through
 	used     uint64        // bytes of the heap that blocks take, at the end
 }
@@ -41,7 +42,7 @@ func (s *stage) gather(who []*process, v *verdict, o order, proof time.Duration)
 			if err != nil {
 				return err
 			}
-			s.said = append(s.said, a.Said...)
+			v.said = append(v.said, a.Said...)
 			v.recovery = max(v.recovery, a.Ended-max(proof, a.Began))
 			if o.Paused && len(a.Deaths) > 0 {
 				all = append(all, fmt.Errorf("%s took somebody for dead who is stopped: %s", p.role, a.Deaths[0]))
@@ -59,7 +60,7 @@ func (s *stage) gather(who []*process, v *verdict, o order, proof time.Duration)
 
 // judge holds what there is in the end against what must be.
 func (s *stage) judge(v *verdict) error {
-	a, err := s.lab.survivors[0].ask(order{Act: "check", Bound: bound, Said: s.said, Deaths: s.deaths, Stormy: s.stormy})
+	a, err := s.lab.survivors[0].ask(order{Act: "check", Bound: bound, Said: v.said, Deaths: s.deaths, Stormy: s.stormy})
 	if err != nil {
 		return err
 	}

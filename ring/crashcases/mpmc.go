@@ -25,6 +25,7 @@ type crossing struct {
 	sent  uint64
 	helps bool     // survivor 0 helps the victim, of which Check would not hear
 	aside []string // so it keeps it for itself
+	later []string // what was said while the victim was stopped, of which Check would not hear either
 	// has: who pushes alone before the operation, until its lane has a bias to it.
 	has biased
 }
@@ -156,6 +157,8 @@ func (c *crossing) say(a *crashlab.Actor, word string) {
 	switch {
 	case c.helps:
 		c.aside = append(c.aside, word)
+	case a.Paused:
+		c.later = append(c.later, word)
 	default:
 		a.Say(word)
 	}
@@ -206,6 +209,12 @@ const (
 
 // recover is what the others do: they pop and push.
 func (c *crossing) recover(a *crashlab.Actor) error {
+	if !a.Paused {
+		for _, word := range c.later {
+			a.Say(word)
+		}
+		c.later = nil
+	}
 	if a.N == 2 {
 		i := item{Number: c.sent + 1, By: bySecond}
 		ok, err := c.m.TryPush(i)

@@ -26,6 +26,7 @@ type mapping[T comparable] struct {
 	stay  uint64 // so many others
 	key   uint64
 	added bool
+	told  bool // that it has
 }
 
 func (p *mapping[T]) set(k, v uint64) error { return p.m.Set(p.Of(k), p.Of(v)) }
@@ -77,14 +78,16 @@ func (p *mapping[T]) recover(a *crashlab.Actor) error {
 	if err := p.others(); err != nil {
 		return err
 	}
-	if p.added {
-		return nil
+	if !p.added {
+		if err := p.add(ours); err != nil {
+			return err
+		}
+		p.added = true
 	}
-	if err := p.add(ours); err != nil {
-		return err
+	if !a.Paused && !p.told { // what is said while the victim is stopped, nobody hears
+		p.told = true
+		a.Say("added")
 	}
-	p.added = true
-	a.Say("added")
 	return nil
 }
 
