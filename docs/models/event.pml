@@ -68,7 +68,7 @@ inline barrier()
 #endif
 }
 
-/* internal/segment/wait.go: (*fence).raise */
+/* internal/segment/wait_fence.go: (*fence).raise */
 inline raise(w)
 {
 	atomic {
@@ -135,7 +135,7 @@ inline signalPeer()
 }
 
 /* internal/segment/sweep.go: (*Segment).died
- * internal/segment/wait.go: (*Segment).pokeAll */
+ * internal/segment/wait_line.go: (*Segment).pokeAll */
 inline died()
 {
 	n = 0;

@@ -18,7 +18,7 @@ bit markAsleep, markFolded;
 
 bit sleeping;  /* kernel: the direct waiter is in the queue of the futex */
 bit poked[2];  /* internal/futex/sleeper.go: (*Sleeper).Poke, (*Sleeper).Mark */
-bit counted;   /* internal/segment/wait.go: (*waiter).announce, (*waiter).over: the waiter is folded; seen in its process alone (SAME: the signaller's, too) */
+bit counted;   /* internal/segment/wait_line.go: (*waiter).announce, (*waiter).over: the waiter is folded; seen in its process alone (SAME: the signaller's, too) */
 bit listed;    /* internal/segment/hub.go: (*Segment).fold: the waiter is on the hub's list */
 bit bell;      /* internal/segment/hub.go: (*bell).ring */
 
@@ -85,7 +85,7 @@ inline signal()
 }
 
 /* internal/segment/sweep.go: (*Segment).died
- * internal/segment/wait.go: (*Segment).pokeAll */
+ * internal/segment/wait_line.go: (*Segment).pokeAll */
 inline died()
 {
 	atomic {

@@ -213,7 +213,7 @@ inline pruneOne(w, q)
 	:: LEFT(w, q) ->
 		watches[OF(w, q)] = 0;
 #ifndef NO_PRUNEPOKE
-		poked[w] = 1; /* internal/segment/wait.go: (*Segment).pokeAll */
+		poked[w] = 1; /* internal/segment/wait_line.go: (*Segment).pokeAll */
 		sleeping[w] = 0
 #endif
 	:: else
@@ -483,7 +483,7 @@ end:		do
 #endif
 		:: other != 0 ->
 			gone(w, other);
-			/* internal/segment/wait.go: (*Segment).pokeAll */
+			/* internal/segment/wait_line.go: (*Segment).pokeAll */
 #ifdef BREAK_PUSH
 			d_step { other = 0; dying = 0 }
 #else

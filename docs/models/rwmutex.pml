@@ -409,7 +409,7 @@ inline kill(p)
 #endif
 }
 
-/* internal/segment/wait.go: (*Segment).pokeAll
+/* internal/segment/wait_line.go: (*Segment).pokeAll
  * internal/futex/sleeper.go: (*Sleeper).Poke */
 inline poke(q)
 {

@@ -150,7 +150,7 @@ inline passOn()
 }
 
 /* What a goroutine has on its stack in lead:
- * internal/segment/wait.go: (*Point).lead, (*fence).raise */
+ * internal/segment/wait.go: (*Point).lead, internal/segment/wait_fence.go: (*fence).raise */
 #define LEADS \
 	bit quiet, raised, demanded, slept, ok, given, over, again, out, brief; \
 	byte due
@@ -163,7 +163,7 @@ inline lead(w)
 	do
 	::
 		/* internal/futex/sleeper.go: (*Sleeper).Clear
-		 * internal/segment/wait.go: (*Point).over, (*fence).announced
+		 * internal/segment/wait.go: (*Point).over, internal/segment/wait_fence.go: (*fence).announced
 		 * internal/futex/event.go: (*Event).Announce, its load */
 		d_step {
 			poked[w] = 0;
@@ -188,7 +188,7 @@ inline lead(w)
 #endif
 		};
 		/* (*fence).linger, another look right behind this one, is this one, a little later:
-		 * internal/segment/wait.go: (*fence).linger */
+		 * internal/segment/wait_fence.go: (*fence).linger */
 		atomic {
 			try(w);
 			if
@@ -252,7 +252,7 @@ mourning:
 				:: !brief -> out = TIMEDOUT
 				fi
 			fi;
-			/* internal/segment/wait.go: (*fence).slept */
+			/* internal/segment/wait_fence.go: (*fence).slept */
 			quiet = out;
 			raised = raised && quiet;
 			out = 0;
