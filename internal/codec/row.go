@@ -55,9 +55,7 @@ func (c *Codec[T]) Get(src []byte) (v T, err error) {
 // Put writes v, of a flat T, at the begin of dst, which has room for it.
 func (c *Codec[T]) Put(dst []byte, v T) {
 	if c.padding != nil {
-		c.clean(&v)
+		c.Clean(&v)
 	}
 	*valueAt[T](dst) = v
 }
-
-func (c *Codec[T]) clean(v *T) { zero(memory(v), c.padding) }
