@@ -67,6 +67,16 @@ func testCases() []Case {
 	}
 	return []Case{
 		{Name: "whole", States: []string{"0 0", "1 0", "1 1"}, Play: play(func(*pair, *Play) {})},
+		{Name: "longer at first", States: []string{"0 0", "1 0", "1 1"}, Play: play(func(p *pair, it *Play) {
+			it.Victim = func(a *Actor) error {
+				if a.Name == "trial-1" {
+					for range 1000 {
+						p.first.Load()
+					}
+				}
+				return p.change(a)
+			}
+		})},
 		{Name: "backwards", States: []string{"1 0", "0 0", "1 1"}, Play: play(func(*pair, *Play) {})},
 		{Name: "half", Play: play(func(p *pair, it *Play) { it.Check = p.same })},
 		{Name: "hangs", Play: play(func(p *pair, it *Play) {
@@ -166,6 +176,17 @@ func TestEveryDistinctStateIsTried(t *testing.T) {
 	require.Equal(t, r.Points, r.Tried)
 	require.Equal(t, 2*r.Points, r.Trials, "each once with survivors there before, and once after")
 	require.Equal(t, r.Trials, r.Survived)
+}
+
+// Its points would be behind the end of all other runs.
+func TestAFirstRunThatIsLongerThanOthersIsNotTheMeasure(t *testing.T) {
+	r, err := Try(Options{Limit: patient}, named(t, "longer at first"), Trial{})
+	require.NoError(t, err)
+	require.Empty(t, r.Failures)
+	require.Less(t, r.Instructions, 1000)
+	require.Equal(t, r.Points, r.Tried)
+	require.Equal(t, r.Trials, r.Survived)
+	require.Greater(t, r.Trials, 2*r.Points, "those of the first, and of the second")
 }
 
 func TestEverySingleInstructionIsTried(t *testing.T) {

@@ -52,6 +52,7 @@ type run struct {
 	began  time.Time
 	whole  *path         // of the first run, in which nobody dies
 	used   uint64        // bytes of the heap after it
+	missed int           // of the points tried, those behind the operation's end
 	marks  map[point]int // the state in which each death left the operation
 }
 
@@ -147,24 +148,19 @@ func (r *run) draw(points []point, n int) []point {
 	return some
 }
 
-// kills tries a death at each point. Survivors come when it has happened, or are there before; in a
-// full run each point has both.
+// kills tries a death at each point. Where most of them were behind the end, the first run was another than all others are: a
+// stack grew in it, perhaps. Then another one is the first.
 func (r *run) kills() error {
-	for _, q := range r.draw(r.whole.points, r.lab.opts.Sample) {
-		first := r.lab.random.IntN(2) == 0
-		for _, early := range []bool{first, !first} {
-			if r.result.Trials > 0 && r.spent() { // one at least, however little time there is
-				return nil
-			}
-			if err := r.kill(q, early); err != nil {
-				return err
-			}
-			if early == first {
-				r.result.Tried++
-			}
-			if r.lab.opts.Sample > 0 {
-				break
-			}
+	for range firstRuns - 1 {
+		if err := r.killsAt(r.draw(r.whole.points, r.lab.opts.Sample)); err != nil {
+			return err
+		}
+		if 2*r.missed <= r.result.Tried || r.spent() {
+			break
+		}
+		clear(r.marks)
+		if err := r.reference(); err != nil {
+			return err
 		}
 	}
 	if r.result.Trials == 0 { // the first run was longer than any other; the beginning is inside in any case
@@ -173,6 +169,35 @@ func (r *run) kills() error {
 		}
 	}
 	return r.order()
+}
+
+// firstRuns is how often a first run is looked for whose points the others meet.
+const firstRuns = 4
+
+// killsAt has two deaths at each of the points: survivors come when it has happened, or are there before. Of a sample each has
+// one of them.
+func (r *run) killsAt(points []point) error {
+	r.result.Tried, r.missed = 0, 0
+	for _, q := range points {
+		first := r.lab.random.IntN(2) == 0
+		for _, early := range []bool{first, !first} {
+			if r.result.Trials > 0 && r.spent() { // one at least, however little time there is
+				return nil
+			}
+			inside := r.result.Trials
+			if err := r.kill(q, early); err != nil {
+				return err
+			}
+			if early == first {
+				r.result.Tried++
+				r.missed += 1 - (r.result.Trials - inside)
+			}
+			if r.lab.opts.Sample > 0 {
+				break
+			}
+		}
+	}
+	return nil
 }
 
 // kill is one trial. Where the way to q is not the one that the first run went, it is gone step by step.
