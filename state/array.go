@@ -30,7 +30,7 @@ import (
 // them in between.
 type Array[T any] struct {
 	_ noCopy
-	place
+	cells[T]
 	fast   uint // elements of direct, none once the segment is closed
 	direct []T  // the elements, if T is a number that a plain access reads or writes at once (see plainWords)
 	slow   func(int) (T, error)
@@ -40,9 +40,7 @@ type Array[T any] struct {
 	size   uint64
 	stride uint64
 	word   bool // elements are words
-	codec  *codec.Codec[T]
 	race   race.Word
-	lock   segment.Lock
 }
 
 // NewArray makes an Array of n zeros in seg. It fails with ErrRange if n is negative or too large for the
@@ -113,9 +111,8 @@ func arrayOf[T any](seg *shm.Segment, o segment.Object, c *codec.Codec[T], op, n
 		return nil, refuse(op, segment.KindArray, name, seg, err)
 	}
 	a := &Array[T]{
-		place: placeOf(o), data: elementsIn(o), length: int(x.length), size: size,
-		stride: x.stride, word: size <= wordSize, codec: c, race: race.At(seg.ID(), o.Offset()),
-		lock: seg.Engine().LockAt(o.Offset() + arrayLock),
+		cells: cellsOf(o, c, arrayLock), data: elementsIn(o), length: int(x.length), size: size,
+		stride: x.stride, word: size <= wordSize, race: race.At(seg.ID(), o.Offset()),
 	}
 	a.slow, a.rest = a.loadSlow, a.storeSlow
 	if plainWords && a.contiguous() && isScalar[T]() && a.seg.Writable() == nil {
@@ -208,21 +205,6 @@ func (a *Array[T]) get(i int) (x T, err error) {
 		a.race.Acquire(uint64(i))
 	}
 	return a.checked(x, err)
-}
-
-// checked is x if it is a T, and was not Close's zeros.
-func (a *Array[T]) checked(x T, err error) (T, error) {
-	var none T
-	if closed := a.readable(); closed != nil {
-		return none, closed
-	}
-	if err == nil && !a.codec.Sound(&x) {
-		err = fmt.Errorf("a bool that is neither 0 nor 1: %w", ErrCorrupt)
-	}
-	if err != nil {
-		return none, err
-	}
-	return x, nil
 }
 
 // Store makes x element i. It fails with ErrRange, shm.ErrClosed and shm.ErrReadOnly.
@@ -324,75 +306,42 @@ func (a *Array[T]) exchangeWord(i int, x T, want *T) (T, error) {
 	}
 }
 
-// letGo gives the lock up. After a Close there is no lock any more.
-func (a *Array[T]) letGo() error {
-	if err := a.lock.Unlock(); err != nil {
-		return err
-	}
-	return a.seg.Writable()
-}
-
 // Update calls f with a copy of element i, and makes what f leaves there the element, unless f returns an
 // error or panics. The lock of the Array is held meanwhile. It is to an element what (*Value).Update is to a
 // Value, and fails likewise, and with ErrRange.
 func (a *Array[T]) Update(ctx context.Context, i int, f func(*T) error) error {
-	if err := a.usable(i, 1); err != nil {
+	if err := a.within(i, 1); err != nil {
 		return a.wrap("update", err)
 	}
-	if err := hold(ctx, &a.lock); err != nil {
-		return a.wrap("update", err)
-	}
-	held := true
-	defer func() {
-		if held { // f panics
-			_ = a.lock.Unlock()
-		}
-	}()
-	mine, err := a.updateHeld(i, f)
-	held = false
-	left := a.letGo()
-	if mine {
-		return err
-	}
-	return a.wrap("update", errors.Join(err, left))
+	return a.update(ctx, f, func(x *T) uint64 { return a.draw(i, x) }, func(w uint64, x *T) bool { return a.commit(i, w, x) })
 }
 
-// updateHeld is Update with the lock. It reports whether the error is f's.
-func (a *Array[T]) updateHeld(i int, f func(*T) error) (mine bool, err error) {
-	for {
-		var w uint64
-		var x T
-		var t twin
-		if a.word {
-			w = a.loadWord(i)
-			x = fromWord[T](w)
-		} else {
-			t = a.twinAt(i)
-			t.current(bytesOf(&x))
-		}
-		if race.Enabled {
-			a.race.Acquire(uint64(i))
-		}
-		if x, err = a.checked(x, nil); err != nil {
-			return false, err
-		}
-		if err := f(&x); err != nil {
-			return true, err
-		}
-		a.codec.Clean(&x)
-		if race.Enabled {
-			a.race.Release(uint64(i))
-		}
-		switch {
-		case !a.word:
-			t.write(bytesOf(&x))
-			return false, nil
-		case a.swapWord(i, w, clean(a.codec, &x)):
-			return false, nil
-		case a.seg.IsClosed():
-			return false, ErrClosed
-		}
+// draw copies element i, for who holds the lock, and returns the word if it is one.
+func (a *Array[T]) draw(i int, x *T) (w uint64) {
+	if a.word {
+		w = a.loadWord(i)
+		*x = fromWord[T](w)
+	} else {
+		t := a.twinAt(i)
+		t.current(bytesOf(x))
 	}
+	if race.Enabled {
+		a.race.Acquire(uint64(i))
+	}
+	return w
+}
+
+// commit makes *x element i, unless that is a word which is w no more.
+func (a *Array[T]) commit(i int, w uint64, x *T) bool {
+	if race.Enabled {
+		a.race.Release(uint64(i))
+	}
+	if a.word {
+		return a.swapWord(i, w, wordOf(x))
+	}
+	t := a.twinAt(i)
+	t.write(bytesOf(x))
+	return true
 }
 
 // All yields the elements in their order, each as it is when it is its turn. It ends early, with no more

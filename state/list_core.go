@@ -70,7 +70,7 @@ func listOf(o segment.Object) (*list, error) {
 	}
 	return &list{
 		place: placeOf(o), state: s, headers: [2]*listHeader{&s.even, &s.odd}, spare: spareIn(o), size: size, stride: stride,
-		boxed: boxed, race: race.At(o.Segment().ID(), o.Offset()), lock: o.Segment().LockAt(o.Offset() + listLock),
+		boxed: boxed, race: race.At(o.Segment().ID(), o.Offset()), lock: o.Segment().PlainLockAt(o.Offset() + listLock),
 	}, nil
 }
 

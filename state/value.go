@@ -26,7 +26,7 @@ import (
 // goes on or dies. A dead writer leaves the old value or the new one, whole.
 type Value[T any] struct {
 	_ noCopy
-	place
+	cells[T]
 	fast  bool // direct is the value: T is a number that a plain load reads at once (see plainWords)
 	count bool // counter is: it is an integer of 8 bytes, and this process may write
 	bare  bool // T is a word, any bytes are one, and this process may write
@@ -38,10 +38,8 @@ type Value[T any] struct {
 	add     func(T) (T, error) // be inlined
 	state   *valueState
 	self    *atomic.Uint64 // of the segment; 0 once it is closed
-	codec   *codec.Codec[T]
 	race    race.Word
 	twin    twin // of a larger T
-	lock    segment.Lock
 }
 
 // NewValue makes a Value in seg that holds v. It fails with an error that names the field if T holds a
@@ -114,8 +112,8 @@ func valueOf[T any](seg *shm.Segment, o segment.Object, c *codec.Codec[T], op, n
 		return nil, refuse(op, segment.KindValue, name, seg, err)
 	}
 	v := &Value[T]{
-		place: placeOf(o), state: valueIn(o), self: seg.Engine().SelfWord(), codec: c,
-		race: race.At(seg.ID(), o.Offset()), word: size <= wordSize, lock: seg.Engine().LockAt(o.Offset() + valueLock),
+		cells: cellsOf(o, c, valueLock), state: valueIn(o), self: seg.Engine().SelfWord(),
+		race: race.At(seg.ID(), o.Offset()), word: size <= wordSize,
 	}
 	v.slow, v.add = v.loadSlow, v.addSlow
 	v.direct, v.counter = new(T), new(word.Uint64)
@@ -173,21 +171,6 @@ func (v *Value[T]) get() (x T, err error) {
 		v.race.Acquire(0)
 	}
 	return v.checked(x, err)
-}
-
-// checked is x if it is a T, and was not Close's zeros.
-func (v *Value[T]) checked(x T, err error) (T, error) {
-	var none T
-	if closed := v.readable(); closed != nil {
-		return none, closed
-	}
-	if err == nil && !v.codec.Sound(&x) {
-		err = fmt.Errorf("a bool that is neither 0 nor 1: %w", ErrCorrupt)
-	}
-	if err != nil {
-		return none, err
-	}
-	return x, nil
 }
 
 // Store makes x the value. It fails with shm.ErrClosed and shm.ErrReadOnly.
@@ -274,14 +257,6 @@ func (v *Value[T]) exchangeWord(x T, want *T) (T, error) {
 	}
 }
 
-// letGo gives the lock up. After a Close there is no lock any more.
-func (v *Value[T]) letGo() error {
-	if err := v.lock.Unlock(); err != nil {
-		return err
-	}
-	return v.seg.Writable()
-}
-
 // Update calls f with a copy of the value, and makes what f leaves there the value, unless f returns an
 // error or panics. The object's lock is held meanwhile: Updates come one after the other, and nobody's is
 // lost. If T is larger than 8 bytes, nobody else can store meanwhile; if it is a word, others can, and f is
@@ -289,58 +264,34 @@ func (v *Value[T]) letGo() error {
 // or the new one, and the next one goes on without being told.
 //
 // Update waits for the lock until ctx is over. It returns f's error as it is, and else fails with the
-// context's, shm.ErrClosed, shm.ErrReadOnly and shm.ErrCorrupt. f must not use the Value but by Load.
+// context's, shm.ErrClosed, shm.ErrReadOnly and shm.ErrCorrupt. f must not keep the pointer, and must not use the
+// Value but by Load.
 func (v *Value[T]) Update(ctx context.Context, f func(*T) error) error {
-	if err := v.seg.Writable(); err != nil {
-		return v.wrap("update", err)
-	}
-	if err := hold(ctx, &v.lock); err != nil {
-		return v.wrap("update", err)
-	}
-	held := true
-	defer func() {
-		if held { // f panics
-			_ = v.lock.Unlock()
-		}
-	}()
-	mine, err := v.updateHeld(f)
-	held = false
-	left := v.letGo()
-	if mine {
-		return err
-	}
-	return v.wrap("update", errors.Join(err, left))
+	return v.update(ctx, f, v.draw, v.commit)
 }
 
-// updateHeld is Update with the lock. It reports whether the error is f's.
-func (v *Value[T]) updateHeld(f func(*T) error) (mine bool, err error) {
-	for {
-		w := v.state.word.Load()
-		x := fromWord[T](w)
-		if !v.word {
-			v.twin.current(bytesOf(&x))
-		}
-		if race.Enabled {
-			v.race.Acquire(0)
-		}
-		if x, err = v.checked(x, nil); err != nil {
-			return false, err
-		}
-		if err := f(&x); err != nil {
-			return true, err
-		}
-		v.codec.Clean(&x)
-		if race.Enabled {
-			v.race.Release(0)
-		}
-		switch {
-		case !v.word:
-			v.twin.write(bytesOf(&x))
-			return false, nil
-		case v.state.word.CompareAndSwap(w, clean(v.codec, &x)):
-			return false, nil
-		case v.seg.IsClosed():
-			return false, ErrClosed
-		}
+// draw copies the value, for who holds the lock, and returns the word if it is one.
+func (v *Value[T]) draw(x *T) (w uint64) {
+	if v.word {
+		w = v.state.word.Load()
+		*x = fromWord[T](w)
+	} else {
+		v.twin.current(bytesOf(x))
 	}
+	if race.Enabled {
+		v.race.Acquire(0)
+	}
+	return w
+}
+
+// commit makes *x the value, unless that is a word which is w no more.
+func (v *Value[T]) commit(w uint64, x *T) bool {
+	if race.Enabled {
+		v.race.Release(0)
+	}
+	if v.word {
+		return v.state.word.CompareAndSwap(w, wordOf(x))
+	}
+	v.twin.write(bytesOf(x))
+	return true
 }
