@@ -3,6 +3,7 @@ package codec
 import (
 	"reflect"
 	"strconv"
+	"sync"
 
 	"github.com/zeebo/xxh3"
 )
@@ -12,8 +13,16 @@ import (
 // whatever architecture, get the same hash if the layouts are the same. Of a type that is not plain it hashes
 // kinds and field names alone, which is what its encoding depends on; handles are all one kind.
 func LayoutHash(t reflect.Type) uint64 {
-	return xxh3.Hash(appendLayout(nil, t, nil))
+	if h, ok := layouts.Load(t); ok {
+		return h.(uint64)
+	}
+	h := xxh3.Hash(appendLayout(nil, t, nil))
+	layouts.Store(t, h)
+	return h
 }
+
+// layouts are the hashes that were asked for, each of which takes longer than all else that opening an object does.
+var layouts sync.Map // of reflect.Type to uint64
 
 // appendLayout writes t as a line of text, such as {16 A@0 i1;B@8 [2]u4;}. Open holds the types around t: one that
 // comes again within itself is written as its distance.

@@ -232,9 +232,6 @@ func (m *survey) elementsOf(off uint64) (place uint64) {
 	return m.uint64(m.at(m.at(body, list, header), "state.listHeader", "place"))
 }
 
-
-
-
 // fieldAt is the field of an offset.
 func fieldAt(fields []Field, off uint64) Field {
 	i := sort.Search(len(fields), func(i int) bool { return fields[i].Offset+fields[i].Size > off })

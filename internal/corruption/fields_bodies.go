@@ -1,8 +1,6 @@
 package corruption
 
-import (
-
-)
+import ()
 
 // wordSize is how large a value of package state is at most that lies there once.
 const wordSize = 8

@@ -1,7 +1,6 @@
 package corruption
 
 import (
-
 	"github.com/kindred-ipc/kindred/internal/segment"
 )
 

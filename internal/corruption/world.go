@@ -272,9 +272,6 @@ func queueUp(ctx context.Context, seg *shm.Segment) error {
 	return err
 }
 
-
-
-
 // world is a segment in a directory of its own, and who lives in it.
 type world struct {
 	dir    string
