@@ -210,10 +210,15 @@ func (v *line[T]) calm(a *crashlab.Actor) error {
 	if a.Paused {
 		return nil
 	}
-	if _, ok, err := v.q.TryGet(); err != nil || !ok {
-		return err
+	for { // the victim may be there, and stopped, until it dies
+		_, _, err := v.q.TryGet()
+		if !errors.Is(err, queue.ErrBusy) {
+			return err
+		}
+		if err := a.Nap(); err != nil {
+			return err
+		}
 	}
-	return nil
 }
 
 func useNew(a *crashlab.Actor) error {
