@@ -33,13 +33,13 @@ var mutations = []mutation{{
 	name: "an unlock wakes nobody",
 	file: "internal/segment/lock.go",
 	old:  "\tl.point.Signal()\n",
-	pkg:  "locks", run: "TestMutexExcludesAndWakes", finds: "does not go on",
+	pkg:  "mutexes", run: "TestMutexExcludesAndWakes", finds: "does not go on",
 }, {
 	name: "a lock is taken with a load and a store",
 	file: "internal/segment/lock.go",
 	old:  "return l.word.CompareAndSwap(free, l.me) // by itself",
 	new:  "return l.word.Load() == free && func() bool { l.word.Store(l.me); return true }() // by itself",
-	pkg:  "locks", run: "TestMutexExcludesAndWakes", finds: "not held by this process",
+	pkg:  "mutexes", run: "TestMutexExcludesAndWakes", finds: "not held by this process",
 }, {
 	name: "a value is written behind its sequence",
 	file: "ring/spsc_writer.go",

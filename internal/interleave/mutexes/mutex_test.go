@@ -1,6 +1,6 @@
 //go:build interleave && (linux || darwin)
 
-package locks_test
+package mutexes_test
 
 import (
 	"context"
