@@ -60,6 +60,10 @@ type grant struct {
 	_     [segment.Line - 40]byte
 }
 
+// mine reports whether the caller runs on that stack. That this asks for it, and no generic function, has the compiler carry the
+// body of Stack to whatever package has a ring of a type of its own: it takes along what it has inlined here.
+func (b *grant) mine() bool { return b.stack == bias.Stack() }
+
 // run is how many values in a row were pushed to a lane through the lock, one by one, from one stack.
 type run struct {
 	stack  uintptr
@@ -160,7 +164,7 @@ func (p *presence) number(stack uintptr) (n int, ok bool) {
 // middle of a push.
 func (m *MPMC[T]) claim(l *track[T], w uint64) bool {
 	b := m.here.bias.Load()
-	return b != nil && b.word == w && b.stack == bias.Stack() && l.lock.CompareAndSwap(w, m.self.Load())
+	return b != nil && b.word == w && b.mine() && l.lock.CompareAndSwap(w, m.self.Load())
 }
 
 // revoke takes a lane's bias away from whoever has it, and locks the lane. It reports false if somebody else has it

@@ -50,6 +50,9 @@ type hold struct {
 	_     [segment.Line - 40]byte
 }
 
+// mine is as that of a grant.
+func (h *hold) mine() bool { return h.stack == bias.Stack() }
+
 // alone is since when nobody but one stack of this process has popped from a lane, as far as it was seen.
 type alone struct {
 	stack atomic.Uintptr
@@ -134,7 +137,7 @@ func (m *MPMC[T]) adopt(l *track[T], h *hold) bool {
 // forgo gives up the bias of a head, which was w, if it is the caller's. The caller is not in the middle of a pop.
 func (m *MPMC[T]) forgo(l *track[T], w uint64) bool {
 	h := m.here.hold.Load()
-	return h != nil && h.stack == bias.Stack() && h.head == w && h.lane == uint32(l.takes) &&
+	return h != nil && h.mine() && h.head == w && h.lane == uint32(l.takes) &&
 		l.head.CompareAndSwap(w, h.claim.Load()>>1<<endShift)
 }
 

@@ -33,7 +33,7 @@ import (
 // Errors: ErrClosed when the ring is closed and all is popped, ErrCorrupt, and the context's.
 func (m *MPMC[T]) Pop(ctx context.Context) (T, error) {
 	h := m.here.hold.Load()
-	if !bias.Enabled || h == nil || h.stack != bias.Stack() || h.head == 0 || h.lane != m.here.turn.Load() {
+	if !bias.Enabled || h == nil || !h.mine() || h.head == 0 || h.lane != m.here.turn.Load() {
 		return m.popUnbiased(ctx)
 	}
 	// Nothing is called until the claim is even again, and nothing comes behind a call: so all stays in registers.
@@ -74,7 +74,7 @@ func (m *MPMC[T]) popped(lane uint32, p uint64, v T) (T, error) {
 func (m *MPMC[T]) popUnbiased(ctx context.Context) (T, error) {
 	for {
 		h := m.here.hold.Load()
-		if bias.Enabled && h != nil && h.stack == bias.Stack() && h.lane == m.here.turn.Load() {
+		if bias.Enabled && h != nil && h.mine() && h.lane == m.here.turn.Load() {
 			// Nothing is called until the claim is even again, but adopt and readAhead.
 			l, served := &m.lanes[h.lane], uint64(0)
 			if h.head != 0 || m.adopt(l, h) {

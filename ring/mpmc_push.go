@@ -21,7 +21,7 @@ import (
 // Push appends v. It blocks while the ring is full. Errors: ErrClosed, ErrCorrupt, and the context's.
 func (m *MPMC[T]) Push(ctx context.Context, v T) error {
 	b := m.here.bias.Load()
-	if !bias.Enabled || b == nil || b.stack != bias.Stack() {
+	if !bias.Enabled || b == nil || !b.mine() {
 		return m.pushUnbiased(ctx, v)
 	}
 	// Nothing is called until the mark is taken back, and nothing comes behind a call: so all stays in registers.
@@ -68,7 +68,7 @@ func (m *MPMC[T]) pushed(l *track[T], at uint64) error {
 // pushUnbiased is Push for who has no bias, or has lost it, or finds no room below the limit.
 func (m *MPMC[T]) pushUnbiased(ctx context.Context, v T) error {
 	from, way := anew, m.here.way.Load()
-	if b := m.here.bias.Load(); bias.Enabled && b != nil && b.stack == bias.Stack() {
+	if b := m.here.bias.Load(); bias.Enabled && b != nil && b.mine() {
 		// Nothing is called until the mark is taken back, but stretch.
 		l := &m.lanes[b.lane]
 		futex.Publish(b.mark, 1) // as in Push
