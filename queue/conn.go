@@ -36,6 +36,7 @@ var _ net.Conn = (*Conn)(nil)
 
 func newConn(c *calls, l *link, end int, addr Addr, in *ring.BytesReader, out *ring.BytesWriter) *Conn {
 	conn := &Conn{calls: c, link: l, end: end, which: l.serial.Load(), addr: addr, in: in, out: out}
+	conn.reads.glance = conn.readable
 	conn.reads.begin()
 	conn.writes.begin()
 	return conn
@@ -62,6 +63,12 @@ func (c *Conn) Read(p []byte) (int, error) {
 		c.broken, err = syscall.ECONNRESET, syscall.ECONNRESET
 	}
 	return n, c.fail("read", ctx, err)
+}
+
+// readable reports whether a Read that waits may go on. Who calls it has the reader, as that Read has.
+func (c *Conn) readable() bool {
+	record, err := c.in.TryPeek()
+	return record != nil || err != nil
 }
 
 // Write writes all of p, and waits while there is no room. Errors, in a *net.OpError: EPIPE, when the other side closed, or closed its

@@ -6,6 +6,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/kindred-ipc/kindred/internal/segment"
 )
 
 // deadline is until when the reads, or the writes, of a connection may wait. Those under way have the span that stood when they
@@ -15,9 +17,11 @@ type deadline struct {
 	span  atomic.Pointer[span]
 	timer *time.Timer
 	over  bool // for good
+
+	glance func() bool // of all spans
 }
 
-func (d *deadline) begin() { d.span.Store(new(span)) }
+func (d *deadline) begin() { d.span.Store(&span{glance: d.glance}) }
 
 // context is that of a call that begins now.
 func (d *deadline) context() *span { return d.span.Load() }
@@ -80,10 +84,11 @@ func (d *deadline) end(cause error) bool {
 // span is the context of the calls of one deadline. net/http ends a read with every request, so it is small, and tells those who wait
 // of its end without a goroutine in between.
 type span struct {
-	cause atomic.Pointer[error] // why it ended; nil: it has not
-	mu    sync.Mutex
-	done  chan struct{} // nil: nobody has asked for it
-	heeds *heed
+	glance func() bool           // whether a call may go on, for who looks in its place; nil: nobody knows
+	cause  atomic.Pointer[error] // why it ended; nil: it has not
+	mu     sync.Mutex
+	done   chan struct{} // nil: nobody has asked for it
+	heeds  *heed
 }
 
 // heed is who is to be told.
@@ -92,10 +97,16 @@ type heed struct {
 	next *heed
 }
 
-var _ context.Context = (*span)(nil)
+var (
+	_ context.Context = (*span)(nil)
+	_ segment.Glancer = (*span)(nil)
+)
 
 // Deadline is not known: another one may be set at any time.
 func (s *span) Deadline() (time.Time, bool) { return time.Time{}, false }
+
+// Glance is for the hub: see segment.Glancer.
+func (s *span) Glance() func() bool { return s.glance }
 
 // Value is nil.
 func (s *span) Value(any) any { return nil }

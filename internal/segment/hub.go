@@ -2,6 +2,7 @@ package segment
 
 import (
 	"math/bits"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -34,26 +35,29 @@ import (
 //
 // A signaller that dies is a death that is pushed to all who have joined, and all of them look again, the
 // hub included. One that is stopped on its way, and one whose death is not pushed, is what the net is for:
-// the hub looks what was marked, and has those look who sleep; in each turn some, because a look costs
-// about 1 µs.
-// It asks for the deaths that are not pushed, once for each participant and not for each wait.
+// the hub looks what was marked, and has those look who sleep, or looks in their place; in each turn some, because a look costs
+// some µs. It asks for the deaths that are not pushed, once for each participant and not for each wait.
 type hub struct {
 	mu      word.Mutex
 	buckets [buckets][]folded
 	n       int
 	joined  uint64        // who has joined what the folded waits are for (see futex.HasJoined)
 	next    time.Time     // when the hub looks again at the latest
+	looked  time.Time     // when the net last looked
+	probed  time.Time     // and when it asked for the deaths that are pushed, too
+	looking bool          // it does
+	timer   *time.Timer   // that looks while the hub sleeps; nil: the hub looks itself
+	arming  uint64        // how often one was armed
 	fresh   int           // looks of the net until all have slept through many
 	untold  bool          // some deaths are not pushed
 	turn    int           // the bucket that the net looks at first
+	asked   []*waiter     // whom the net has look; of who looks alone
 	soonest time.Time     // the first end of a folded wait's sleep; zero: none has one
 	done    chan struct{} // closed when the hub's goroutine has ended; nil: there is none
+	ticking sync.Mutex    // held by the timer's look
 	spin    futex.Spinner
 	sleeper futex.Sleeper
 }
-
-// looksAtATime is how many waits the net looks at in one turn, and those in the bucket of the last.
-const looksAtATime = 256
 
 // buckets is how many bits a doorbell has; each stands for the events in some spans of memory.
 const (
@@ -67,6 +71,8 @@ type folded struct {
 	event *futex.Event // as in w: to look at many costs the memory that is touched
 	seq   uint32
 	until time.Time // the end of its sleep; zero: the net's looks are enough
+
+	glance func() bool // see Glancer; nil: it is asked
 }
 
 // served is the outcome of a sleep in which the waiter got what it waits for.
@@ -146,7 +152,7 @@ func (s *Segment) fold(w *waiter, wait Wait, seq uint32, limit time.Duration) fu
 func (s *Segment) enlist(w *waiter, seq uint32, limit time.Duration) (early bool) {
 	h := &s.hub
 	now := word.Now()
-	f := folded{w: w, event: w.event, seq: seq}
+	f := folded{w: w, event: w.event, seq: seq, glance: w.glance}
 	if limit < net {
 		f.until = now.Add(limit)
 		if h.soonest.IsZero() || f.until.Before(h.soonest) {
@@ -226,8 +232,7 @@ func (h *hub) remove(w *waiter, out futex.Outcome) {
 // serve is the hub's goroutine.
 func (s *Segment) serve() {
 	h, d := &s.hub, s.doorbell()
-	looked := word.Now() // when the net last looked
-	asked := looked      // and when it asked for the deaths that are pushed, too
+	h.begin()
 	mark := word.Mark()
 	for out := futex.Woken; ; {
 		if word.Modelled {
@@ -242,15 +247,10 @@ func (s *Segment) serve() {
 		// In a model, time passes if a sleep ends by it.
 		now, lapse := word.Now(), out == futex.TimedOut && word.Modelled && word.Current() != nil
 		s.serveLate(now, lapse)
-		if lapse || !now.Before(looked.Add(h.interval())) {
-			all := lapse || now.Sub(asked) >= wideNet
+		if due, all := h.due(now, lapse); due {
 			s.serveNet(all)
-			looked = now
-			if all {
-				asked = now
-			}
 		}
-		limit, over := s.plan(looked, out == futex.TimedOut)
+		limit, over := s.plan(out == futex.TimedOut)
 		if over {
 			return
 		}
@@ -259,31 +259,26 @@ func (s *Segment) serve() {
 	}
 }
 
-// interval is how long the hub sleeps if nobody needs it.
-func (h *hub) interval() time.Duration {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	if h.fresh > 0 || h.untold {
-		return net
-	}
-	return max(net, wideNet)
-}
-
 // plan is for how long the hub sleeps, behind a look of the net, and whether it is over: nothing is
 // folded, and was not for a while, or the segment is closed.
-func (s *Segment) plan(looked time.Time, idle bool) (limit time.Duration, over bool) {
+func (s *Segment) plan(idle bool) (limit time.Duration, over bool) {
 	h := &s.hub
-	interval := h.interval()
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if s.IsClosed() || h.n == 0 && (idle || word.Modelled && word.Current() != nil) {
 		s.doorbell().Recede() // before another hub can be there
 		h.joined = 0
+		h.disarm()
 		close(h.done)
 		h.done = nil
 		return 0, true
 	}
-	h.next = looked.Add(interval)
+	h.next = h.looked.Add(h.interval())
+	if h.quiet() {
+		s.arm()
+		return -1, false
+	}
+	h.disarm()
 	if !h.soonest.IsZero() && h.soonest.Before(h.next) {
 		h.next = h.soonest
 	}
@@ -355,52 +350,6 @@ func (s *Segment) serveLate(now time.Time, lapse bool) {
 	}
 }
 
-// serveNet is a look of the net.
-func (s *Segment) serveNet(all bool) {
-	h := &s.hub
-	untold, gone := s.probe(all)
-	if gone {
-		s.pokeAll()
-	}
-	h.mu.Lock()
-	if h.untold = untold; h.fresh > 0 {
-		h.fresh--
-	}
-	h.mu.Unlock()
-	for looks, i := 0, 0; i < buckets && looks < looksAtATime; i++ {
-		h.each(h.turn, func(f *folded) (futex.Outcome, bool) {
-			looks++
-			if !f.event.Stands(f.seq) {
-				return futex.Woken, true
-			}
-			f.w.asked = true
-			f.w.bell.ring()
-			return 0, false
-		})
-		h.turn = (h.turn + 1) % buckets
-	}
-}
-
-// probe asks the kernel whether one of those is dead who have joined what is waited for: those whose death
-// is not pushed, of whom it also reports whether there are any, or all, because one of them may have
-// executed another program.
-func (s *Segment) probe(all bool) (untold, gone bool) {
-	s.hub.mu.Lock()
-	joined := s.hub.joined
-	s.hub.mu.Unlock()
-	for i := range s.slots {
-		state := s.slot(i).state.Load()
-		if state&0xff != slotLive || !futex.HasJoined(joined, i) {
-			continue
-		}
-		o := makeOwner(i, uint32(state>>8))
-		watched := s.watched(o)
-		untold = untold || !watched
-		gone = (all || !watched) && s.Gone(o) || gone
-	}
-	return untold, gone
-}
-
 // dismissHub ends the hub's goroutine, and waits for that. The segment is closed.
 func (s *Segment) dismissHub() {
 	h := &s.hub
@@ -410,6 +359,8 @@ func (s *Segment) dismissHub() {
 	if done != nil {
 		h.sleeper.Poke(s.doorbell().Word())
 		<-done
+		h.ticking.Lock() // behind a look that the timer has begun
+		defer h.ticking.Unlock()
 	}
 }
 

@@ -207,6 +207,56 @@ func TestTheNetLooksForThoseWhoAreFolded(t *testing.T) {
 	c.all(t, nil)
 }
 
+// untilQuiet waits until the hub sleeps, and a timer looks: as in a process that has been idle for long.
+func untilQuiet(t *testing.T, s *Segment) {
+	t.Helper()
+	until(t, func() bool {
+		time.Sleep(time.Millisecond)
+		s.hub.mu.Lock()
+		defer s.hub.mu.Unlock()
+		return s.hub.timer != nil
+	})
+}
+
+func TestATimerLooksForThoseWhoAreFoldedWhenAllIsQuiet(t *testing.T) {
+	s, offs := fields(t, 2)
+	s.Fold()
+	var open, other atomic.Bool
+	wait := func(i int, open *atomic.Bool) *crowd {
+		return gather(t, 1, func(ctx context.Context, _ int) error {
+			return s.Point(offs[i], Shared).Wait(ctx, Wait{Try: open.Load})
+		})
+	}
+	first := wait(0, &open)
+	untilQuiet(t, s)
+
+	second := wait(1, &other) // is new, so the hub looks for it, and soon
+	until(t, func() bool { return s.foldedWaits() == 2 })
+	other.Store(true)
+	second.all(t, nil)
+
+	untilQuiet(t, s)
+	open.Store(true) // and nobody signals
+	first.all(t, nil)
+	until(t, func() bool { return !s.hubRuns() })
+	s.hub.mu.Lock()
+	defer s.hub.mu.Unlock()
+	require.Nil(t, s.hub.timer)
+}
+
+func TestCloseWakesThoseWhoAreFoldedWhenAllIsQuiet(t *testing.T) {
+	s, offs := fields(t, 1)
+	s.Fold()
+	c := gather(t, 1, func(ctx context.Context, i int) error {
+		return s.Point(offs[i], Shared).Wait(ctx, Wait{Try: func() bool { return false }})
+	})
+	untilQuiet(t, s)
+	require.NoError(t, s.Close())
+	c.all(t, ErrClosed)
+	require.False(t, s.hubRuns())
+	require.Nil(t, s.hub.timer)
+}
+
 func TestCloseWakesThoseWhoAreFolded(t *testing.T) {
 	s, offs := fields(t, 100)
 	c := gather(t, len(offs), func(ctx context.Context, i int) error {
@@ -280,3 +330,29 @@ func TestManyWaitsAreCancelledAtOnce(t *testing.T) {
 }
 
 const idleFor = 500 * time.Millisecond
+
+// glancer is a context by which the net looks itself.
+type glancer struct {
+	context.Context
+	glance func() bool
+}
+
+func (g glancer) Glance() func() bool { return g.glance }
+
+func TestTheNetLooksInThePlaceOfThoseWhoSaySo(t *testing.T) {
+	s, p := point(t, Shared)
+	s.Fold()
+	var open atomic.Bool
+	var looks, glances atomic.Int64
+	c := gather(t, 1, func(ctx context.Context, _ int) error {
+		ctx = glancer{ctx, func() bool { glances.Add(1); return open.Load() }}
+		return p.Wait(ctx, Wait{Try: func() bool { looks.Add(1); return open.Load() }, OneOfMany: true})
+	})
+	until(t, func() bool { return glances.Load() > 0 }) // so it is folded
+	before := looks.Load()
+	began := glances.Load()
+	until(t, func() bool { return glances.Load() >= began+2 })
+	require.Equal(t, before, looks.Load())
+	open.Store(true) // and nobody signals
+	c.all(t, nil)
+}

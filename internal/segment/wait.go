@@ -249,8 +249,10 @@ func (p *Point) park(ctx context.Context, w Wait, folded bool) error {
 		}
 	}
 	p.seg.seat(me, folded)
+	me.glance = w.glanceOf(ctx)
 	err := p.lead(ctx, w, me)
 	me.over()
+	me.glance = nil
 	p.seg.rise(me)
 	if me.unheed != nil {
 		// A poke that is still under way costs the sleeper's next user one look, so it need not be

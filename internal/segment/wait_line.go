@@ -18,6 +18,7 @@ type waiter struct {
 	place          int           // among those who sleep in the kernel, -1: none
 	folded         bool          // it sleeps by the hub
 	counted        bool          // in its point's folded
+	glance         func() bool   // see Glancer
 	unheed         func() bool   // ends that the end of the context pokes; nil: it does not
 	turn           chan struct{} // closed when it became the leader; nil if it was from the beginning
 	previous, next *waiter
