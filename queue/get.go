@@ -21,33 +21,56 @@ import (
 // Get takes the next message. It waits while there is none. Of a queue with leases it ends the lease at once. Errors: ErrShutDown, when the queue was shut down and all is
 // taken; ErrClosed, ErrCorrupt, and the context's. A message that does not decode is taken, too.
 func (q *Queue[T]) Get(ctx context.Context) (T, error) {
-	if q.swift && q.gets.TryLock() {
-		at := q.state.head.Load()
-		s := q.sequence(at)
-		if s.Load() == at+1 {
-			if race.Enabled {
-				q.race.Acquire(raceItems)
-			}
-			v := *message[T](s)
-			futex.Publish(&q.state.head, at+1)
-			released := q.gets.Release()
-			if released && q.gets.Unwanted() && q.room.Event().Idle() {
-				runtime.KeepAlive(q)
-				return v, nil
-			}
-			if err := q.got(released, at+1); err != nil {
-				v = *new(T)
-				return v, err
-			}
-			return v, nil
-		}
-		if err := q.leave(&q.gets); err != nil {
-			return *new(T), q.wrap("get from", err)
-		}
+	if !q.swift || !q.gets.TryLock() {
+		return q.getOne(ctx)
 	}
+	k := q.queue
+	at := k.state.head.Load()
+	s := k.sequence(at)
+	if s.Load() != at+1 {
+		return q.getBehind(ctx)
+	}
+	if race.Enabled {
+		k.race.Acquire(raceItems)
+	}
+	v := *message[T](s)
+	futex.Publish(&k.state.head, at+1)
+	if !k.gets.Swift() {
+		return unlessFailed(v, k.got(k.gets.Release(), at+1))
+	}
+	released := k.gets.Drop()
+	if released && k.gets.Unwanted() && k.room.Event().Idle() {
+		runtime.KeepAlive(q)
+		return v, nil
+	}
+	return unlessFailed(v, k.got(released, at+1))
+}
+
+// unlessFailed is a message that was got, but for an error.
+func unlessFailed[T any](v T, err error) (T, error) {
+	if err != nil {
+		v = *new(T)
+	}
+	return v, err
+}
+
+// getOne is Get of one who does not get the lock at once, or has more to do than to copy: see putOne.
+//
+//go:noinline
+func (q *Queue[T]) getOne(ctx context.Context) (T, error) {
 	var vs [1]T
 	_, err := q.getSlow(ctx, vs[:])
 	return vs[0], err
+}
+
+// getBehind is Get of one who has the lock, and finds no message.
+//
+//go:noinline
+func (q *Queue[T]) getBehind(ctx context.Context) (T, error) {
+	if err := q.leave(&q.gets); err != nil {
+		return *new(T), q.wrap("get from", err)
+	}
+	return q.getOne(ctx)
 }
 
 // got is what is left to do for a Get that has committed, when somebody is to be woken, or the segment was closed.

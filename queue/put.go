@@ -22,32 +22,49 @@ import (
 // ErrFull, ErrShutDown, ErrTooLarge, ErrClosed, shm.ErrNoSpace, ErrCorrupt, the context's, and one that names the path to what
 // cannot be encoded. Behind an error, v is not in the queue; but ErrClosed does not say whether it is.
 func (q *Queue[T]) Put(ctx context.Context, v T) error {
-	if q.fast && q.puts.TryLock() {
-		at := q.state.tail.Load()
-		if at < q.state.limit.Load() {
-			s := q.sequence(at)
-			*message[T](s) = v
-			if race.Enabled {
-				q.race.Release(raceItems)
-			}
-			futex.Publish(s, at+1) // pairs with the load in (*Queue).Get
-			futex.Publish(&q.state.tail, at+1)
-			if at&(fetched-1) == 0 {
-				q.fetch(at)
-			}
-			released := q.puts.Release()
-			if released && q.puts.Unwanted() && q.items.Event().Idle() {
-				runtime.KeepAlive(q)
-				return nil
-			}
-			return q.put(released)
-		}
-		if err := q.leave(&q.puts); err != nil {
-			return q.wrap("put into", err)
-		}
+	if !q.fast || !q.puts.TryLock() {
+		return q.putOne(ctx, v)
 	}
+	k := q.queue
+	at := k.state.tail.Load()
+	if at >= k.state.limit.Load() {
+		return q.putBehind(ctx, v)
+	}
+	s := k.sequence(at)
+	*message[T](s) = v
+	if race.Enabled {
+		k.race.Release(raceItems)
+	}
+	futex.Publish(s, at+1) // pairs with the load in (*Queue).Get
+	futex.Publish(&k.state.tail, at+1)
+	if at&(fetched-1) == 0 || !k.puts.Swift() {
+		return k.putFetching(at)
+	}
+	released := k.puts.Drop()
+	if released && k.puts.Unwanted() && k.items.Event().Idle() {
+		runtime.KeepAlive(q)
+		return nil
+	}
+	return k.put(released)
+}
+
+// putOne is Put of one who does not get the lock at once, or has more to do than to copy. What Put does itself makes no call, so that
+// it need not store what it has in registers: the locked instruction waits for each store before it.
+//
+//go:noinline
+func (q *Queue[T]) putOne(ctx context.Context, v T) error {
 	_, err := q.putSlow(ctx, []T{v}, "put into")
 	return err
+}
+
+// putBehind is Put of one who has the lock, and may have no room.
+//
+//go:noinline
+func (q *Queue[T]) putBehind(ctx context.Context, v T) error {
+	if err := q.leave(&q.puts); err != nil {
+		return q.wrap("put into", err)
+	}
+	return q.putOne(ctx, v)
 }
 
 // fetched is how many slots are fetched at a time, for writing, as many ahead of the tail, as a ring does; it divides how many slots there are
@@ -62,6 +79,14 @@ func (q *queue) fetch(at uint64) {
 	}
 	const line = 64
 	futex.PrefetchWrite(q.sequence(at), line, int(q.stride*fetched/line))
+}
+
+// putFetching is what is left to do for a Put that has committed at that position, and for whom it is time to fetch slots.
+func (q *queue) putFetching(at uint64) error {
+	if at&(fetched-1) == 0 {
+		q.fetch(at)
+	}
+	return q.put(q.puts.Release())
 }
 
 // put is what is left to do for a Put that has committed, when somebody is to be woken, or the segment was closed.

@@ -258,6 +258,17 @@ func (l *Lock) Release() bool {
 	return l.seg.Self() != 0 || l.recall()
 }
 
+// Swift reports whether Release of a plain lock is a Drop: the two are Release in parts that the compiler inlines.
+func (l *Lock) Swift() bool {
+	return !race.Enabled && futex.Plain(&l.state.event) && l.word.Load() == l.me
+}
+
+// Drop gives up a plain lock that is Swift, and reports what Release does.
+func (l *Lock) Drop() bool {
+	futex.Publish(l.word, free)
+	return l.seg.Self() != 0 || l.recall()
+}
+
 // recall takes back a store that may have hit Close's zeros, where the lock would be free from then on. If it hit
 // the segment, the next who comes makes it so.
 func (l *Lock) recall() bool {

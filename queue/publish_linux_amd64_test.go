@@ -1,0 +1,82 @@
+//go:build !race
+
+package queue_test
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	"golang.org/x/arch/x86/x86asm"
+
+	"github.com/kindred-ipc/kindred/internal/disassemble"
+)
+
+// A put and a get of plain memory, if nobody disturbs: one locked instruction, then the stores that publish, each once, in one piece and in
+// their order, behind the message, and then the looks whether somebody sleeps. Nothing is called on the way, so what is in registers
+// need not be stored before the next locked instruction, which would wait for that.
+func TestAPutAndAGetPublishByPlainStoresInTheirOrder(t *testing.T) {
+	if testing.CoverMode() != "" {
+		t.Log("counters of coverage may be calls: not looked at")
+		return
+	}
+	publishes := map[string]int{
+		"Put": 3, // the sequence, the tail, the lock
+		"Get": 2, // the head, the lock
+	}
+	looked := map[string]bool{}
+	for _, r := range disassemble.Routines(t, func(name string) bool {
+		return strings.Contains(name, "/kindred/queue.(*Queue[go.shape.uint64]).")
+	}) {
+		name := r.Name[strings.LastIndexByte(r.Name, '.')+1:]
+		n := publishes[name]
+		if n == 0 {
+			continue
+		}
+		looked[name] = true
+		require.NoError(t, r.Err)
+		stores := r.All(func(in *disassemble.Instruction) bool {
+			_, ok := in.Stores()
+			return ok && in.Of("futex.Publish")
+		})
+		require.Len(t, stores, n, "of %s", name)
+		disturbs := func(i int) bool { return r.Calls(i) || r.Code[i].Fences() }
+		locks := r.All(func(in *disassemble.Instruction) bool { return in.Fences() })
+		require.NotEmpty(t, locks)
+		straight := r.Reach(locks[0], disturbs)
+		for k, i := range stores {
+			require.Equal(t, x86asm.MOV, r.Code[i].Op, r.Show(i))
+			require.Equal(t, 8, r.Code[i].MemBytes, "in one piece: %s", r.Show(i))
+			require.True(t, straight[i], r.Show(i))
+			if k > 0 {
+				require.True(t, r.Reach(stores[k-1], disturbs)[i], r.Show(i))
+				require.False(t, r.Reach(i, disassemble.Never)[stores[k-1]], r.Show(i))
+			}
+		}
+
+		messages, looks, ends := 0, 0, 0
+		last := stores[n-1]
+		behind := r.Reach(last, disturbs)
+		for i := range straight {
+			in := &r.Code[i]
+			to, stored := in.Stores()
+			switch {
+			case stored && to.Base != x86asm.RSP && strings.HasSuffix(in.Source.Function, "]).Put"):
+				messages++
+				require.True(t, r.Reach(i, disturbs)[stores[0]], r.Show(i))
+				require.False(t, r.Reach(stores[0], disassemble.Never)[i], r.Show(i))
+			case behind[i] && in.Loads() && in.Of("atomic.(*Uint32).Load"):
+				looks++
+				require.False(t, r.Reach(i, disassemble.Never)[last], r.Show(i))
+			case behind[i] && in.Op == x86asm.RET:
+				ends++
+			}
+		}
+		require.Equal(t, 2, looks, "who waits for the lock, and who for what is there now")
+		require.Equal(t, 1, ends)
+		if name == "Put" {
+			require.Equal(t, 1, messages)
+		}
+	}
+	require.Len(t, looked, len(publishes))
+}
