@@ -65,10 +65,9 @@ type MPMC[T any] struct {
 type track[T any] struct {
 	*lane
 	slots []slot[T]
-	takes uint64 // its index in a seat
-	ahead []T    // read, and not popped yet: from position first. It belongs to who has the bias of the head
-	first uint64
-	run   run // guarded by the lane's lock
+	takes uint64   // its index in a seat
+	ahead ahead[T] // belongs to who has the bias of the head
+	run   run      // guarded by the lane's lock
 	alone alone
 
 	lockPrice, headPrice bias.Price // of the biases of its lock and of its head
@@ -231,7 +230,7 @@ func mpmcOf[T any](seg *shm.Segment, o segment.Object, op, name string, err erro
 	for i := range m.lanes {
 		m.lanes[i] = track[T]{
 			lane: laneIn(o, i), slots: laneSlotsIn[T](o, p.data+uint64(i)*p.lane, p.size), takes: uint64(i),
-			ahead: make([]T, 0, aheadOf(p.stride)),
+			ahead: makeAhead[T](),
 		}
 	}
 	m.here = s.Local(o.Offset(), func() any {

@@ -40,12 +40,12 @@ func (m *MPMC[T]) Pop(ctx context.Context) (T, error) {
 	l := &m.lanes[h.lane]
 	p := h.claim.Load() >> 1
 	futex.Publish(h.claim, 2*p+1) // pairs with the barrier in unseat
-	i := p - l.first
-	if l.head.Load() != h.head || i >= uint64(len(l.ahead)) {
+	i := p - l.ahead.first
+	if l.head.Load() != h.head || i >= uint64(len(l.ahead.values)) {
 		futex.Publish(h.claim, 2*p)
 		return m.popUnbiased(ctx)
 	}
-	v := l.ahead[i]
+	v := l.ahead.values[i]
 	futex.Publish(h.claim, 2*p+2) // commits the pop
 	if m.room.Event().Idle() && p%turnEvery != 0 && m.hall.crowd.Load() == 0 && !m.cut() {
 		runtime.KeepAlive(m)
@@ -75,7 +75,7 @@ func (m *MPMC[T]) popUnbiased(ctx context.Context) (T, error) {
 	for {
 		h := m.here.hold.Load()
 		if bias.Enabled && h != nil && h.mine() && h.lane == m.here.turn.Load() {
-			// Nothing is called until the claim is even again, but adopt and readAhead.
+			// Nothing is called until the claim is even again, but adopt and read.
 			l, served := &m.lanes[h.lane], uint64(0)
 			if h.head != 0 || m.adopt(l, h) {
 				p := h.claim.Load() >> 1
@@ -84,7 +84,7 @@ func (m *MPMC[T]) popUnbiased(ctx context.Context) (T, error) {
 					s := &l.slots[p&m.mask]
 					if s.sequence.Load() == p+1 { // pairs with the publish in (*MPMC).Push
 						v := s.value
-						l.readAhead(p+1, m.mask)
+						l.ahead.read(l.slots[(p+1)&m.mask:], p+1)
 						futex.Publish(h.claim, 2*p+2) // commits the pop
 						return m.popped(h.lane, p, v)
 					}

@@ -107,14 +107,14 @@ func (r *routine) requireMPMCBiasedPush(t *testing.T) {
 }
 
 // Who pops with a bias announces it, copies, from the slot or what was read ahead, and publishes that it has popped, and
-// calls nothing in between but adopt, which comes before, and readAhead.
+// calls nothing in between but adopt, which comes before, and read.
 func (r *routine) requireMPMCBiasedPop(t *testing.T) {
 	copies := "v := s.value"
 	if name, _ := r.method(); name == "MPMC.Pop" {
-		copies = "v := l.ahead[i]"
+		copies = "v := l.ahead.values[i]"
 	}
 	moves := slices.DeleteFunc(r.payload(t, "mpmc_pop.go", copies), func(i int) bool { return !r.Code[i].Loads() })
-	calls := func(i int) bool { return r.Calls(i) && !strings.HasSuffix(r.Callee(i), ".readAhead") }
+	calls := func(i int) bool { return r.Calls(i) && !strings.HasSuffix(r.Callee(i), ".read") }
 	require.NotEmpty(t, moves, "what is stored is the copy")
 	var announced, committed, restored []int
 	for _, i := range r.All(func(in *disassemble.Instruction) bool {

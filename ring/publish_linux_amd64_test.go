@@ -3,6 +3,7 @@
 package ring_test
 
 import (
+	"cmp"
 	"os"
 	"path/filepath"
 	"strings"
@@ -50,7 +51,8 @@ func ringOf[T any]() []any {
 type site struct {
 	publishes int    // plain stores by futex.Publish; the last is the commit
 	seldom    int    // fences behind it, which most calls do not come to
-	file      string // where the payload is moved, if that is here: what has to do with s.value
+	file      string // where the payload is moved, if that is here
+	payload   string // what has to do with it there, s.value if it is ""
 	loop      bool   // each publish is in a loop, for one slot after the other
 	unseen    bool   // nobody sees what is stored before something else is published: no look at the mark
 }
@@ -59,7 +61,8 @@ var sites = map[string]site{
 	"Writer.Push":         {publishes: 1, file: "spsc_writer.go"},
 	"Writer.put":          {publishes: 1, file: "spsc_writer.go", loop: true}, // PushN
 	"Writer.Commit":       {publishes: 2, loop: true},                         // up to the end of the slots, and from their begin
-	"Reader.Pop":          {publishes: 1, file: "spsc_reader.go"},
+	"Reader.Pop":          {publishes: 1, file: "spsc_reader.go", payload: "v := r.ahead.values[i]"},
+	"Reader.popNext":      {publishes: 1, file: "spsc_reader.go"},
 	"Reader.taken":        {publishes: 1},               // PopN and Release
 	"Lock.Release":        {publishes: 1, unseen: true}, // its caller looks at the mark
 	"BytesWriter.Append":  {publishes: 1, unseen: true},
@@ -179,7 +182,7 @@ func (r *routine) requireOrder(t require.TestingT, commit int, s site, carries b
 		return
 	}
 	// What is behind the commit may happen after it was seen.
-	lines := linesOf(t, s.file, "s.value")
+	lines := linesOf(t, s.file, cmp.Or(s.payload, "s.value"))
 	moves := r.All(func(in *disassemble.Instruction) bool {
 		_, stores := in.Stores()
 		return lines[in.Source.Line] && filepath.Base(in.Source.File) == s.file && (stores || in.Loads())

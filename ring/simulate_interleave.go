@@ -10,7 +10,7 @@ func (w *Writer[T]) Remembers() []uint64 {
 }
 
 func (r *Reader[T]) Remembers() []uint64 {
-	return []uint64{r.pos, r.lap, r.next.Load(), r.shown, r.from}
+	return []uint64{r.pos, r.lap, r.next.Load(), r.shown, r.from, r.ahead.first, uint64(len(r.ahead.values))}
 }
 
 func (w *BytesWriter) Remembers() []uint64 {

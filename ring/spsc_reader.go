@@ -18,6 +18,8 @@ type Reader[T any] struct {
 	pos   uint64 // of the next value
 	lap   uint64 // position of the first slot in this lap: the next value's slot is pos-lap, or behind the last
 
+	ahead ahead[T] // none behind next, as it was then, nor where every pop must fence
+
 	// next is up to where pop needs no look at anything but the slot: where slots are given back
 	// next, or the end of the slots. It stays at pos as long as every pop must fence, and is 0 after
 	// Close of the segment.
@@ -40,7 +42,7 @@ const giveBack = 4
 // ErrClosed if it was closed before. A successor of a dead reader goes on behind the last value that
 // that one took.
 func (r *SPSC[T]) Reader(opts ...EndOption) (*Reader[T], error) {
-	in := &Reader[T]{slots: r.slots, position: &r.control.position, ring: r, end: r.readerEnd(opts)}
+	in := &Reader[T]{slots: r.slots, position: &r.control.position, ring: r, end: r.readerEnd(opts), ahead: makeAhead[T]()}
 	if err := in.end.take(); err != nil {
 		return nil, in.end.wrap("take reading end of", err)
 	}
@@ -54,19 +56,14 @@ func (r *SPSC[T]) Reader(opts ...EndOption) (*Reader[T], error) {
 // closed and all is read, ErrPeerDied (once for each writer that died, when all is read),
 // ErrCorrupt, and the context's.
 func (r *Reader[T]) Pop(ctx context.Context) (T, error) {
-	if r.pos >= r.next.Load() {
-		return r.popSlow(ctx)
-	}
-	i := r.pos - r.lap
-	s := &r.slots[i]
-	if s.sequence.Load() != r.pos+1 { // pairs with the publish in (*Writer).Push
-		return r.popSlow(ctx)
+	i := r.pos - r.ahead.first
+	if i >= uint64(len(r.ahead.values)) {
+		return r.popNext(ctx)
 	}
 	if race.Enabled {
-		r.end.race.Acquire(raceItems + i)
 		r.end.race.Release(racePosition)
 	}
-	v := s.value
+	v := r.ahead.values[i]
 	next := r.pos + 1
 	futex.Publish(r.position, next) // commits the pop
 	quiet := r.end.peer.Idle() && !r.end.cut()
@@ -95,12 +92,22 @@ func (r *Reader[T]) popped(v T) (T, error) {
 // signal wakes the writer; see (*Writer).signal.
 func (r *Reader[T]) signal() {
 	if r.end.signal() {
-		r.next.Store(0)
+		r.fence()
 	}
+}
+
+// fence has every pop fence from now on, or the calls look at whether the end is closed.
+func (r *Reader[T]) fence() {
+	r.next.Store(0)
+	r.ahead.values = r.ahead.values[:0]
 }
 
 // TryPop takes the oldest value if there is one, and reports whether there was. It never blocks.
 func (r *Reader[T]) TryPop() (T, bool, error) {
+	if r.pos-r.ahead.first < uint64(len(r.ahead.values)) || r.readAhead() {
+		v, err := r.Pop(context.Background())
+		return v, err == nil, err
+	}
 	ok, err := r.try()
 	if !ok {
 		var none T
@@ -307,15 +314,62 @@ func (r *Reader[T]) All(ctx context.Context) iter.Seq2[T, error] {
 	}
 }
 
-func (r *Reader[T]) popSlow(ctx context.Context) (T, error) {
-	if r.pos < r.next.Load() && r.glance() {
+// popNext is Pop for who has read nothing ahead. A value that comes while it polls is taken alone: the next is hardly there yet,
+// and to look for it would take its line away from who writes it. That is what a round trip waits for, so nothing is called in between.
+func (r *Reader[T]) popNext(ctx context.Context) (T, error) {
+	if r.readAhead() {
 		return r.Pop(ctx)
 	}
+	if r.pos >= r.next.Load() {
+		return r.popLate(ctx)
+	}
+	i := r.pos - r.lap
+	s, next := &r.slots[i], r.pos+1
+	for polls := 0; s.sequence.Load() != next; polls++ { // pairs with the publish in (*Writer).Push
+		if polls == glances || !r.end.polls {
+			return r.popLate(ctx)
+		}
+		if polls >= glancesTight {
+			futex.Pause()
+		}
+	}
+	if race.Enabled {
+		r.end.race.Acquire(raceItems + i)
+		r.end.race.Release(racePosition)
+	}
+	v := s.value
+	futex.Publish(r.position, next) // commits the pop
+	quiet := r.end.peer.Idle() && !r.end.cut()
+	r.pos = next // as in Pop
+	if !quiet {
+		return r.popped(v)
+	}
+	return v, nil
+}
+
+// popLate is Pop for who may have to wait.
+func (r *Reader[T]) popLate(ctx context.Context) (T, error) {
 	if err := r.await(ctx); err != nil {
 		var none T
 		return none, r.end.wrap("pop from", err)
 	}
 	return r.load()
+}
+
+// readAhead reads what is there from pos on, up to where slots are given back next, and reports whether that is something.
+func (r *Reader[T]) readAhead() bool {
+	next := r.next.Load() // once: Close makes it 0
+	if r.pos >= next {
+		return false
+	}
+	index := r.pos - r.lap
+	n := r.ahead.read(r.slots[index:next-r.lap], r.pos)
+	if race.Enabled {
+		for i := range uint64(n) {
+			r.end.race.Acquire(raceItems + index + i)
+		}
+	}
+	return n > 0
 }
 
 // glance polls the slot at pos.
@@ -412,7 +466,7 @@ func (r *Reader[T]) Full() bool { return r.ring.there(r.pos + r.ring.capacity - 
 func (r *Reader[T]) Close() error {
 	err := r.end.shut()
 	if err == nil {
-		r.next.Store(0)
+		r.fence()
 		r.off()
 	}
 	return r.end.wrap("close reading end of", err)

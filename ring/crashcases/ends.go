@@ -41,15 +41,23 @@ const capacity = 8
 
 type values struct{ *ring.SPSC[item] }
 
-var ofValues = kind{
-	create: func(seg *shm.Segment) (medium, error) {
-		r, err := ring.NewSPSC[item](seg, capacity, shm.Named(name))
-		return values{r}, err
-	},
-	open: func(seg *shm.Segment) (medium, error) {
-		r, err := ring.OpenSPSC[item](seg, name)
-		return values{r}, err
-	},
+var (
+	ofValues = valuesIn(capacity)
+	// ofMore has room for a reader to read several values ahead.
+	ofMore = valuesIn(4 * capacity)
+)
+
+func valuesIn(capacity int) kind {
+	return kind{
+		create: func(seg *shm.Segment) (medium, error) {
+			r, err := ring.NewSPSC[item](seg, capacity, shm.Named(name))
+			return values{r}, err
+		},
+		open: func(seg *shm.Segment) (medium, error) {
+			r, err := ring.OpenSPSC[item](seg, name)
+			return values{r}, err
+		},
+	}
 }
 
 func (v values) length() (int, error) { return v.Len(), nil }

@@ -142,6 +142,9 @@ func readCases() []crashlab.Case {
 	few := scene{kind: ofValues, reads: true, lead: 8, left: 4, first: 1, does: 1}
 	told := few
 	told.told = true
+	more := scene{kind: ofMore, reads: true, lead: 13, left: 11, first: 2, does: 1}
+	moreTold := more
+	moreTold.told = true
 	full := scene{kind: ofValues, reads: true, lead: 11, left: 8, does: 1}
 	batch := scene{kind: ofValues, reads: true, lead: 12, left: 7, first: 1, does: 3}
 	empty := scene{kind: ofValues, reads: true, lead: 8, left: 0, does: 1}
@@ -155,6 +158,8 @@ func readCases() []crashlab.Case {
 	return cases("popped", []operation{
 		{name: "ring.Reader.Pop", covers: pop1, scene: few, op: pop},
 		{name: "ring.Reader.Pop, the writer is told", covers: pop1, scene: told, op: pop},
+		{name: "ring.Reader.Pop, of what was read ahead", covers: pop1, scene: more, op: pop},
+		{name: "ring.Reader.Pop, of what was read ahead, the writer is told", covers: pop1, scene: moreTold, op: pop},
 		{name: "ring.Reader.Pop, the writer sleeps", covers: pop1, scene: full, op: pop, waits: true},
 		{name: "ring.Reader.Pop, blocked", covers: pop1, scene: empty, op: pop, blocks: true},
 		{
