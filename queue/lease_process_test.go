@@ -77,6 +77,33 @@ func TestALeaseLastsUntilItIsEnded(t *testing.T) {
 	require.ErrorIs(t, q.Done(), queue.ErrNotJoinable)
 }
 
+// What the body of a loop did not get through with comes back; what it left by a break is done.
+func TestAMessageThatTheBodyOfALoopPanicsOnComesBack(t *testing.T) {
+	ctx, seg := bounded(t), anonymous(t)
+	q := leasing(t, seg, 2)
+	require.PanicsWithValue(t, "not this one", func() {
+		for range q.All(ctx) {
+			panic("not this one")
+		}
+	})
+	left := make(chan struct{})
+	go func() {
+		defer close(left)
+		for range q.All(ctx) {
+			runtime.Goexit()
+		}
+	}()
+	<-left
+	require.NoError(t, lease0(lease(t, q, 0, 3)).Nack())
+	for v, err := range q.All(ctx) {
+		require.NoError(t, err)
+		require.Equal(t, long(0), v)
+		break
+	}
+	require.NoError(t, lease0(lease(t, q, 1, 1)).Ack())
+	require.NoError(t, q.Join(ctx))
+}
+
 func lease0[T any](l queue.Lease[T]) *queue.Lease[T] { return &l }
 
 func TestMessagesOfPlainMemoryAreLeased(t *testing.T) {

@@ -270,7 +270,7 @@ func (q *Queue[T]) Full() bool {
 
 // All yields messages as they come, until the queue is shut down and all is taken. Any other error (see Get) is yielded, and is
 // the last thing yielded; that this process's segment was closed is one. Of a queue with leases, a message is done when the
-// body of the loop is through with it, and comes again if the process dies before.
+// body of the loop is through with it, also by a break or a return; it comes again if the body panics, or the process dies before.
 func (q *Queue[T]) All(ctx context.Context) iter.Seq2[T, error] {
 	return func(yield func(T, error) bool) {
 		for {
@@ -278,8 +278,8 @@ func (q *Queue[T]) All(ctx context.Context) iter.Seq2[T, error] {
 			if errors.Is(err, ErrShutDown) {
 				return
 			}
-			more := yield(v, err) && err == nil
-			if err := done(l, (*Lease[T]).Ack); err != nil && more {
+			more, err := lend(yield, v, l, err)
+			if err != nil && more {
 				yield(*new(T), err)
 				return
 			}
@@ -288,6 +288,19 @@ func (q *Queue[T]) All(ctx context.Context) iter.Seq2[T, error] {
 			}
 		}
 	}
+}
+
+// lend has the body of a loop work on v, and ends the lease of it, if there is one. A body that panics, or ends its goroutine, is not done with v.
+func lend[T any](yield func(T, error) bool, v T, l *Lease[T], err error) (more bool, _ error) {
+	through := false
+	defer func() {
+		if !through {
+			_ = done(l, (*Lease[T]).Nack)
+		}
+	}()
+	more = yield(v, err) && err == nil
+	through = true
+	return more, done(l, (*Lease[T]).Ack)
 }
 
 // Chan is a channel of the messages, for code that selects among channels. It is closed when the queue is shut down and all is

@@ -21,7 +21,8 @@ var errNone = errors.New("nothing to wait for")
 // tries (TryGet, TryRecv), and selects again.
 //
 // It is one wait for any number of them. It has no thread of its own, and leaves no goroutine behind. It fails with the context's
-// error, with shm.ErrClosed if the segment of one was closed before, and if there is nothing to wait for.
+// error, if there is nothing to wait for, with shm.ErrReadOnly in a segment that is observed, and may with shm.ErrClosed when a segment is closed at the
+// same time.
 func Select(ctx context.Context, waiters ...Waiter) (int, error) {
 	if len(waiters) == 0 {
 		return -1, fmt.Errorf("queue: select: %w", errNone)
