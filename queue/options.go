@@ -8,13 +8,19 @@ import (
 )
 
 // Joinable makes a queue that knows of each message whether it is done: see Done and Join.
-func Joinable() shm.ObjectOption { return func(s *segment.Spec) { s.Variant |= joinable } }
+func Joinable() shm.ObjectOption {
+	return func(s *segment.Spec) { s.Vary(segment.KindQueue, joinable) }
+}
 
 // FailWhenFull makes a queue whose Put fails with ErrFull where it would wait for room.
-func FailWhenFull() shm.ObjectOption { return func(s *segment.Spec) { s.Variant |= failing } }
+func FailWhenFull() shm.ObjectOption {
+	return func(s *segment.Spec) { s.Vary(segment.KindQueue, failing) }
+}
 
 // DropOldest makes a queue whose Put drops the oldest message where it would wait for room.
-func DropOldest() shm.ObjectOption { return func(s *segment.Spec) { s.Variant |= dropping } }
+func DropOldest() shm.ObjectOption {
+	return func(s *segment.Spec) { s.Vary(segment.KindQueue, dropping) }
+}
 
 // MaxBytes bounds how many bytes all messages of a queue have together, beside how many there may be. A message of
 // plain memory has as many as the type; another one as many as it takes when it is encoded.
@@ -22,14 +28,14 @@ func MaxBytes(n int) shm.ObjectOption { return func(s *segment.Spec) { s.Bound =
 
 // Leases makes a queue that hands messages out (Lease) until they are done (Ack): each is delivered at least once. What a process
 // had that died, or closed the segment, is handed out again.
-func Leases() shm.ObjectOption { return func(s *segment.Spec) { s.Variant |= leased } }
+func Leases() shm.ObjectOption { return func(s *segment.Spec) { s.Vary(segment.KindQueue, leased) } }
 
 // DeadTo is Leases with a queue for the dead, of the same messages and codec, in the same segment: a message that was handed out
 // so often, 1 to 65,535 times, and came back, goes there. While that has no room, it waits; once that is shut down, it is handed
 // out again. Who is killed in the middle of that may leave it in both.
 func DeadTo[T any](dead *Queue[T], deliveries int) shm.ObjectOption {
 	return func(s *segment.Spec) {
-		s.Variant |= leased
+		s.Vary(segment.KindQueue, leased)
 		s.Heir, s.Limit = dead.Ref(), uint32(max(min(deliveries, maxDelivery+1), 0))
 	}
 }

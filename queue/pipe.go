@@ -51,7 +51,7 @@ type pipe struct {
 }
 
 // OneWay makes a pipe whose first end only sends, and whose other one only receives.
-func OneWay() shm.ObjectOption { return func(s *segment.Spec) { s.Variant |= oneWay } }
+func OneWay() shm.ObjectOption { return func(s *segment.Spec) { s.Vary(segment.KindPipe, oneWay) } }
 
 // NewPipe makes a pipe in seg that holds capacity messages each way, at least 1, and returns its two ends. The
 // options are OneWay and MaxBytes, which bounds each way. It fails with ErrCapacity, with ErrOption (a pipe has no name:
@@ -80,7 +80,7 @@ func newPipe[A, B any](seg *shm.Segment, capacity int, opts []shm.ObjectOption) 
 	for _, opt := range opts {
 		opt(&spec)
 	}
-	if spec.Variant&^oneWay != 0 || spec.Name != "" {
+	if spec.Variant&^oneWay != 0 || spec.Name != "" || spec.Codec != nil {
 		return nil, nil, ErrOption
 	}
 	if capacity < 1 || uint64(capacity) > min(uint64(s.Size())/parcelSize, math.MaxUint32) || int(spec.Bound) < 0 {

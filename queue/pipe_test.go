@@ -7,7 +7,7 @@ import (
 	"io"
 	"runtime"
 	"strings"
-	"sync"
+	gosync "sync"
 	"testing"
 	"time"
 
@@ -16,6 +16,7 @@ import (
 	"github.com/kindred-ipc/kindred/internal/segment"
 	"github.com/kindred-ipc/kindred/queue"
 	"github.com/kindred-ipc/kindred/shm"
+	"github.com/kindred-ipc/kindred/sync"
 )
 
 // question and answer go through the pipes of these tests.
@@ -146,7 +147,7 @@ func TestCloseOfAPipeWakes(t *testing.T) {
 			ctx, cancel := context.WithCancel(bounded(t))
 			defer cancel()
 			require.NoError(t, a.Send(ctx, "the pipe is full"))
-			var waiting sync.WaitGroup
+			var waiting gosync.WaitGroup
 			failed := make(chan error, 3)
 			for _, f := range []func() error{
 				func() error { _, err := a.Recv(ctx); return err },
@@ -248,13 +249,20 @@ func TestAPipeIsBoundedByBytes(t *testing.T) {
 	requireBlocks(t, seg, 1)
 }
 
+// nil64 is a codec that nobody should call.
+type nil64 struct{}
+
+func (nil64) Append([]byte, int64) ([]byte, error) { panic("called") }
+func (nil64) Decode([]byte, *int64) error          { panic("called") }
+
 func TestPipesThatCannotBe(t *testing.T) {
 	seg := anonymous(t)
 	for _, capacity := range []int{-1, 0, 1 << 30} {
 		_, _, err := queue.NewPipe[int64, int64](seg, capacity)
 		require.ErrorIs(t, err, queue.ErrCapacity)
 	}
-	for _, opt := range []shm.ObjectOption{shm.Named("pipe"), queue.DropOldest()} {
+	codec := queue.Through[int64]("own", nil64{})
+	for _, opt := range []shm.ObjectOption{shm.Named("pipe"), queue.DropOldest(), queue.Joinable(), sync.Bounded(), codec} {
 		_, _, err := queue.NewPipe[int64, int64](seg, 1, opt)
 		require.ErrorIs(t, err, queue.ErrOption)
 	}
@@ -310,7 +318,7 @@ func TestManyGoroutinesShareTheEndsOfAPipe(t *testing.T) {
 	const each, by = 500, 4
 	ctx := bounded(t)
 	_, a, b := newPipe[uint64, string](t, 8, queue.OneWay())
-	var senders, receivers sync.WaitGroup
+	var senders, receivers gosync.WaitGroup
 	for i := range uint64(by) {
 		senders.Go(func() {
 			for n := range uint64(each) {

@@ -14,6 +14,7 @@ import (
 
 	"github.com/kindred-ipc/kindred/queue"
 	"github.com/kindred-ipc/kindred/shm"
+	"github.com/kindred-ipc/kindred/sync"
 )
 
 // kinds are queues whose messages lie in the slot, whose messages do sometimes, and that note who takes what.
@@ -173,8 +174,10 @@ func TestFullQueues(t *testing.T) {
 		}
 		require.EqualValues(t, 1, seg.Stats().Blocks)
 	})
-	_, err = queue.New[int](anonymous(t), 2, queue.FailWhenFull(), queue.DropOldest())
-	require.ErrorIs(t, err, queue.ErrOption)
+	for _, wrong := range [][]shm.ObjectOption{{queue.FailWhenFull(), queue.DropOldest()}, {queue.OneWay()}, {sync.Bounded()}} {
+		_, err = queue.New[int](anonymous(t), 2, wrong...)
+		require.ErrorIs(t, err, queue.ErrOption)
+	}
 }
 
 func TestAQueueThatIsShutDownIsDrained(t *testing.T) {

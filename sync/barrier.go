@@ -57,7 +57,9 @@ var barrierShape = shapeOf[BarrierState](segment.KindBarrier, leaving)
 
 // Leaving has a Barrier go on without the parties that die: each dead process counts for one party, or for
 // as many as have come of it. Without it they break the Barrier.
-func Leaving() shm.ObjectOption { return func(s *segment.Spec) { s.Variant |= leaving } }
+func Leaving() shm.ObjectOption {
+	return func(s *segment.Spec) { s.Vary(segment.KindBarrier, leaving) }
+}
 
 // NewBarrier makes a Barrier for that many parties, 1 to 2³¹-1, in seg; Leaving is its option. It fails with
 // ErrCount, shm.ErrExist, and shm.ErrNoSpace.
@@ -73,7 +75,7 @@ func barrierMade(parties int, opts []shm.ObjectOption) (uint64, error) {
 	if parties < 1 || int64(parties) > maxParties {
 		return 0, fmt.Errorf("sync: make barrier of %d parties: %w", parties, ErrCount)
 	}
-	return isMade | uint64(variant(opts))<<variantShift | uint64(parties), nil
+	return isMade | uint64(variant(segment.KindBarrier, opts))<<variantShift | uint64(parties), nil
 }
 
 // OpenBarrier finds the Barrier of that name. It fails with shm.ErrNotExist, and with shm.ErrKind if

@@ -32,7 +32,7 @@ func bodyOf[S any](o segment.Object) *S { return (*S)(o.Pointer()) }
 
 // at finds a state that lies in seg as part of a struct of the user's own. It has no name of its own.
 func (k *shape[S]) at(seg *shm.Segment, state *S, opts ...shm.ObjectOption) (place, error) {
-	var spec segment.Spec
+	spec := segment.Spec{Kind: k.kind}
 	for _, o := range opts {
 		o(&spec)
 	}

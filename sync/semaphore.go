@@ -51,12 +51,16 @@ var semaphoreShape = shapeOf[SemaphoreState](segment.KindSemaphore, bounded|trac
 
 // Bounded has a Semaphore refuse to have more permits free than it was made with: Release then fails with
 // ErrCount, and changes nothing.
-func Bounded() shm.ObjectOption { return func(s *segment.Spec) { s.Variant |= bounded } }
+func Bounded() shm.ObjectOption {
+	return func(s *segment.Spec) { s.Vary(segment.KindSemaphore, bounded) }
+}
 
 // Tracked has a Semaphore know which process has which permits: those of a process that dies come back, and
 // no process can release what it has not acquired, so that it is bounded, too. Acquire then takes a lock, and
 // a process that takes permits for the first time may need another half kibibyte of the segment for its row.
-func Tracked() shm.ObjectOption { return func(s *segment.Spec) { s.Variant |= tracked } }
+func Tracked() shm.ObjectOption {
+	return func(s *segment.Spec) { s.Vary(segment.KindSemaphore, tracked) }
+}
 
 // The word made: the permits, and above them the variant.
 const (
@@ -76,7 +80,7 @@ func NewSemaphore(seg *shm.Segment, n int64, opts ...shm.ObjectOption) (*Semapho
 }
 
 func semaphoreMade(n int64, opts []shm.ObjectOption) (uint64, error) {
-	v := variant(opts)
+	v := variant(segment.KindSemaphore, opts)
 	if n < 0 || n > maxPermits || n == 0 && v != 0 {
 		return 0, fmt.Errorf("sync: make semaphore of %d permits: %w", n, ErrCount)
 	}

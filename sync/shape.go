@@ -107,9 +107,9 @@ func (p *place) settleOn(w *word.Uint64, made uint64) error {
 	return nil
 }
 
-// variant is what the options say.
-func variant(opts []shm.ObjectOption) uint32 {
-	var spec segment.Spec
+// variant is what the options say of an object of that kind.
+func variant(kind segment.Kind, opts []shm.ObjectOption) uint32 {
+	spec := segment.Spec{Kind: kind}
 	for _, o := range opts {
 		o(&spec)
 	}

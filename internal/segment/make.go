@@ -26,6 +26,18 @@ type Spec struct {
 	Init func(Object)
 }
 
+// misplaced is a variant that no kind has.
+const misplaced = 1 << 31
+
+// Vary asks for a variant that objects of one kind have. One of another kind is refused for it by who makes it: the same bit may mean
+// something else there.
+func (s *Spec) Vary(kind Kind, variant uint32) {
+	if s.Kind != kind {
+		variant = misplaced
+	}
+	s.Variant |= variant
+}
+
 // New makes an object. It fails with ErrExist if the name is taken.
 //
 // An object with a name belongs to the segment from when it has its name. One without a name is its
