@@ -1,6 +1,10 @@
 package shm
 
-import "github.com/kindred-ipc/kindred/internal/segment"
+import (
+	"fmt"
+
+	"github.com/kindred-ipc/kindred/internal/segment"
+)
 
 // Block is memory of a segment's heap. It is this process's, more exactly this attach's, when it was
 // allocated: the death of the process, or Close, gives it back. Settle hands it over to the segment, where
@@ -19,11 +23,11 @@ type Block struct{ b segment.Block }
 // the heap's lock, for some microseconds: one who is stopped in there keeps others waiting who want the same.
 func (s *Segment) Alloc(n int) (Block, error) {
 	if n < 1 {
-		return Block{}, wrap("allocate in", s.engine.Name(), ErrSize)
+		return Block{}, within("allocate in", s.engine, fmt.Errorf("%d bytes: %w", n, ErrSize))
 	}
 	b, err := s.engine.Alloc(uint64(n), 0)
 	if err != nil {
-		return Block{}, wrap("allocate in", s.engine.Name(), err)
+		return Block{}, within("allocate in", s.engine, err)
 	}
 	return Block{b}, nil
 }
@@ -32,7 +36,7 @@ func (s *Segment) Alloc(n int) (Block, error) {
 // segment.
 func (s *Segment) Block(ref Ref) (Block, error) {
 	b, err := s.engine.Block(ref)
-	return Block{b}, wrap("find a block in", s.engine.Name(), err)
+	return Block{b}, within("find a block in", s.engine, err)
 }
 
 // Bytes is the block's memory, valid until the block is freed or the segment closed. It is the same memory in
@@ -47,15 +51,15 @@ func (b Block) Ref() Ref { return b.b.Ref() }
 
 // Settle hands the block over to the segment, in one step. Called again it does nothing. It fails with ErrStale
 // if the block was freed, and with ErrInUse if it is another participant's.
-func (b Block) Settle() error { return wrap("settle a block of", b.b.Segment().Name(), b.b.Settle()) }
+func (b Block) Settle() error { return within("settle a block of", b.b.Segment(), b.b.Settle()) }
 
 // Take makes a block that was handed over this attach's, in one step: one of those who want it gets it, and the
 // others get ErrInUse. It fails with ErrStale if the block was freed.
-func (b Block) Take() error { return wrap("take a block of", b.b.Segment().Name(), b.b.Take()) }
+func (b Block) Take() error { return within("take a block of", b.b.Segment(), b.b.Take()) }
 
 // Free gives the block back. Its owner may free it, and anybody one that was handed over. It fails with
 // ErrStale if it was freed before, and with ErrInUse if it is another participant's.
-func (b Block) Free() error { return wrap("free a block of", b.b.Segment().Name(), b.b.Free()) }
+func (b Block) Free() error { return within("free a block of", b.b.Segment(), b.b.Free()) }
 
 // Destroy gives an object's memory back, with all that it has of the heap, and takes its name away if it has one. Handles of
 // it, in whatever process, must not be used any more: what they point at is somebody else's before long. A Ref is found out
@@ -63,13 +67,13 @@ func (b Block) Free() error { return wrap("free a block of", b.b.Segment().Name(
 // and goes when the last of them lets it go; until then it is used as before. It takes the heap's lock. It fails with ErrStale if the object was destroyed before, and with
 // ErrInUse if another process has made it and not passed on.
 func (s *Segment) Destroy(ref Ref) error {
-	return wrap("destroy an object of", s.engine.Name(), s.engine.Destroy(ref))
+	return within("destroy an object of", s.engine, s.engine.Destroy(ref))
 }
 
 // Unname takes a name away from its object, which lives on, for those who have it, or a Ref to it. The name can
 // be given to another object. It takes the heap's lock. It fails with ErrNotExist if no object has the name.
 func (s *Segment) Unname(name string) error {
-	return wrap("take a name away in", s.engine.Name(), s.engine.Unname(name))
+	return within("take a name away in", s.engine, s.engine.Unname(name))
 }
 
 // Stats is how the heap of a segment is used.

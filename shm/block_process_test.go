@@ -3,6 +3,7 @@ package shm_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"testing"
 
@@ -107,6 +108,27 @@ func TestWhatAKilledProcessHadComesBackAndWhatItHandedOverStays(t *testing.T) {
 	require.ErrorIs(t, kept.Free(), shm.ErrStale, "freed twice")
 	require.Zero(t, s.Stats().Blocks)
 	require.NoError(t, shm.Check(s))
+}
+
+// An anonymous segment has no name, and is called by its ID.
+func TestErrorsNameTheSegment(t *testing.T) {
+	anonymous, err := shm.Anonymous(1 << 20)
+	require.NoError(t, err)
+	named, _, _ := named(t, "called", 1<<20)
+	for s, name := range map[*shm.Segment]string{anonymous: fmt.Sprintf("%016x", anonymous.ID()), named: `"called"`} {
+		b, err := s.Alloc(1)
+		require.NoError(t, err)
+		require.NoError(t, s.Close())
+		_, allocates := s.Alloc(1)
+		_, files := s.File()
+		_, finds := s.Block(b.Ref())
+		for _, err := range []error{allocates, files, finds, b.Free(), b.Settle(), b.Take(), s.Check(), s.Destroy(b.Ref()), s.Unname("x")} {
+			require.ErrorIs(t, err, shm.ErrClosed)
+			require.ErrorContains(t, err, name+": ")
+		}
+		_, none := s.Alloc(-3)
+		require.ErrorContains(t, none, "-3 bytes")
+	}
 }
 
 func TestBlocksSayWhatIsWrong(t *testing.T) {

@@ -57,6 +57,14 @@ var (
 	ErrOwnerDied = segment.ErrOwnerDied
 )
 
+// within is wrap for what is done in a segment, which has no name if it is anonymous.
+func within(op string, s *segment.Segment, err error) error {
+	if err == nil {
+		return nil
+	}
+	return fmt.Errorf("shm: %s %s: %w", op, s, err)
+}
+
 // wrap names the operation and the segment.
 func wrap(op, name string, err error) error {
 	if err == nil {

@@ -91,12 +91,12 @@ func (s *Segment) Size() int64 { return s.engine.Size() }
 // FromFile. The caller closes it.
 func (s *Segment) File() (*os.File, error) {
 	f, err := s.engine.File()
-	return f, wrap("file of", s.engine.String(), err)
+	return f, within("file of", s.engine, err)
 }
 
 // Check is the function Check of this package.
 func (s *Segment) Check() error {
-	return wrap("check", s.engine.Name(), s.engine.Check())
+	return within("check", s.engine, s.engine.Check())
 }
 
 // Close ends this attach. Blocked calls on objects of the segment return ErrClosed, as does every
@@ -104,7 +104,7 @@ func (s *Segment) Check() error {
 // read zeros. Other processes, and other attaches of this one, are not concerned. It does not wait
 // for anybody and may be called again.
 func (s *Segment) Close() error {
-	return wrap("close", s.engine.Name(), s.engine.Close())
+	return within("close", s.engine, s.engine.Close())
 }
 
 // Engine is for the packages of this module; its type is internal to it.
