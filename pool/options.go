@@ -69,7 +69,14 @@ func Workers(n int) Option {
 
 // Retry sets how often a task is begun again after its worker died; 0 without it: the task fails
 // with *WorkerDied. It is for tasks that may run twice.
-func Retry(n int) Option { return func(o *options) { o.retry = max(n, 0) } }
+func Retry(n int) Option {
+	return func(o *options) {
+		if n < 0 {
+			o.refuse("%w: Retry(%d)", ErrOption, n)
+		}
+		o.retry = n
+	}
+}
 
 // Grace sets how long a task may go on after its caller gave up, and a worker after Close, before
 // it is killed; 5 s without it. Negative: for ever, so that Join may wait for as long.
@@ -79,7 +86,12 @@ func Grace(d time.Duration) Option { return func(o *options) { o.grace = d } }
 // without it (1 GiB on 32-bit systems); larger ones fail with ErrTooLarge. A worker that goes mad
 // cannot make its parent take more memory than that.
 func MaxMessage(bytes int64) Option {
-	return func(o *options) { o.limit = uint64(min(max(bytes, 0), maxMessage)) }
+	return func(o *options) {
+		if bytes < 0 {
+			o.refuse("%w: MaxMessage(%d)", ErrOption, bytes)
+		}
+		o.limit = uint64(min(bytes, maxMessage))
+	}
 }
 
 // Waiting sets how workers and callers wait for each other; ring.Adaptive without it.
