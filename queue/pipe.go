@@ -224,8 +224,8 @@ func (p *pipe) usable(l lane) error {
 }
 
 // End names this end for another process, or another handle in this one: PipeFrom makes the handle. From now on until it is
-// closed, that counts as one; so an End that nobody makes one of keeps the pipe open. It fails with ErrShares when
-// there are 128 handles of this end, and with ErrClosed.
+// closed, that counts as one; so an End that nobody makes one of keeps the pipe open. Who has passed it to a child that ended before
+// it made one makes it himself, and closes it. It fails with ErrShares when there are 128 handles of this end, and with ErrClosed.
 func (p *pipe) End() (End, error) {
 	if p.life.Err() != nil {
 		return End{}, p.wrap("share end of", ErrClosed)

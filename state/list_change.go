@@ -183,7 +183,8 @@ func (l *List[T]) Sort(compare func(a, b T) int) error {
 
 // Edit calls f with a copy of all elements, and makes what f returns the list, unless f returns an error or panics.
 // Nobody else changes the list meanwhile. It waits for the lock until ctx is over. It returns f's error as it is, and
-// else fails with the context's, and as Load and Append do. f must not change the List.
+// else fails with the context's, and as Load and Append do. f must not change the List (by Append, say):
+// that would wait for this very Edit, without end.
 func (l *List[T]) Edit(ctx context.Context, f func([]T) ([]T, error)) error {
 	return l.edit(ctx, "edit", f)
 }

@@ -265,7 +265,7 @@ func (v *Value[T]) exchangeWord(x T, want *T) (T, error) {
 //
 // Update waits for the lock until ctx is over. It returns f's error as it is, and else fails with the
 // context's, shm.ErrClosed, shm.ErrReadOnly and shm.ErrCorrupt. f must not keep the pointer, and must not use the
-// Value but by Load.
+// Value but by Load: a Store, an Add or an Update in there may wait for this very Update, without end.
 func (v *Value[T]) Update(ctx context.Context, f func(*T) error) error {
 	return v.update(ctx, f, v.draw, v.commit)
 }

@@ -168,6 +168,9 @@ func (b *Barrier) Leave() error {
 // one: each of 0 to parties-1 once in a phase. It fails with ErrBroken, at once if it is broken already. When
 // ctx is over first it breaks the barrier, and its error is the context's as well. It also fails
 // with shm.ErrNoSpace and shm.ErrClosed.
+//
+// The death of a party breaks the barrier for those who wait. The last to come does not look for it: one that came and
+// died when nobody else waited has come, and its death breaks the next phase.
 func (b *Barrier) Wait(ctx context.Context) (int, error) { return b.WaitAction(ctx, nil) }
 
 // WaitAction is Wait, but for the last who comes: it calls action before any of the parties goes on, and what

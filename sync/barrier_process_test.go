@@ -238,6 +238,20 @@ func TestADeadPartyBreaksTheBarrier(t *testing.T) {
 	}
 }
 
+// Nobody waits while the only one who came dies: it had come, and is missed in the next phase.
+func TestADeathThatNobodyHeardOfBreaksTheNextPhase(t *testing.T) {
+	seg, b := newBarrier(t, 2)
+	child := attend(t, seg, b, false)
+	require.Eventually(t, func() bool { return b.Waiting() == 1 }, time.Minute, time.Millisecond)
+	kill(t, child)
+	if _, err := b.Wait(bounded(t)); err != nil {
+		require.ErrorIs(t, err, sync.ErrBroken)
+		return
+	}
+	_, err := b.Wait(bounded(t))
+	require.ErrorIs(t, err, sync.ErrBroken)
+}
+
 func TestADeadPartyLeaves(t *testing.T) {
 	for _, joins := range []bool{true, false} {
 		seg, b := newBarrier(t, 3, sync.Leaving())
