@@ -169,8 +169,8 @@ func (b *Barrier) Leave() error {
 // ctx is over first it breaks the barrier, and its error is the context's as well. It also fails
 // with shm.ErrNoSpace and shm.ErrClosed.
 //
-// The death of a party breaks the barrier for those who wait. The last to come does not look for it: one that came and
-// died when nobody else waited has come, and its death breaks the next phase.
+// The death of a party breaks the barrier, also if nobody else waited when it died, but for one that died so soon that it was
+// still polling: that has come, and its death breaks the next phase.
 func (b *Barrier) Wait(ctx context.Context) (int, error) { return b.WaitAction(ctx, nil) }
 
 // WaitAction is Wait, but for the last who comes: it calls action before any of the parties goes on, and what
@@ -196,10 +196,11 @@ func (b *Barrier) wait(ctx context.Context, action func() error) (int, error) {
 			return 0, err
 		case a.full: // others are to go first
 			err = b.pass(ctx, a.phase, nil)
-		case a.acts:
-			return a.index, b.act(ctx, a.phase, action)
 		case a.last:
-			return a.index, b.proceed(a.phase)
+			if b.state.event.Asleep() { // somebody sleeps, or died asleep, perhaps when nobody else was there to hear of it
+				b.ledger.sweep()
+			}
+			return a.index, b.finish(ctx, a, action)
 		default:
 			return a.index, b.pass(ctx, a.phase, r)
 		}
@@ -285,6 +286,14 @@ func (b *Barrier) arrived(p uint64) int {
 func (b *Barrier) full(p uint64) bool {
 	parties := b.Parties()
 	return b.arrived(p) >= parties
+}
+
+// finish is what the last who came does.
+func (b *Barrier) finish(ctx context.Context, a arrival, action func() error) error {
+	if a.acts {
+		return b.act(ctx, a.phase, action)
+	}
+	return b.proceed(a.phase)
 }
 
 // act runs the action of the last who came, outside of the lock: others may give up meanwhile.

@@ -37,3 +37,6 @@ func Come(ctx context.Context, b *Barrier) (rest func() error, err error) {
 func RWWaiting(m *RWMutex) int {
 	return m.lock.Point().Queued() + m.readers.Queued() + m.writer.Queued()
 }
+
+// BarrierWaited reports whether somebody who has come may be asleep.
+func BarrierWaited(b *Barrier) bool { return b.state.event.Asleep() }
