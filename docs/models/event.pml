@@ -215,7 +215,7 @@ proctype Registrar() { if :: registered = 1 :: skip fi }
 /* kernel: kills the signaller anywhere, or not */
 proctype Killer() { if :: killed = 1 :: skip fi }
 
-/* ring/spsc_reader.go: (*Reader).Pop, (*Reader).popSlow
+/* ring/spsc_reader.go: (*Reader).Pop, (*Reader).popNext
  * total: values that will be published if the signaller lives
  * able: internal/futex/fence.go: Barrier, whether this waiter's system has it */
 proctype Waiter(byte w, total; bit able)
