@@ -392,7 +392,8 @@ func (p *Point) mourn(w Wait, late bool) (over, again bool, _ news) {
 // others sleep, make a condition true and not come to say so, or be given the only wake, and die. It
 // reports whether to look again before sleeping, as after every new watch: whoever died before it, and
 // was swept by somebody else, is in no slot any more. Whoever joins later wakes those who sleep. After
-// a sleep, those of whom there was doubt are tried again.
+// a sleep, those of whom there was doubt are tried again: as of one who is dead, and whom somebody else sweeps just now,
+// who tells nobody.
 func (p *Point) watchOthers(rested bool) (again bool) {
 	joined := p.event.Joined()
 	if joined == p.joined.Load() && !(rested && p.doubtful.Load()) {
@@ -402,8 +403,9 @@ func (p *Point) watchOthers(rested bool) (again bool) {
 	for i := range p.seg.slots {
 		state := p.seg.slot(i).state.Load()
 		if state&0xff == slotLive && futex.HasJoined(joined, i) {
-			_, news := p.seg.watch(makeOwner(i, uint32(state>>8)))
-			doubt = doubt || news == doubtful
+			o := makeOwner(i, uint32(state>>8))
+			gone, news := p.seg.watch(o)
+			doubt = doubt || news == doubtful || gone && !p.seg.Swept(o)
 			heard = heard && news == pushed
 		}
 	}
