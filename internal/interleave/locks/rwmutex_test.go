@@ -123,8 +123,8 @@ func TestRWMutexIsRecoveredFromTheDead(t *testing.T) {
 	s := interleave.Scenario{Deaths: 1}
 	interleave.Exhaust(t, readers("a reader, who may die, and a writer", "Rw", 1, s))
 	interleave.Exhaust(t, readers("a reader, and a writer who may die", "rW", 1, s))
-	interleave.Try(t, readers("a reader and two writers, one may die", "RWD", 1, s), 2_000)
-	interleave.Try(t, readers("two of each, two may die", "RWRD", 1, interleave.Scenario{Deaths: 2}), 2_000)
+	interleave.Try(t, readers("a reader and two writers, one may die", "RWD", 1, s), 10_000)
+	interleave.Try(t, readers("two of each, two may die", "RWRD", 1, interleave.Scenario{Deaths: 2}), 10_000)
 }
 
 func TestRWMutexNeedsItsWakes(t *testing.T) {
