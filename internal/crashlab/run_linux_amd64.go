@@ -151,11 +151,11 @@ func (r *run) draw(points []point, n int) []point {
 // kills tries a death at each point. Where most of them were behind the end, the first run was another than all others are: a
 // stack grew in it, perhaps. Then another one is the first.
 func (r *run) kills() error {
-	for range firstRuns - 1 {
+	for n := 1; ; n++ {
 		if err := r.killsAt(r.draw(r.whole.points, r.lab.opts.Sample)); err != nil {
 			return err
 		}
-		if 2*r.missed <= r.result.Tried || r.spent() {
+		if n == firstRuns || 2*r.missed <= r.result.Tried || r.spent() {
 			break
 		}
 		clear(r.marks)

@@ -251,11 +251,7 @@ func (l *Lock) Release() bool {
 	if !l.plain || !futex.Plain(&l.state.event) {
 		return l.word.CompareAndSwap(l.me, free)
 	}
-	if l.word.Load() != l.me {
-		return false
-	}
-	futex.Publish(l.word, free)
-	return l.seg.Self() != 0 || l.recall()
+	return l.word.Load() == l.me && l.Drop()
 }
 
 // Swift reports whether Release of a plain lock is a Drop: the two are Release in parts that the compiler inlines.
