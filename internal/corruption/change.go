@@ -3,6 +3,7 @@ package corruption
 import (
 	"encoding/binary"
 	"fmt"
+	"iter"
 	"math/rand/v2"
 	"strings"
 )
@@ -18,7 +19,7 @@ type Change struct {
 	Index  int // of the trial
 	Moment int // of the script
 	Stores []Store
-	Fields []Field // that are hit
+	Fields []Field // one for each store: what excuses most of what it hits
 }
 
 // String names places, fields, old and new values.
@@ -40,6 +41,19 @@ func (c Change) laxest() (r Rule) {
 		r = max(r, f.Rule)
 	}
 	return r
+}
+
+// touched are all fields that are hit, some of them more than once.
+func (c Change) touched(fields []Field) iter.Seq[Field] {
+	return func(yield func(Field) bool) {
+		for _, s := range c.Stores {
+			for i := range s.New {
+				if !yield(fieldAt(fields, s.Offset+uint64(i))) {
+					return
+				}
+			}
+		}
+	}
 }
 
 // Apply overwrites content.

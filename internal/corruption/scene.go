@@ -268,6 +268,7 @@ func (op *operator) perform(c Change) *Trial {
 	// megabyte. Where objects are made, they may lie anywhere.
 	all := c.Index%64 <= 0 || c.laxest() == Word || op.scene.Attaches
 	restore(op.live, op.pristine, op.bounds.near)
+	op.seg.Engine().Forget() // what it knows of the heap is from the trial before
 	t := &Trial{Seg: op.seg, Dir: op.orders.Dir, op: op, change: c}
 	op.scene.Script(t)
 	if t.changed {

@@ -139,7 +139,7 @@ func (t *Trial) Between(what string, low, n, high int) {
 // of an object that does not find those that it has, or that says that it has some, the elements of a list, and the
 // parts and boxes of a map.
 func (t *Trial) misled() bool {
-	for _, f := range t.change.Fields {
+	for f := range t.change.touched(t.op.plan.Fields) {
 		if f.Name == "sync.SemaphoreState.made" || t.op.scene.changes(f.Object) &&
 			(f.Name == block+".bodyOffset" || strings.HasSuffix(f.Name, ".rows") ||
 				f.Name == "state.listState.sequence" || strings.HasPrefix(f.Name, "state.listHeader.") || leads(f.Name)) {
@@ -149,7 +149,7 @@ func (t *Trial) misled() bool {
 			continue
 		}
 		switch f.Name {
-		case usedControl, "segment.header.heapNext", "segment.header.dirty":
+		case usedControl, "segment.run.word": // what is in use may look free then
 			return true
 		}
 	}
