@@ -173,7 +173,11 @@ func (p *process) ask(o order) (answer, error) {
 	if err := p.tell(o); err != nil {
 		return answer{}, err
 	}
-	a, err := p.hear(o, patienceWithChild)
+	patience := patienceWithChild
+	if o.Memory > 0 {
+		patience = patienceWithMemory
+	}
+	a, err := p.hear(o, patience)
 	if err != nil {
 		return a, err
 	}
@@ -182,6 +186,9 @@ func (p *process) ask(o order) (answer, error) {
 
 // patienceWithChild is when a child counts as one that hangs. It is generous: the machine may be busy.
 const patienceWithChild = 20 * time.Second
+
+// patienceWithMemory is the same for a child that fills memory: how long the system takes to find a gigabyte is not ours.
+const patienceWithMemory = 2 * time.Minute
 
 // end kills the process if it still is there, and leaves nothing of it.
 func (p *process) end() {
