@@ -101,7 +101,7 @@ func spoil(s *Segment, content []byte, off uint64, b []byte, do func()) {
 	do()
 	copy(live, content)
 	clear(live[len(content):])
-	s.heap.forget()
+	s.Forget()
 }
 
 func FuzzHeader(f *testing.F) {

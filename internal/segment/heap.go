@@ -347,12 +347,10 @@ func (h *heap) noRoom(size uint64) error {
 	return fmt.Errorf("%d bytes of a heap of %d: %w", size, min(h.limit, h.count)<<h.shift, ErrNoSpace)
 }
 
-// Forget drops what this attach remembers of the heap, for tests that put the bytes back behind its back. Nobody may
-// allocate meanwhile.
-func (s *Segment) Forget() { s.heap.forget() }
-
-// forget drops what this attach remembers of the heap: where it allocates.
-func (h *heap) forget() {
+// Forget drops what this attach remembers of the heap: where it allocates. It is for tests that put the bytes back behind its
+// back. Nobody may allocate meanwhile.
+func (s *Segment) Forget() {
+	h := &s.heap
 	for i := range h.classes {
 		k := &h.classes[i]
 		k.mu.Lock()
