@@ -3,9 +3,9 @@ package ring_test
 import (
 	"context"
 	"errors"
+	"runtime"
 	"sync"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -335,7 +335,10 @@ func TestCloseWakesThoseWhoSleep(t *testing.T) {
 	done := make(chan error, 2)
 	go func() { done <- other.Push(ctx, 1) }()
 	go func() { _, err := s.Next(ctx); done <- err }()
-	time.Sleep(20 * time.Millisecond) // likely asleep by then, and right if not
+	for ring.CastSleepers(there) < 2 {
+		require.NoError(t, ctx.Err())
+		runtime.Gosched()
+	}
 	require.NoError(t, w.Close())
 	require.ErrorIs(t, <-done, ring.ErrClosed)
 	require.ErrorIs(t, <-done, ring.ErrClosed)
@@ -390,7 +393,10 @@ func TestAClosedSegmentEndsABroadcast(t *testing.T) {
 	go func() { _, err := s.Next(ctx); done <- err }()
 	blocked := make(chan error, 1)
 	go func() { blocked <- mine.Push(ctx, 2) }()
-	time.Sleep(20 * time.Millisecond)
+	for ring.CastSleepers(there)+ring.CastSleepers(here) < 2 {
+		require.NoError(t, ctx.Err())
+		runtime.Gosched()
+	}
 	require.NoError(t, c.Close())
 	require.ErrorIs(t, <-done, ring.ErrClosed)
 	require.NoError(t, <-blocked, "whoever held it up has left")

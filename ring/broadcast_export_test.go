@@ -1,0 +1,6 @@
+package ring
+
+// CastSleepers is how many goroutines wait at the ring through b's attach.
+func CastSleepers[T any](b *Broadcast[T]) int {
+	return b.cast.items.Queued() + b.cast.room.Queued() + b.cast.turns.Queued()
+}
