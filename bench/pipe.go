@@ -44,7 +44,11 @@ func pipeRows() []Row {
 	named.Name, named.About = "pipe/ref", "round trip through a queue.Pipe of the Ref of a block of 1 MiB, in which the word is, against one of 8 bytes"
 	named.N, named.Warm, named.Goal, named.Payload = 200_000, 50_000, 1, "a Ref of 16 bytes, a word of the block checked at both ends"
 	named.Ours, named.Reference = measureEcho(refs, refEcho, queue.Spin), Reference{Name: "this pipe, 8 bytes", Go: measureEcho(bare, wordEcho, queue.Spin)}
-	return []Row{spinning, parked, apart, whole, named}
+	held := named
+	held.Name, held.Goal = "pipe/ref/held", 0
+	held.About = "the same, but each side looks the other's block up once, and not for each Ref: the line that the word of the block is in, and no name"
+	held.Ours = measureEcho(heldRefs, heldEcho, queue.Spin)
+	return []Row{spinning, parked, apart, whole, named, held}
 }
 
 // pipeJob is what the peer is told.
@@ -99,6 +103,23 @@ func refs(seg *shm.Segment) (carrier[shm.Ref], error) {
 		return binary.LittleEndian.Uint64(b.Bytes()), nil
 	}
 	return carrier[shm.Ref]{pack, unpack}, mine.Settle()
+}
+
+// heldRefs are refs of whose block the receiver is sure after the first.
+func heldRefs(seg *shm.Segment) (carrier[shm.Ref], error) {
+	c, err := refs(seg)
+	var theirs []byte
+	c.unpack = func(r shm.Ref) (uint64, error) {
+		if theirs == nil {
+			b, err := seg.Block(r)
+			if err != nil {
+				return 0, err
+			}
+			theirs = b.Bytes()
+		}
+		return binary.LittleEndian.Uint64(theirs), nil
+	}
+	return c, err
 }
 
 // measureEcho measures round trips of what carries a word.
@@ -161,6 +182,7 @@ var (
 	pipeEcho = echoOf("bench/pipe/echo", messages)
 	wordEcho = echoOf("bench/pipe/echo/word", bare)
 	refEcho  = echoOf("bench/pipe/echo/ref", refs)
+	heldEcho = echoOf("bench/pipe/echo/held", heldRefs)
 )
 
 // echoOf is the other side of measureEcho.

@@ -99,7 +99,7 @@ func inUnits(v float64, unit string) string {
 }
 
 // plotFiles are the plots of docs/plots, by their names.
-func (s session) plotFiles() map[string]string {
+func (s session) plotFiles() (map[string]string, error) {
 	var shown []conditioned
 	for _, row := range publicRows {
 		for _, c := range s.results {
@@ -108,14 +108,20 @@ func (s session) plotFiles() map[string]string {
 			}
 		}
 	}
-	files := map[string]string{"ratios.svg": goalPlot("Ratios and their goals", shown, true)}
+	plots := ratioPlots(shown)
+	names := []string{"ratios.svg"}[:len(plots)]
 	for _, p := range percentilePlots(s.results) {
-		files["latencies.svg"] = p.draw(true)
+		plots, names = append(plots, p), append(names, "latencies.svg")
 	}
 	for _, p := range seriesPlots(s.results) {
-		files["scale-"+strings.ReplaceAll(strings.ToLower(p.title), " ", "-")+".svg"] = p.draw(true)
+		plots, names = append(plots, p), append(names, "scale-"+strings.ReplaceAll(strings.ToLower(p.Title), " ", "-")+".svg")
 	}
-	return files
+	drawn, err := drawnBy(plots)
+	files := map[string]string{}
+	for i, svg := range drawn {
+		files[names[i]] = svg
+	}
+	return files, err
 }
 
 // within puts a table into the README's text.
@@ -145,11 +151,15 @@ func (s session) publish(root string) error {
 	if err != nil {
 		return err
 	}
+	files, err := s.plotFiles()
+	if err != nil {
+		return err
+	}
 	plots := filepath.Join(root, "docs", "plots")
 	if err := os.MkdirAll(plots, 0o755); err != nil {
 		return err
 	}
-	for name, svg := range s.plotFiles() {
+	for name, svg := range files {
 		if err := os.WriteFile(filepath.Join(plots, name), []byte(svg), 0o644); err != nil {
 			return err
 		}

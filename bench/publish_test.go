@@ -22,7 +22,10 @@ func TestTheRepositorysFiguresAreMadeByTheSuite(t *testing.T) {
 	made, err := within(string(readme), table)
 	require.NoError(t, err)
 	require.Equal(t, made, string(readme))
-	for name, svg := range s.plotFiles() {
+	plots, err := s.plotFiles()
+	require.NoError(t, err)
+	require.NotEmpty(t, plots)
+	for name, svg := range plots {
 		is, err := os.ReadFile(filepath.Join("../docs/plots", name))
 		require.NoError(t, err)
 		require.True(t, svg == string(is), "%s is another plot", name)

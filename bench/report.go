@@ -9,6 +9,8 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+
+	"github.com/kindred-ipc/kindred/bench/internal/sketch"
 )
 
 //go:embed report.html
@@ -17,7 +19,7 @@ var reportPage string
 // A report is what the page shows of a session.
 type report struct {
 	Machine    Machine
-	Style      template.CSS
+	NoPlots    string // why there are none
 	Goals, Met int
 	Unknown    []conditioned // goals that could not be looked at
 	Missed     []conditioned // goals, the worst first
@@ -28,10 +30,11 @@ type report struct {
 
 // A section of the report is a package's.
 type section struct {
-	Title   string
-	Plots   []template.HTML
-	Results []conditioned
-	Rows    []conditioned // one of each row, for what its figures have in common
+	Title    string
+	sketches []sketch.Plot
+	Plots    []template.HTML // of these, once they are drawn
+	Results  []conditioned
+	Rows     []conditioned // one of each row, for what its figures have in common
 }
 
 // sections are the packages in the page's order, by the first words of the rows' names.
@@ -63,7 +66,7 @@ func sectionOf(row string) int {
 
 // reportOf sorts a session out.
 func reportOf(s session) report {
-	r := report{Machine: s.machine, Style: plotStyle}
+	r := report{Machine: s.machine}
 	byPart := make([][]conditioned, len(sections))
 	for _, c := range inFull(s.results) {
 		i := sectionOf(c.Name)
@@ -90,7 +93,7 @@ func reportOf(s session) report {
 	slices.SortStableFunc(r.Slower, worst)
 	for i, results := range byPart {
 		if len(results) > 0 {
-			r.Parts = append(r.Parts, section{sections[i].title, plotsOf(results, false), results, rowsOf(results)})
+			r.Parts = append(r.Parts, section{Title: sections[i].title, sketches: plotsOf(results), Results: results, Rows: rowsOf(results)})
 		}
 	}
 	return r
@@ -131,26 +134,41 @@ func (c conditioned) limited() bool {
 }
 
 // plotsOf are the plots of a section: ratios, percentiles, series.
-func plotsOf(results []conditioned, alone bool) []template.HTML {
-	var all []template.HTML
+func plotsOf(results []conditioned) []sketch.Plot {
 	var ratios []conditioned
 	for _, c := range results {
-		if c.Ratio != nil && *c.Ratio > 0 && c.Point == (Point{}) && (c.Goal != nil || !c.limited()) {
+		if c.Ratio != nil && c.Point == (Point{}) && (c.Goal != nil || !c.limited()) {
 			ratios = append(ratios, c)
 		}
 	}
-	if len(ratios) > 0 {
-		all = append(all, template.HTML(goalPlot("Ratios and their goals", ratios, alone)))
+	return slices.Concat(ratioPlots(ratios), percentilePlots(results), seriesPlots(results))
+}
+
+// ratioPlots shows the ratios of all these in one plot, if there are any.
+func ratioPlots(results []conditioned) []sketch.Plot {
+	p := sketch.Plot{Title: "Ratios and their goals"}
+	for _, c := range results {
+		if *c.Ratio <= 0 {
+			continue // has no place on a logarithmic scale
+		}
+		r := sketch.Ratio{Name: c.Name, Value: *c.Ratio, Least: *c.Ratio, Most: *c.Ratio, Met: c.Met != nil && *c.Met}
+		if runs := c.ratios(); len(runs) > 1 {
+			r.Least, r.Most = min(r.Value, slices.Min(runs)), max(r.Value, slices.Max(runs))
+		}
+		if c.Goal != nil {
+			r.Goal = *c.Goal
+		}
+		p.Ratios = append(p.Ratios, r)
 	}
-	for _, p := range append(percentilePlots(results), seriesPlots(results)...) {
-		all = append(all, template.HTML(p.draw(alone)))
+	if p.Ratios == nil {
+		return nil
 	}
-	return all
+	return []sketch.Plot{p}
 }
 
 // percentilePlots show rows that have percentiles, those of one unit together.
-func percentilePlots(results []conditioned) []curvePlot {
-	var plots []curvePlot
+func percentilePlots(results []conditioned) []sketch.Plot {
+	var plots []sketch.Plot
 	names := []string{"p50", "p90", "p99", "p99.9", "max"}
 	for _, c := range results {
 		figure := strings.TrimPrefix(strings.TrimPrefix(c.Name, c.Row), "/")
@@ -161,32 +179,32 @@ func percentilePlots(results []conditioned) []curvePlot {
 		if place < 0 || c.Value <= 0 {
 			continue
 		}
-		i := slices.IndexFunc(plots, func(p curvePlot) bool { return p.unit == c.Unit })
+		i := slices.IndexFunc(plots, func(p sketch.Plot) bool { return p.Unit == c.Unit })
 		if i < 0 {
 			i = len(plots)
-			plots = append(plots, curvePlot{title: "Latencies", unit: c.Unit, axis: "percentile", places: names})
+			plots = append(plots, sketch.Plot{Title: "Latencies", Unit: c.Unit, Axis: "percentile", Places: names})
 		}
-		plots[i].add(c.Row, "", float64(place), c.Value)
+		addPoint(&plots[i], c.Row, "", sketch.Point{X: float64(place), Y: c.Value})
 	}
 	return plots
 }
 
 // seriesPlots show how figures grow, each series in a plot of its own.
-func seriesPlots(results []conditioned) []curvePlot {
-	var plots []curvePlot
+func seriesPlots(results []conditioned) []sketch.Plot {
+	var plots []sketch.Plot
 	for _, c := range results {
 		if c.Point == (Point{}) {
 			continue
 		}
-		i := slices.IndexFunc(plots, func(p curvePlot) bool { return p.title == c.Point.Series })
+		i := slices.IndexFunc(plots, func(p sketch.Plot) bool { return p.Title == c.Point.Series })
 		if i < 0 {
 			i = len(plots)
-			plots = append(plots, curvePlot{title: c.Point.Series, unit: c.Unit, axis: c.Point.Axis})
+			plots = append(plots, sketch.Plot{Title: c.Point.Series, Unit: c.Unit, Axis: c.Point.Axis})
 		}
 		ours := cmp.Or(c.Point.Of, "ours")
-		plots[i].add(ours, "", c.Point.At, c.Value)
+		addPoint(&plots[i], ours, "", sketch.Point{X: c.Point.At, Y: c.Value})
 		if c.ReferenceValue != nil {
-			plots[i].add(ours, brief(*c.Reference), c.Point.At, *c.ReferenceValue)
+			addPoint(&plots[i], ours, brief(*c.Reference), sketch.Point{X: c.Point.At, Y: *c.ReferenceValue})
 		}
 	}
 	return plots
@@ -201,27 +219,27 @@ func brief(name string) string {
 	return name
 }
 
-// add adds a point to the curve of that name, or to that of a reference of it, which has the same colour.
-func (p *curvePlot) add(name, reference string, x, y float64) {
-	u := curve{name: name, colour: len(p.curves)}
-	if i := slices.IndexFunc(p.curves, func(u curve) bool { return u.name == name }); i >= 0 {
-		u.colour = p.curves[i].colour
+// addPoint adds a point to the curve of that name, or to that of a reference of it, which has the same colour.
+func addPoint(p *sketch.Plot, name, reference string, at sketch.Point) {
+	u := sketch.Curve{Name: name}
+	if i := slices.IndexFunc(p.Curves, func(o sketch.Curve) bool { return o.Name == name }); i >= 0 {
+		u.Colour = p.Curves[i].Colour
 	} else {
-		for _, other := range p.curves {
-			if other.dashed {
-				u.colour--
+		for _, other := range p.Curves {
+			if !other.Dashed {
+				u.Colour++
 			}
 		}
 	}
 	if reference != "" {
-		u.name, u.dashed = name+": "+reference, true
+		u.Name, u.Dashed = name+": "+reference, true
 	}
-	i := slices.IndexFunc(p.curves, func(o curve) bool { return o.name == u.name })
+	i := slices.IndexFunc(p.Curves, func(o sketch.Curve) bool { return o.Name == u.Name })
 	if i < 0 {
-		i = len(p.curves)
-		p.curves = append(p.curves, u)
+		i = len(p.Curves)
+		p.Curves = append(p.Curves, u)
 	}
-	p.curves[i].x, p.curves[i].y = append(p.curves[i].x, x), append(p.curves[i].y, y)
+	p.Curves[i].Points = append(p.Curves[i].Points, at)
 }
 
 // reportFunctions are what the page says numbers with.
@@ -255,7 +273,25 @@ var reportFunctions = template.FuncMap{
 	},
 }
 
-// writeReport writes the page into a directory.
+// drawPlots has the plots of all sections drawn, in one go.
+func (r *report) drawPlots() {
+	var all []sketch.Plot
+	for _, part := range r.Parts {
+		all = append(all, part.sketches...)
+	}
+	drawn, err := drawnBy(all)
+	if err != nil {
+		r.NoPlots = err.Error()
+		return
+	}
+	for i, part := range r.Parts {
+		for range part.sketches {
+			r.Parts[i].Plots, drawn = append(r.Parts[i].Plots, template.HTML(drawn[0])), drawn[1:]
+		}
+	}
+}
+
+// writeReport writes the page into a directory. Where plots cannot be drawn, it says why instead.
 func (s session) writeReport(dir string) (err error) {
 	t, err := template.New("report").Funcs(reportFunctions).Parse(reportPage)
 	if err != nil {
@@ -268,5 +304,7 @@ func (s session) writeReport(dir string) (err error) {
 	if err != nil {
 		return err
 	}
-	return errors.Join(t.Execute(f, reportOf(s)), f.Close())
+	r := reportOf(s)
+	r.drawPlots()
+	return errors.Join(t.Execute(f, r), f.Close())
 }

@@ -10,6 +10,8 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/kindred-ipc/kindred/bench/internal/sketch"
 )
 
 // aLongRun is a session with something of everything that the page shows.
@@ -72,7 +74,9 @@ func TestTheReportStandsAlone(t *testing.T) {
 	for _, no := range []string{"<script", "src=", "@import", "url("} {
 		require.False(t, strings.Contains(page, no), no)
 	}
-	require.Equal(t, strings.Count(page, "http"), strings.Count(page, `xmlns="http://www.w3.org/2000/svg"`), "no other address")
+	names := strings.Count(page, `xmlns="http://www.w3.org/2000/svg"`) + strings.Count(page, `xmlns:xlink="http://www.w3.org/1999/xlink"`)
+	require.NotZero(t, names)
+	require.Equal(t, strings.Count(page, "http"), names, "no address but the names of what an SVG is")
 	require.True(t, strings.Contains(page, "@media print"))
 	require.True(t, strings.Contains(page, "prefers-color-scheme:dark"))
 }
@@ -91,28 +95,49 @@ func wellFormed(t *testing.T, svg string) {
 	}
 }
 
-func TestEveryPlotIsWellFormed(t *testing.T) {
-	all := plotsOf(aLongRun().results, true)
-	require.Len(t, all, 3)
-	for _, svg := range all {
-		wellFormed(t, string(svg))
-		require.Contains(t, svg, "<style>")
+func TestEveryPlotIsDrawn(t *testing.T) {
+	all := plotsOf(aLongRun().results)
+	drawn, err := drawnBy(all)
+	require.NoError(t, err)
+	require.Len(t, drawn, 3)
+	for i, svg := range drawn {
+		wellFormed(t, svg)
+		require.Contains(t, svg, `aria-label="`+all[i].Title+`"`)
 	}
-	require.Equal(t, 6, strings.Count(string(all[0]), `class="goal"`), "one for each row that has a goal and no place in a series")
-	require.Contains(t, string(all[1]), ">p99<")
-	require.Contains(t, string(all[2]), ">producers<")
-	wellFormed(t, goalPlot("none", nil, true))
-	wellFormed(t, curvePlot{title: "none"}.draw(true))
+	require.Contains(t, drawn[0], ">queue/missed &amp; far<")
+	require.Contains(t, drawn[1], ">p99<")
+	require.Contains(t, drawn[2], ">producers<")
 }
 
-func TestAScaleHoldsWhatItIsGiven(t *testing.T) {
-	s := spanning([]float64{1, 1000}, 100, 200)
-	require.Greater(t, s.at(1), 100.0)
-	require.Less(t, s.at(1000), 200.0)
-	require.InDelta(t, 150, s.at(31.62), 0.1)
-	require.Equal(t, []float64{1, 10, 100, 1000}, s.ticks())
-	require.Equal(t, []float64{1, 2, 5}, spanning([]float64{0.3, 8}, 0, 1).ticks()[1:4])
-	require.Equal(t, []float64{2, 3}, spanning([]float64{2, 3}, 0, 1).ticks())
+// A ratio of nought has no place on the scale, and neither has a figure of nought.
+func TestWhatHasNoPlaceOnAScaleIsNotDrawn(t *testing.T) {
+	for i, name := range []string{"pool/idle", "pool/idle/p99"} {
+		none := measured(name, []float64{0}, []float64{10})
+		none.Row = "pool/idle"
+		require.Zero(t, *none.Ratio, i)
+		require.Empty(t, plotsOf([]conditioned{none}))
+	}
+}
+
+func TestTheReportSaysWhyItHasNoPlots(t *testing.T) {
+	t.Setenv("PATH", "")
+	page := pageOf(t, aLongRun())
+	require.Contains(t, page, "The plots could not be drawn:")
+	require.NotContains(t, page, "<svg")
+	require.Contains(t, page, "queue/missed &amp; far")
+}
+
+func TestACurveHasTheColourOfItsReference(t *testing.T) {
+	var p sketch.Plot
+	addPoint(&p, "a", "", sketch.Point{X: 1, Y: 1})
+	addPoint(&p, "a", "C", sketch.Point{X: 1, Y: 2})
+	addPoint(&p, "b", "", sketch.Point{X: 1, Y: 3})
+	addPoint(&p, "a", "", sketch.Point{X: 2, Y: 4})
+	require.Equal(t, []sketch.Curve{
+		{Name: "a", Points: []sketch.Point{{X: 1, Y: 1}, {X: 2, Y: 4}}},
+		{Name: "a: C", Dashed: true, Points: []sketch.Point{{X: 1, Y: 2}}},
+		{Name: "b", Colour: 1, Points: []sketch.Point{{X: 1, Y: 3}}},
+	}, p.Curves)
 }
 
 func TestWhatIsTheSameSaysAsWhat(t *testing.T) {

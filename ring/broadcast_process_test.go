@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"runtime"
 	"testing"
 	"time"
 
@@ -303,7 +304,10 @@ func TestADeadSubscriberHoldsNobodyUp(t *testing.T) {
 		}
 		done := make(chan error, 1)
 		go func() { done <- w.Push(s.ctx, bulletinOf(0, 0)) }()
-		time.Sleep(time.Millisecond)
+		for ring.CastSleepers(s.ring) == 0 {
+			require.NoError(t, s.ctx.Err())
+			runtime.Gosched()
+		}
 		kill(t, child)
 		require.NoError(t, <-done)
 	}
