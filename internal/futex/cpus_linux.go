@@ -35,5 +35,3 @@ func yield() bool {
 	_, _, errno := unix.RawSyscall(unix.SYS_SCHED_YIELD, 0, 0, 0)
 	return errno == 0
 }
-
-var started = time.Now()
