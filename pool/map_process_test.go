@@ -57,7 +57,7 @@ func TestMapOfNothingYieldsNothing(t *testing.T) {
 }
 
 func TestMapTakesABoundedNumberOfInputsAhead(t *testing.T) {
-	const workers, ahead = 2, 4 * 2 * 4096
+	const workers, ahead = 2, 4 * 2 * 8192 // as the doc has it: 32,768 for each
 	p := newPool(t, workers)
 	before := pids(p)
 	yielded, taken := 0, 0
@@ -237,7 +237,7 @@ var gateOrNot = pool.Task("gate or not", func(_ context.Context, path string) (i
 })
 
 func TestMapUnorderedTakesABoundedNumberOfInputsAheadAndMayBeLeft(t *testing.T) {
-	const workers, ahead = 2, 4 * 2 * 4096
+	const workers, ahead = 2, 4 * 2 * 8192 // as the doc has it: 32,768 for each
 	p := newPool(t, workers)
 	before := pids(p)
 	yielded, taken := 0, 0
