@@ -9,14 +9,14 @@ import (
 
 // call is one attempt at a task, by one worker. It lies in the worker's link, which has one at a
 // time, and is written under the link's mu, by the caller and by keep. What begin wrote stays as it
-// is while the call is under way.
+// is while the call is under way, but for since.
 type call struct {
 	id      uint64
 	task    string
 	input   func(encoded []byte) any // decodes what the link's buf holds, for those who ask
 	attempt int
 	depth   int           // how many calls it is nested in
-	since   time.Duration // from the pool's start
+	since   time.Duration // from the pool's start; 0: it was begun just now
 
 	outcome uint32 // of the reply
 	payload []byte // likewise; good until the link is released
@@ -177,7 +177,6 @@ var errGivenUp = errors.New("given up")
 
 // begin makes c the call that is under way.
 func (l *link) begin(c call) *call {
-	c.since = time.Since(l.pool.born)
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.served++
@@ -186,6 +185,14 @@ func (l *link) begin(c call) *call {
 	l.newest = c
 	l.call = &l.newest
 	return l.call
+}
+
+// began takes note of when c was begun.
+func (l *link) began(c *call) {
+	since := time.Since(l.pool.born)
+	l.mu.Lock()
+	c.since = since
+	l.mu.Unlock()
 }
 
 // beginMany makes c, which stands for several, the call that is under way.
@@ -211,9 +218,17 @@ func (l *link) settleMany(useful bool) {
 // otherwise how the worker was lost.
 func (l *link) do(ctx context.Context, c *call, h head) error {
 	if l.inside != nil {
+		l.began(c)
 		return l.inside.do(ctx, l, c, h)
 	}
+	long := headSize+len(l.buf) > l.record
+	if long {
+		l.began(c)
+	}
 	sent, err := send(ctx, l.requests, l.record, h, l.buf)
+	if !long { // to read the clock takes a tenth of an empty call, and the worker is at it meanwhile
+		l.began(c)
+	}
 	if err == nil {
 		err = l.read(ctx, c)
 	}

@@ -405,9 +405,11 @@ func (l *link) look() Worker {
 			w.Running = &r
 		}
 	} else if c.id != 0 {
-		w.Running = &Running{
-			Task: c.task, Input: c.input(input), Attempt: c.attempt, Since: l.pool.born.Add(c.since),
+		since := time.Now()
+		if c.since > 0 {
+			since = l.pool.born.Add(c.since)
 		}
+		w.Running = &Running{Task: c.task, Input: c.input(input), Attempt: c.attempt, Since: since}
 	}
 	return w
 }

@@ -108,9 +108,9 @@ func (l lane) spare(size uint64) (segment.Block, bool) {
 
 // keep keeps a box that was emptied, or frees it.
 func (l lane) keep(b segment.Block) error {
-	if size := b.Size(); !l.carries && size > l.seg.Lockless() && size <= uint64(l.seg.Size())/sparePart {
-		for i := range l.spares {
-			if l.spares[i].Load() == 0 {
+	if size := b.Size(); !l.carries && size > l.seg.Lockless() {
+		for i := len(l.spares) - 1; i >= 0; i-- { // those for large boxes come last
+			if size <= uint64(l.seg.Size())/spareParts[i] && l.spares[i].Load() == 0 {
 				_, err := b.Link(l.sparesAt+8*uint64(i), 0)
 				return err
 			}

@@ -36,9 +36,6 @@ const (
 	// touched before.
 	spareBoxes = 6
 
-	// sparePart is the part of the segment that one of them has at most.
-	sparePart = 64
-
 	pipeStateSize = uint64(unsafe.Sizeof(pipeState{}))
 	sparesOffset  = uint64(unsafe.Offsetof(pipeState{}.spares))
 
@@ -48,6 +45,9 @@ const (
 	// passing is set in a share that is on its way: below it is the serial of its End.
 	passing = 1 << 63
 )
+
+// spareParts are the parts of the segment that they have at most, each of them: of a lane, less than a quarter in all.
+var spareParts = [spareBoxes]uint64{16, 16, 32, 32, 64, 64}
 
 // The sizes that the docs state.
 var (

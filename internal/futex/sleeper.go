@@ -26,7 +26,8 @@ import (
 // word (see Event.Announce).
 type Sleeper struct {
 	poked   atomic.Uint32
-	yielded time.Duration // when the goroutine last let others go first, since started
+	came    time.Duration // when the goroutine last came to sleep, since started
+	yielded time.Duration // when it last let others go first
 }
 
 // started is when the package's clock began.
@@ -36,12 +37,19 @@ var started = time.Now()
 // Go's monitor takes it for one that runs too long, and takes the processor from under the call; the goroutine finds another one, which looks to
 // the monitor as if it had run there for long, too; and so on, with a look every 20 µs, each of which costs a
 // timer of the kernel's and two switches of threads. (In a virtual machine, where that is 50 µs, a round trip of two sleepers takes
-// 1.4 to 2.1 times what it takes in C then.) So it goes through the scheduler before that.
-const yieldEvery = 4 * time.Millisecond
+// 1.4 to 2.1 times what it takes in C then.) So it goes through the scheduler before that. One that sleeps for longer does not: from it
+// the monitor takes the processor at its first look, and has its peace, and it would look for 10 ms if it had been scheduled.
+const (
+	yieldEvery = 4 * time.Millisecond
+	shortSleep = time.Millisecond
+)
 
-// yield lets others go first if that was long ago.
+// yield lets others go first if that was long ago, and sleeps are short.
 func (s *Sleeper) yield() {
-	if now := time.Since(started); now-s.yielded > yieldEvery {
+	now := time.Since(started)
+	short := now-s.came < shortSleep
+	s.came = now
+	if short && now-s.yielded > yieldEvery {
 		s.yielded = now
 		runtime.Gosched()
 	}
