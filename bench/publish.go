@@ -9,6 +9,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/kindred-ipc/kindred/bench/internal/sketch"
 )
 
 // What the repository says of figures is made here, from a saved session: the README's table, the plots in docs/plots, and
@@ -108,8 +110,11 @@ func (s session) plotFiles() (map[string]string, error) {
 			}
 		}
 	}
-	plots := ratioPlots(shown)
-	names := []string{"ratios.svg"}[:len(plots)]
+	var plots []sketch.Plot
+	var names []string
+	for _, p := range ratioPlots(shown) {
+		plots, names = append(plots, p), append(names, "ratios.svg")
+	}
 	for _, p := range percentilePlots(s.results) {
 		plots, names = append(plots, p), append(names, "latencies.svg")
 	}

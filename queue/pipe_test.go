@@ -374,3 +374,24 @@ func TestAPipeIsInspected(t *testing.T) {
 	}))
 	require.Equal(t, 1, n)
 }
+
+// Of the boxes that are emptied a pipe keeps fewer the larger they are.
+func TestAPipeKeepsBoxesByTheirSize(t *testing.T) {
+	const size = 16 << 20 // roomy's
+	for part, kept := range map[int]uint64{128: 6, 40: 4, 20: 2, 10: 0} {
+		ctx, seg := bounded(t), roomy(t)
+		here, there, err := queue.NewPipe[[]byte, []byte](seg, 8)
+		require.NoError(t, err)
+		before := seg.Stats().Blocks
+		n := min(8, part/3) // all of them have room at a time
+		for range n {
+			require.NoError(t, here.SendBytes(ctx, make([]byte, size/part)))
+		}
+		for range n {
+			b, err := there.RecvBytes(ctx)
+			require.NoError(t, err)
+			require.Len(t, b, size/part)
+		}
+		requireBlocks(t, seg, before+min(kept, uint64(n)))
+	}
+}

@@ -3,16 +3,14 @@ package queue_test
 import (
 	"context"
 	"errors"
-	"fmt"
 	"os"
-	"path/filepath"
-	"strings"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
 	"golang.org/x/sys/unix"
 
+	"github.com/kindred-ipc/kindred/internal/proctest"
 	"github.com/kindred-ipc/kindred/proc"
 	"github.com/kindred-ipc/kindred/queue"
 	"github.com/kindred-ipc/kindred/sync"
@@ -82,20 +80,7 @@ var watchmen = proc.Func("queue_test.watchman", func(ctx context.Context, w watc
 func effort(t *testing.T, pid int) (spent time.Duration, sleeps int) {
 	var at unix.Timespec
 	require.NoError(t, unix.ClockGettime(int32(^pid<<3|2), &at))
-	threads, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/status", pid))
-	require.NoError(t, err)
-	for _, name := range threads {
-		b, err := os.ReadFile(name)
-		if err != nil {
-			continue // the thread has ended
-		}
-		_, after, _ := strings.Cut(string(b), "\nvoluntary_ctxt_switches:")
-		var n int
-		_, err = fmt.Sscan(after, &n)
-		require.NoError(t, err)
-		sleeps += n
-	}
-	return time.Duration(at.Nano()), sleeps
+	return time.Duration(at.Nano()), proctest.Sleeps(t, pid)
 }
 
 func TestASelectThatHasNothingToDoTakesNoTime(t *testing.T) {

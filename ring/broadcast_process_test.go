@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
-	"runtime"
 	"testing"
 	"time"
 
@@ -304,10 +303,7 @@ func TestADeadSubscriberHoldsNobodyUp(t *testing.T) {
 		}
 		done := make(chan error, 1)
 		go func() { done <- w.Push(s.ctx, bulletinOf(0, 0)) }()
-		for ring.CastSleepers(s.ring) == 0 {
-			require.NoError(t, s.ctx.Err())
-			runtime.Gosched()
-		}
+		untilAsleep(t, s.ctx, 1, s.ring)
 		kill(t, child)
 		require.NoError(t, <-done)
 	}

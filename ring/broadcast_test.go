@@ -318,6 +318,18 @@ func TestCloseEndsTheStreamBehindWhatThereIs(t *testing.T) {
 	require.Zero(t, v)
 }
 
+// untilAsleep waits until so many goroutines wait at the ring, through these attaches.
+func untilAsleep[T any](t *testing.T, ctx context.Context, n int, through ...*ring.Broadcast[T]) {
+	t.Helper()
+	for asleep := 0; asleep < n; runtime.Gosched() {
+		require.NoError(t, ctx.Err())
+		asleep = 0
+		for _, b := range through {
+			asleep += ring.CastSleepers(b)
+		}
+	}
+}
+
 func TestCloseWakesThoseWhoSleep(t *testing.T) {
 	ctx := bounded(t)
 	here, there := feed[uint64](t, 1)
@@ -335,10 +347,7 @@ func TestCloseWakesThoseWhoSleep(t *testing.T) {
 	done := make(chan error, 2)
 	go func() { done <- other.Push(ctx, 1) }()
 	go func() { _, err := s.Next(ctx); done <- err }()
-	for ring.CastSleepers(there) < 2 {
-		require.NoError(t, ctx.Err())
-		runtime.Gosched()
-	}
+	untilAsleep(t, ctx, 2, there)
 	require.NoError(t, w.Close())
 	require.ErrorIs(t, <-done, ring.ErrClosed)
 	require.ErrorIs(t, <-done, ring.ErrClosed)
@@ -393,10 +402,7 @@ func TestAClosedSegmentEndsABroadcast(t *testing.T) {
 	go func() { _, err := s.Next(ctx); done <- err }()
 	blocked := make(chan error, 1)
 	go func() { blocked <- mine.Push(ctx, 2) }()
-	for ring.CastSleepers(there)+ring.CastSleepers(here) < 2 {
-		require.NoError(t, ctx.Err())
-		runtime.Gosched()
-	}
+	untilAsleep(t, ctx, 2, there, here)
 	require.NoError(t, c.Close())
 	require.ErrorIs(t, <-done, ring.ErrClosed)
 	require.NoError(t, <-blocked, "whoever held it up has left")

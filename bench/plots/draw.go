@@ -68,7 +68,7 @@ func svg(c *vgsvg.Canvas, title string) (string, error) {
 	return fmt.Sprintf("<svg role=\"img\" aria-label=\"%s\" %s", html.EscapeString(title), body), nil
 }
 
-// A stroke is a glyph: an upright line, twice as high as the radius and a half more.
+// A stroke is a glyph: an upright line, two and a half times as high as the radius.
 type stroke struct{}
 
 func (stroke) DrawGlyph(c *draw.Canvas, s draw.GlyphStyle, at vg.Point) {
