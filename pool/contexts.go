@@ -6,9 +6,9 @@ import "github.com/kindred-ipc/kindred/internal/futex"
 // none.
 type contexts struct {
 	*cancels
-	places []*taskContext // by id
-	looked uint64         // of calls up to this one settle has looked at them
-	before int64          // makes, then
+	places [contextsKept]*taskContext // by id
+	looked uint64                     // of calls up to this one settle has looked at them
+	before int64                      // makes, then
 }
 
 // contextsKept is how many calls are begun before one may have the context of another one, of one that has returned without having asked it. A
@@ -17,22 +17,26 @@ const contextsKept = 1024
 
 // of is the context of the call that is begun now.
 func (c *contexts) of(id uint64, when int64) *taskContext {
-	if c.places == nil {
-		c.places = make([]*taskContext, contextsKept)
-	}
-	place := &c.places[id%contextsKept]
-	t := *place
-	if t == nil || t.made.Load() != nil {
-		if t != nil {
-			c.release(t)
-		}
-		t = &taskContext{cancels: c.cancels}
-		*place = t
-	}
-	if t.when.Load() != when {
-		t.when.Store(when)
+	t := c.places[id%contextsKept]
+	if t == nil || t.made.Load() != nil || t.when.Load() != when {
+		t = c.another(id, when)
 	}
 	futex.Publish(&t.id, id)
+	return t
+}
+
+// another is a context for the call, whose place has none that will do.
+func (c *contexts) another(id uint64, when int64) *taskContext {
+	t := c.places[id%contextsKept]
+	if t != nil && t.made.Load() != nil {
+		c.release(t)
+		t = nil
+	}
+	if t == nil {
+		t = &taskContext{cancels: c.cancels}
+		c.places[id%contextsKept] = t
+	}
+	t.when.Store(when)
 	return t
 }
 
@@ -41,7 +45,7 @@ func (c *contexts) of(id uint64, when int64) *taskContext {
 func (c *contexts) settle(next uint64) {
 	c.ended.Store(next - 1) // a fence, which pairs with the add in real
 	n := c.makes.Load()
-	if n != c.before && c.places != nil {
+	if n != c.before {
 		for id := max(c.looked, next-min(next, contextsKept)); id < next; id++ {
 			if t := c.places[id%contextsKept]; t != nil {
 				c.release(t)

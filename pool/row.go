@@ -21,7 +21,8 @@ func (t *Typed[In, Out]) rows(run func(context.Context, In) (Out, error)) func(c
 		return nil
 	}
 	return func(ctx context.Context, s *several) {
-		outbox := s.child.state.outbox[:s.most]
+		c := s.child
+		outbox := c.state.outbox[:s.most]
 		for s.at < s.end && s.err == nil && s.row {
 			if len(outbox)-s.used < out {
 				s.flush(ctx)
@@ -36,15 +37,15 @@ func (t *Typed[In, Out]) rows(run func(context.Context, In) (Out, error)) func(c
 				s.made(ctx, []byte(err.Error()), outcomeUndecodable)
 				return
 			}
-			s.under = s.child.contexts.of(s.at, s.when)
-			result, err := run(s.under, v)
+			under := c.contexts.of(s.at, s.when)
+			s.under = under
+			result, err := run(under, v)
+			c.cancels.endOf(under)
 			if err != nil {
 				payload, outcome := tell(nil, err)
-				s.child.cancels.endOf(s.under)
 				s.made(ctx, payload, outcome)
 				return
 			}
-			s.child.cancels.endOf(s.under)
 			t.out.Put(outbox[s.used:], result)
 			s.put(out)
 		}

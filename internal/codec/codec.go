@@ -28,6 +28,7 @@ type Codec[T any] struct {
 	typ     reflect.Type
 	padding []spot  // formPlain: what to zero on the way out
 	bools   []spot  // formPlain: what to check on the way in
+	careful bool    // there is something of either
 	shape   *shape  // formCBOR
 	direct  *direct // formCBOR that need not go through the library, or nil
 	scratch sync.Pool
@@ -78,6 +79,7 @@ func For[T any]() (*Codec[T], error) {
 		c.form = formPlain
 		c.padding = paddingOf(t)
 		c.bools = boolsOf(t)
+		c.careful = len(c.padding) > 0 || len(c.bools) > 0
 	case t.Kind() == reflect.String:
 		c.form = formString
 	case t.Kind() == reflect.Slice && t.Elem().Kind() == reflect.Uint8:

@@ -3,7 +3,7 @@ package codec
 // Bare reports whether any bytes are a value, and any value is its bytes: T is plain and has neither padding
 // nor booleans, so that Clean and Sound have nothing to do.
 func (c *Codec[T]) Bare() bool {
-	return c.form == formPlain && len(c.padding) == 0 && len(c.bools) == 0
+	return c.form == formPlain && !c.careful
 }
 
 // Clean zeroes the padding of a plain *v, so that equal values are equal bytes, and nothing leaves the process

@@ -28,7 +28,7 @@ func (c *Codec[T]) DecodeRow(src []byte, vs []T) error {
 		return fmt.Errorf("codec: %d of %v: %w: %d bytes, not %d", len(vs), c.typ, ErrCorrupt, len(src), len(p))
 	}
 	copy(p, src)
-	if c.padding == nil && c.bools == nil {
+	if !c.careful {
 		return nil
 	}
 	n := c.Size()
@@ -43,19 +43,27 @@ func (c *Codec[T]) DecodeRow(src []byte, vs []T) error {
 }
 
 // Get is the value of a flat T whose bytes are the first of src, which is the caller's own memory. The error is an ErrCorrupt.
-func (c *Codec[T]) Get(src []byte) (v T, err error) {
-	n := sizeOf[T]()
-	if c.padding != nil || c.bools != nil || len(src) < n {
-		err = c.decodeFlat(src[:min(len(src), n)], &v)
-		return v, err
+func (c *Codec[T]) Get(src []byte) (T, error) {
+	if c.careful || len(src) < sizeOf[T]() {
+		return c.getChecked(src)
 	}
 	return *valueAt[T](src), nil
 }
 
+func (c *Codec[T]) getChecked(src []byte) (v T, err error) {
+	err = c.decodeFlat(src[:min(len(src), sizeOf[T]())], &v)
+	return v, err
+}
+
 // Put writes v, of a flat T, at the begin of dst, which has room for it.
 func (c *Codec[T]) Put(dst []byte, v T) {
-	if c.padding != nil {
-		c.Clean(&v)
+	if c.careful {
+		v = c.cleaned(v)
 	}
 	*valueAt[T](dst) = v
+}
+
+func (c *Codec[T]) cleaned(v T) T {
+	c.Clean(&v)
+	return v
 }
