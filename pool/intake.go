@@ -139,6 +139,9 @@ func (m *mapping[In, Out]) take(most int, underWay bool) *batch {
 	if n == 0 || underWay && n < m.enough() && !m.hungry {
 		return nil
 	}
+	if m.each.Load() == 0 {
+		n = (n + m.width - 1) / m.width // calls may be long this time: others have their share
+	}
 	n = min(n, int(m.want.Load()), most)
 	w := m.blank(n)
 	w.at = m.taken

@@ -24,8 +24,10 @@ const maxChunk = 1 << 16
 // its input alone (see Call), and the next ones follow.
 //
 // Inputs are handed to workers several at a time if their tasks are quick, so that a task costs less than a message; those of tasks that take
-// longer than 0.4 ms go one by one. A task that turns out to be slow holds up none of the inputs behind it for more than some 40 ms: they are taken
-// back, and go to other workers. Each is a call by itself in all else: a worker that dies takes along the one that it had begun.
+// longer than 0.4 ms go one by one. How long they take is measured; before that a Map gives each worker its share of what there is, up to 256
+// inputs, if the Map of this task before had quick ones. A task that turns out to be slow holds up none of the inputs behind it for more than
+// some 40 ms: they are taken back, and go to other workers. Each is a call by itself in all else: a worker that dies takes along the one that
+// it had begun.
 //
 // At most 4 times as many inputs as the workers are given at a time are under way, or done and not yet asked for: 4 per worker if the tasks are
 // long, 32,768 if they are as short as can be. When the loop is left early, the tasks under way are given up. If ctx

@@ -61,6 +61,8 @@ type mapping[In, Out any] struct {
 const (
 	batchTime  = 400 * time.Microsecond
 	mostWanted = 8192
+	// mostUnmeasured is how many inputs a batch has at most before this Map has measured a call.
+	mostUnmeasured = 256
 	// lookEvery is how often it is looked whether a worker is at something slow, with others behind it.
 	lookEvery = 20 * time.Millisecond
 	// lingering is how long a driver waits for more inputs when calls are quick, and few are there.
@@ -74,12 +76,27 @@ func newMapping[In, Out any](ctx context.Context, t *Typed[In, Out], p *Pool, ch
 	m.work.L, m.results.L = &m.mu, &m.mu
 	m.alarm.Store(math.MaxUint64)
 	m.window.Store(1)
-	m.want.Store(int64(max(chunk, 1)))
+	m.want.Store(m.firstWanted())
 	if at, ok := ctx.Deadline(); ok {
 		m.when = at.UnixNano()
 	}
 	m.grow(m.bound())
 	return m
+}
+
+// firstWanted is how many inputs a batch has before a call was measured: some, if calls of the task were short before.
+func (m *mapping[In, Out]) firstWanted() int64 {
+	d := m.task.each.Load()
+	if d == 0 {
+		return m.chunks(1)
+	}
+	return m.chunks(min(int64(batchTime)/d, mostUnmeasured))
+}
+
+// chunks are as many inputs as n, but of whole chunks, and one at least.
+func (m *mapping[In, Out]) chunks(n int64) int64 {
+	chunk := int64(max(m.chunk, 1))
+	return max(n/chunk, 1) * chunk
 }
 
 // shape is how many calls a request has, and how many batches may be under way at a worker.
@@ -98,10 +115,8 @@ func (m *mapping[In, Out]) measured(each time.Duration) {
 		d = before + (d-before)/8 // waits are measured, too: what is short counts for more
 	}
 	m.each.Store(d)
-	want := min(max(int64(batchTime)/d, 1), mostWanted, 4*m.want.Load())
-	if m.chunk > 0 {
-		want = max(want/int64(m.chunk), 1) * int64(m.chunk)
-	}
+	m.task.each.Store(d)
+	want := m.chunks(min(int64(batchTime)/d, mostWanted, 4*m.want.Load()))
 	window := int64(1)
 	if d < int64(time.Millisecond) {
 		window = 2

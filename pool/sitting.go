@@ -2,6 +2,7 @@ package pool
 
 import (
 	"context"
+	"runtime"
 	"sync"
 	"time"
 
@@ -128,6 +129,7 @@ func (s *sitting) sit() {
 			break
 		}
 		if err == nil {
+			runtime.Gosched() // whom results have made ready goes before one who polls
 			err = s.read(s.ctx)
 		}
 		if err != nil {
