@@ -6,12 +6,13 @@ import (
 	"fmt"
 
 	"github.com/kindred-ipc/kindred/internal/bulk"
+	"github.com/kindred-ipc/kindred/internal/segment"
 	"github.com/kindred-ipc/kindred/ring"
 )
 
 // A message is a request or a reply. It goes over a ring as one record, or as several in a row if it
 // is too large for one: a head and as much of the payload as fits, then the rest. The reader knows
-// from the head how much will come.
+// from the head how much will come. Records take whole lines: what is behind the payload then means nothing.
 type head struct {
 	id      uint64 // of the call; never used twice in a worker's life
 	task    uint64 // hash of the task's name
@@ -45,6 +46,9 @@ func (h *head) get(b []byte) bool {
 	return true
 }
 
+// longest is how long records may be that go to w: of whole lines, so that nothing but the last of a message has something behind the payload.
+func longest(w *ring.BytesWriter) int { return w.Cap() / parts &^ (segment.Line - 1) }
+
 // progress is how much of a message was sent.
 type progress int
 
@@ -55,26 +59,42 @@ const (
 )
 
 // send writes a message, in records of at most the given length, and says how much of it in any case.
-func send(ctx context.Context, w *ring.BytesWriter, longest int, h head, payload []byte) (progress, error) {
-	h.size = uint64(len(payload))
-	first := min(len(payload), longest-headSize)
-	record, err := w.Reserve(ctx, headSize+first)
+func send(ctx context.Context, w *ring.BytesWriter, most int, h head, payload []byte) (progress, error) {
+	first := min(len(payload), most-headSize)
+	record, err := w.Reserve(ctx, ring.WholeLines(headSize+first))
 	if err != nil {
 		return sentNone, err
 	}
-	h.put(record)
-	bulk.Copy(record[headSize:], payload)
-	w.Commit(headSize + first)
+	commit(w, record, h, payload, first)
 	for rest := payload[first:]; len(rest) > 0; {
-		record, err := w.Reserve(ctx, min(len(rest), longest))
+		n := min(len(rest), most)
+		record, err := w.Reserve(ctx, ring.WholeLines(n))
 		if err != nil {
 			return sentPart, err
 		}
-		n := bulk.Copy(record, rest)
-		w.Commit(n)
+		bulk.Copy(record, rest[:n])
+		w.Commit(len(record))
 		rest = rest[n:]
 	}
 	return sentAll, nil
+}
+
+// trySend writes a message that one record holds, if there is room, and reports whether there was.
+func trySend(w *ring.BytesWriter, h head, payload []byte) (bool, error) {
+	record, err := w.TryReserve(ring.WholeLines(headSize + len(payload)))
+	if record == nil || err != nil {
+		return false, err
+	}
+	commit(w, record, h, payload, len(payload))
+	return true, nil
+}
+
+// commit commits the record that begins the message, with the first bytes of its payload.
+func commit(w *ring.BytesWriter, record []byte, h head, payload []byte, first int) {
+	h.size = uint64(len(payload))
+	h.put(record)
+	bulk.Copy(record[headSize:], payload[:first])
+	w.Commit(len(record))
 }
 
 // assembly puts a message together from its records.
@@ -89,6 +109,7 @@ type assembly struct {
 // memory that the next message takes over. Memory is taken for what has come, not for what the head
 // announces.
 func (a *assembly) add(record []byte) (bool, error) {
+	lead := 0
 	if !a.open {
 		if !a.head.get(record) {
 			return false, fmt.Errorf("head of %d bytes: %w", len(record), errProtocol)
@@ -97,14 +118,18 @@ func (a *assembly) add(record []byte) (bool, error) {
 			return false, fmt.Errorf("%d bytes announced, the limit is %d: %w", a.head.size, a.limit, errProtocol)
 		}
 		a.payload = a.payload[:0]
-		record = record[headSize:]
+		lead = headSize
 	} else if len(record) == 0 {
 		return false, fmt.Errorf("empty part: %w", errProtocol)
 	}
-	if uint64(len(record)) > a.head.size-uint64(len(a.payload)) {
-		return false, fmt.Errorf("%d bytes more than announced: %w", len(record), errProtocol)
+	part := uint64(len(record) - lead)
+	if rest := a.head.size - uint64(len(a.payload)); part > rest {
+		if len(record) != ring.WholeLines(lead+int(rest)) {
+			return false, fmt.Errorf("%d bytes, %d were announced: %w", part, rest, errProtocol)
+		}
+		part = rest
 	}
-	a.payload = append(a.payload, record...)
+	a.payload = append(a.payload, record[lead:][:part]...)
 	a.open = uint64(len(a.payload)) < a.head.size
 	return !a.open, nil
 }

@@ -6,6 +6,8 @@ import (
 
 	"github.com/stretchr/testify/require"
 	"pgregory.net/rapid"
+
+	"github.com/kindred-ipc/kindred/ring"
 )
 
 func record(h head, payload ...byte) []byte {
@@ -45,12 +47,31 @@ func TestMessageIsPutTogetherFromItsParts(t *testing.T) {
 			n := rapid.IntRange(1, len(rest)).Draw(t, "part")
 			part, rest = rest[:n], rest[n:]
 		}
+		if rapid.Bool().Draw(t, "whole lines") {
+			part = append(part, make([]byte, ring.WholeLines(len(part))-len(part))...)
+		}
 		complete, err := a.add(part)
 		require.NoError(t, err)
 		require.True(t, complete)
 		require.EqualValues(t, 7, a.head.id)
 		require.Equal(t, string(payload), string(a.payload))
 	})
+}
+
+func TestPartOfMoreThanWasAnnouncedIsRefused(t *testing.T) {
+	part := record(head{size: 10}, make([]byte, 10)...)
+	whole := ring.WholeLines(len(part))
+	for n := range 3 * whole {
+		a := assembly{limit: math.MaxUint64}
+		complete, err := a.add(append(part[:min(n, len(part))], make([]byte, max(n-len(part), 0))...))
+		switch {
+		case n < headSize, n > len(part) && n != whole:
+			require.ErrorIs(t, err, errProtocol, n)
+		default:
+			require.NoError(t, err)
+			require.Equal(t, n >= len(part), complete, n)
+		}
+	}
 }
 
 // Whatever comes in, an assembly holds at most what its limit allows, and no more than has come.

@@ -296,7 +296,7 @@ func TestWorkerThatBreaksTheProtocolIsKilledAndReplaced(t *testing.T) {
 		"sends nothing at all":                    "head of 0 bytes: worker breaks the protocol",
 		"announces 16 EiB":                        "18446744073709551615 bytes announced, the limit is 1024: worker breaks the protocol",
 		"announces more than the limit":           "1025 bytes announced, the limit is 1024: worker breaks the protocol",
-		"sends more than it announced":            "4 bytes more than announced: worker breaks the protocol",
+		"sends more than it announced":            "4 bytes, 3 were announced: worker breaks the protocol",
 		"sends an empty part":                     "empty part: worker breaks the protocol",
 		"has a kind of its own":                   fmt.Sprintf("reply of kind %d: worker breaks the protocol", outcomes),
 		"hides its claim and breaks the protocol": "head of 0 bytes: worker breaks the protocol",

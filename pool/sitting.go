@@ -5,8 +5,6 @@ import (
 	"runtime"
 	"sync"
 	"time"
-
-	"github.com/kindred-ipc/kindred/internal/bulk"
 )
 
 // load is the inputs of several calls of one task, and what becomes of them: see inputs.go. But for encode its methods are called
@@ -278,14 +276,7 @@ func (s *sitting) trySend(m message) (bool, error) {
 	if headSize+len(payload) > s.link.record {
 		return false, nil
 	}
-	record, err := s.link.requests.TryReserve(headSize + len(payload))
-	if record == nil || err != nil {
-		return false, err
-	}
-	h := s.headOf(m)
-	h.put(record)
-	s.link.requests.Commit(headSize + bulk.Copy(record[headSize:], payload))
-	return true, nil
+	return trySend(s.link.requests, s.headOf(m), payload)
 }
 
 func (s *sitting) headOf(m message) head {

@@ -401,3 +401,26 @@ func TestPushCopiesRecordsOfAnyLength(t *testing.T) {
 	require.NoError(t, err)
 	require.False(t, ok)
 }
+
+func TestRecordsOfWholeLinesBeginLines(t *testing.T) {
+	ctx := bounded(t)
+	seg, _ := twins(t)
+	b, err := ring.NewBytes(seg, 1<<16)
+	require.NoError(t, err)
+	w, err := b.Writer()
+	require.NoError(t, err)
+	in, err := b.Reader()
+	require.NoError(t, err)
+	for n := range 2500 {
+		whole := ring.WholeLines(n)
+		require.GreaterOrEqual(t, whole, n)
+		require.Less(t, whole, max(n, 1)+64, n)
+		require.NoError(t, w.Push(ctx, make([]byte, whole)))
+		taken, err := b.Len()
+		require.NoError(t, err)
+		require.Zero(t, taken%64, n)
+		_, err = in.Peek(ctx)
+		require.NoError(t, err)
+		in.Release()
+	}
+}
