@@ -2,6 +2,7 @@ package ring
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/kindred-ipc/kindred/internal/segment"
 	"github.com/kindred-ipc/kindred/shm"
@@ -82,6 +83,15 @@ func NewBytes(seg *shm.Segment, capacity int, opts ...shm.ObjectOption) (*Bytes,
 func OpenBytes(seg *shm.Segment, name string) (*Bytes, error) {
 	o, err := seg.Engine().Lookup(name, segment.KindBytes, bytesLayout())
 	return bytesOf(seg, o, "open", name, err)
+}
+
+// OpenOrNewBytes opens the ring of that name, or makes it, whoever else does the same. One that is there may
+// have another capacity. For its errors see OpenBytes and NewBytes.
+func OpenOrNewBytes(seg *shm.Segment, name string, capacity int, opts ...shm.ObjectOption) (*Bytes, error) {
+	return segment.OrNew(func() (*Bytes, error) { return OpenBytes(seg, name) },
+		func() (*Bytes, error) {
+			return NewBytes(seg, capacity, append(slices.Clip(opts), shm.Named(name))...)
+		})
 }
 
 // BytesFrom returns the ring that ref names. It fails with shm.ErrStale if it is not in seg.

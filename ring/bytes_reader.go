@@ -38,9 +38,10 @@ func (b *Bytes) Reader(opts ...EndOption) (*BytesReader, error) {
 }
 
 // Peek returns the oldest record without taking it, and blocks while there is none. The bytes are
-// good until Release or Close; a writer that breaks the rules may change them meanwhile, so who does
-// not trust it copies before checking. Errors: ErrClosed when the writer closed and all is read,
-// ErrPeerDied (once for each writer that died, when all is read), ErrCorrupt, and the context's.
+// good until Release or Close; when the segment is closed meanwhile they become zeros, and the next call
+// says so. A writer that breaks the rules may change them, so who does not trust it copies before
+// checking. Errors: ErrClosed when the writer closed and all is read, ErrPeerDied (once for each writer
+// that died, when all is read), ErrCorrupt, and the context's.
 func (r *BytesReader) Peek(ctx context.Context) ([]byte, error) {
 	if rec, ok := r.ring.short(r.at); ok && r.read == 0 && r.end.usable() == nil {
 		return r.show(rec), nil

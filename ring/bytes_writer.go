@@ -51,9 +51,14 @@ func (w *BytesWriter) Push(ctx context.Context, p []byte) error {
 	b, err := w.Reserve(ctx, len(p))
 	if err == nil {
 		w.Commit(bulk.Copy(b, p))
+		err = w.lost()
 	}
 	return err
 }
+
+// lost reports that the segment was closed, perhaps before what was published last. Close's zeros cannot
+// say so: it puts them over the records before it puts them over the control.
+func (w *BytesWriter) lost() error { return w.end.wrap("push to", w.end.usable()) }
 
 // TryPush is Push for those who do not wait: it reports whether there was room.
 func (w *BytesWriter) TryPush(p []byte) (bool, error) {
@@ -62,7 +67,8 @@ func (w *BytesWriter) TryPush(p []byte) (bool, error) {
 		return false, err
 	}
 	w.Commit(bulk.Copy(b, p))
-	return true, nil
+	err = w.lost()
+	return err == nil, err
 }
 
 // Reserve returns n bytes of the ring to write a record into, and blocks until there is room. They
@@ -138,7 +144,8 @@ func (w *BytesWriter) reserve(r record) []byte {
 }
 
 // Commit publishes the first m bytes of what Reserve returned as one record, and with it those that were
-// appended before, all at once. It never blocks. It panics if m is not from 0 to what was reserved.
+// appended before, all at once; after Close of the segment, nothing. It never blocks. It panics if m is not
+// from 0 to what was reserved.
 func (w *BytesWriter) Commit(m int) {
 	at, header := w.finish(m)
 	if w.header != 0 {

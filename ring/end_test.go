@@ -1,8 +1,10 @@
 package ring_test
 
 import (
+	"bytes"
 	"context"
 	"fmt"
+	"io"
 	"os"
 	"runtime"
 	"sync"
@@ -359,6 +361,123 @@ func TestCloseDuringFastPathsInventsAndLosesNothing(t *testing.T) {
 		}
 	}
 }
+
+// The same of records, and of a stream of bytes.
+func TestCloseDuringCopiesOfBytesInventsAndLosesNothing(t *testing.T) {
+	ends := func(t *testing.T, capacity int) (mine, theirs *shm.Segment, w *ring.BytesWriter, in *ring.BytesReader) {
+		a, err := shm.Anonymous(8 << 20)
+		require.NoError(t, err)
+		mine, theirs = again(t, a), again(t, a)
+		r, err := ring.NewBytes(mine, capacity)
+		require.NoError(t, err)
+		w, err = r.Writer()
+		require.NoError(t, err)
+		there, err := ring.BytesFrom(theirs, r.Ref())
+		require.NoError(t, err)
+		in, err = there.Reader()
+		require.NoError(t, err)
+		require.NoError(t, a.Close())
+		return mine, theirs, w, in
+	}
+	t.Run("pushes", func(t *testing.T) {
+		for lap := range 100 {
+			mine, theirs, w, in := ends(t, 1000)
+			record := bytes.Repeat([]byte{1}, 4096)
+			pushed, popped := 0, 0
+			going := make(chan struct{})
+			var wg sync.WaitGroup
+			wg.Go(func() {
+				push := func() (bool, error) { return true, w.Push(t.Context(), record) }
+				if lap%2 == 1 {
+					push = func() (bool, error) { return w.TryPush(record) }
+				}
+				for {
+					ok, err := push()
+					if err != nil {
+						require.ErrorIs(t, err, ring.ErrClosed)
+						return
+					}
+					if !ok {
+						continue
+					}
+					if pushed++; pushed == 10 {
+						close(going)
+					}
+				}
+			})
+			wg.Go(func() {
+				for {
+					got, err := in.Peek(t.Context())
+					if err != nil {
+						require.ErrorIs(t, err, ring.ErrPeerDied)
+						return
+					}
+					require.Equal(t, record, got)
+					in.Release()
+					popped++
+				}
+			})
+			<-going
+			require.NoError(t, mine.Close())
+			wg.Wait()
+			require.GreaterOrEqual(t, popped, pushed)
+			require.LessOrEqual(t, popped, pushed+1, "the last push may have failed too late")
+			require.NoError(t, theirs.Close())
+		}
+	})
+	t.Run("reads", func(t *testing.T) {
+		for range 60 {
+			mine, theirs, w, in := ends(t, 4<<20)
+			record := bytes.Repeat([]byte{1}, 1<<20)
+			for range 3 {
+				require.NoError(t, w.Push(t.Context(), record))
+			}
+			going := make(chan struct{})
+			var wg sync.WaitGroup
+			wg.Go(func() {
+				s, got := in.Stream(t.Context()), make([]byte, 4<<20)
+				close(going)
+				for {
+					n, err := s.Read(got)
+					require.Negative(t, bytes.IndexByte(got[:n], 0), "of %d bytes that were read", n)
+					if err != nil {
+						require.ErrorIs(t, err, ring.ErrClosed)
+						return
+					}
+				}
+			})
+			<-going
+			require.NoError(t, theirs.Close())
+			wg.Wait()
+			require.NoError(t, mine.Close())
+		}
+	})
+	t.Run("into a writer", func(t *testing.T) {
+		_, theirs, w, in := ends(t, 1000)
+		require.NoError(t, w.Push(t.Context(), []byte("hello")))
+		n, err := in.Stream(t.Context()).WriteTo(taker(func(p []byte) (int, error) { return len(p), theirs.Close() }))
+		require.ErrorIs(t, err, ring.ErrClosed)
+		require.Zero(t, n)
+	})
+	t.Run("from a reader", func(t *testing.T) {
+		mine, _, w, _ := ends(t, 1000)
+		n, err := w.Stream(t.Context()).ReadFrom(giver(func(p []byte) (int, error) {
+			require.NoError(t, mine.Close())
+			return copy(p, "hello"), io.EOF
+		}))
+		require.ErrorIs(t, err, ring.ErrClosed)
+		require.Zero(t, n)
+	})
+}
+
+// taker and giver are a writer and a reader that are one function.
+type (
+	taker func([]byte) (int, error)
+	giver func([]byte) (int, error)
+)
+
+func (f taker) Write(p []byte) (int, error) { return f(p) }
+func (f giver) Read(p []byte) (int, error)  { return f(p) }
 
 func TestSuccessorsOfBothEndsOfARingOfBytesGoOnWhereTheDeadOnesStopped(t *testing.T) {
 	ctx := bounded(t)

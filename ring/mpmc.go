@@ -6,6 +6,7 @@ import (
 	"iter"
 	"math/bits"
 	"reflect"
+	"slices"
 	"sync"
 	"sync/atomic"
 
@@ -138,6 +139,15 @@ func OpenMPMC[T any](seg *shm.Segment, name string) (*MPMC[T], error) {
 	}
 	o, err := seg.Engine().Lookup(name, segment.KindMPMC, layout)
 	return mpmcOf[T](seg, o, "open", name, err)
+}
+
+// OpenOrNewMPMC opens the ring of that name, or makes it, whoever else does the same. One that is there may
+// have another capacity. For its errors see OpenMPMC and NewMPMC.
+func OpenOrNewMPMC[T any](seg *shm.Segment, name string, capacity int, opts ...shm.ObjectOption) (*MPMC[T], error) {
+	return segment.OrNew(func() (*MPMC[T], error) { return OpenMPMC[T](seg, name) },
+		func() (*MPMC[T], error) {
+			return NewMPMC[T](seg, capacity, append(slices.Clip(opts), shm.Named(name))...)
+		})
 }
 
 // MPMCFrom returns the ring that ref names. It fails with shm.ErrStale if it is not in seg, and else as

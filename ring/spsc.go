@@ -3,6 +3,7 @@ package ring
 import (
 	"fmt"
 	"reflect"
+	"slices"
 	"sort"
 	"sync/atomic"
 
@@ -60,6 +61,15 @@ func OpenSPSC[T any](seg *shm.Segment, name string) (*SPSC[T], error) {
 	}
 	o, err := seg.Engine().Lookup(name, segment.KindSPSC, layout)
 	return spscOf[T](seg, o, "open", name, err)
+}
+
+// OpenOrNewSPSC opens the ring of that name, or makes it, whoever else does the same. One that is there may
+// have another capacity. For its errors see OpenSPSC and NewSPSC.
+func OpenOrNewSPSC[T any](seg *shm.Segment, name string, capacity int, opts ...shm.ObjectOption) (*SPSC[T], error) {
+	return segment.OrNew(func() (*SPSC[T], error) { return OpenSPSC[T](seg, name) },
+		func() (*SPSC[T], error) {
+			return NewSPSC[T](seg, capacity, append(slices.Clip(opts), shm.Named(name))...)
+		})
 }
 
 // SPSCFrom returns the ring that ref names. It fails with shm.ErrStale if it is not in seg, and else

@@ -4,9 +4,11 @@ import (
 	"context"
 	"fmt"
 	"strconv"
+	"sync"
 	"testing"
 	"time"
 
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"github.com/kindred-ipc/kindred/ring"
@@ -228,6 +230,51 @@ func TestARingIsOpenedWithTheTypeThatItWasMadeOf(t *testing.T) {
 	stranger, _ := twins(t)
 	_, err = ring.SPSCFrom[point](stranger, made.Ref())
 	require.ErrorIs(t, err, shm.ErrStale)
+}
+
+func TestWhoeverComesFirstMakesTheRing(t *testing.T) {
+	a, b := twins(t)
+	for name, ask := range map[string]func(seg *shm.Segment, name string, capacity int) (shm.Ref, error){
+		"values": func(seg *shm.Segment, name string, capacity int) (shm.Ref, error) {
+			return refOf(ring.OpenOrNewSPSC[uint64](seg, name, capacity))
+		},
+		"bytes": func(seg *shm.Segment, name string, capacity int) (shm.Ref, error) {
+			return refOf(ring.OpenOrNewBytes(seg, name, capacity))
+		},
+		"many ends": func(seg *shm.Segment, name string, capacity int) (shm.Ref, error) {
+			return refOf(ring.OpenOrNewMPMC[uint64](seg, name, capacity))
+		},
+		"broadcast": func(seg *shm.Segment, name string, capacity int) (shm.Ref, error) {
+			return refOf(ring.OpenOrNewBroadcast[uint64](seg, name, capacity))
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			_, err := ask(a, name, 0)
+			require.ErrorIs(t, err, ring.ErrCapacity)
+			var refs [8]shm.Ref
+			var wg sync.WaitGroup
+			for i := range refs {
+				wg.Go(func() {
+					var err error
+					refs[i], err = ask([]*shm.Segment{a, b}[i%2], name, 1+i)
+					assert.NoError(t, err)
+				})
+			}
+			wg.Wait()
+			for _, ref := range refs {
+				require.Equal(t, refs[0], ref)
+			}
+			_, err = ring.OpenOrNewSPSC[uint32](b, name, 1)
+			require.Error(t, err, "it is of another kind, or type")
+		})
+	}
+}
+
+func refOf[R interface{ Ref() shm.Ref }](r R, err error) (shm.Ref, error) {
+	if err != nil {
+		return shm.Ref{}, err
+	}
+	return r.Ref(), nil
 }
 
 func TestCapacitiesThatCannotBeAreRefused(t *testing.T) {

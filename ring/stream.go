@@ -77,6 +77,9 @@ func (s *StreamWriter) ReadFrom(src io.Reader) (n int64, err error) {
 		empty++
 		if m > 0 {
 			s.w.Commit(m)
+			if err := s.w.lost(); err != nil {
+				return n, err
+			}
 			n += int64(m)
 			empty = 0
 		}
@@ -105,17 +108,30 @@ func (s *StreamReader) Read(p []byte) (n int, err error) {
 		if err != nil {
 			return 0, s.ended(err)
 		}
-		n = s.took(b, copy(p, b))
+		m := copy(p, b)
+		if err := s.lost(); err != nil {
+			clear(p[:m])
+			return 0, err
+		}
+		n = s.took(b, m)
 	}
 	for n < len(p) {
 		b, err := s.r.next()
 		if b == nil || err != nil {
 			break // the next call says what is wrong
 		}
-		n += s.took(b, copy(p[n:], b))
+		m := copy(p[n:], b)
+		if s.lost() != nil {
+			clear(p[n : n+m])
+			break // what was taken before is taken
+		}
+		n += s.took(b, m)
 	}
 	return n, nil
 }
+
+// lost reports that the segment was closed, so that what was looked at last may be Close's zeros.
+func (s *StreamReader) lost() error { return s.r.end.wrap("read from", s.r.end.usable()) }
 
 // took takes note that n bytes of b, what is left of a record, were read, and returns n.
 func (s *StreamReader) took(b []byte, n int) int {
@@ -136,7 +152,8 @@ func (s *StreamReader) ended(err error) error {
 }
 
 // WriteTo writes what comes to dst, straight from the ring, until the writer closed and all is read. What
-// dst did not take is read next. Errors: those of dst, those of Peek, and io.ErrShortWrite.
+// dst did not take is read next. When the segment is closed meanwhile, what dst gets last may be zeros, and is
+// not counted. Errors: those of dst, those of Peek, and io.ErrShortWrite.
 func (s *StreamReader) WriteTo(dst io.Writer) (n int64, err error) {
 	for {
 		b, err := s.r.Peek(s.ctx)
@@ -153,6 +170,9 @@ func (s *StreamReader) WriteTo(dst io.Writer) (n int64, err error) {
 		m, err := dst.Write(b)
 		if m < 0 || m > len(b) {
 			return n, fmt.Errorf("ring: a writer took %d of %d bytes", m, len(b))
+		}
+		if err := s.lost(); err != nil {
+			return n, err
 		}
 		n += int64(s.took(b, m))
 		if err == nil && m < len(b) {
