@@ -154,7 +154,7 @@ func TestTaskMayUseThePoolInWhichItRunsToADepthOfTen(t *testing.T) {
 			require.NoError(t, err)
 			require.Equal(t, 10, got)
 			_, err = deep.Call(testContext(t), p, 11)
-			require.ErrorContains(t, err, pool.ErrDepth.Error())
+			require.ErrorIs(t, err, pool.ErrDepth)
 			got, err = deep.Call(testContext(t), p, 1)
 			require.NoError(t, err)
 			require.Equal(t, 1, got)
