@@ -63,7 +63,7 @@ const (
 // task's. The task may call it as any pool; with its parent's workers as others do. Calls may be nested 10
 // deep; then they fail with ErrDepth. What a task has not waited for when it returns is given up. To close
 // that pool ends the task's own use of it; the pool goes on. Its Workers are not those of the pool, and
-// Broadcast is not for it.
+// Broadcast and Resize are not for it.
 func Current(ctx context.Context) *Pool {
 	if host, ok := ctx.Value(currentKey{}).(host); ok {
 		return host.borrowed()

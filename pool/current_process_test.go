@@ -103,6 +103,10 @@ var (
 			if errors.Is(err, errors.ErrUnsupported) {
 				return "unsupported", nil
 			}
+		case "resize":
+			if err = p.Resize(ctx, p.Size()+1); errors.Is(err, errors.ErrUnsupported) {
+				return "unsupported", nil
+			}
 		case "closed":
 			if err = p.Shutdown(ctx); err == nil {
 				_, err = double.Call(ctx, pool.Current(ctx), 1)
@@ -154,7 +158,7 @@ func TestTaskMayUseThePoolInWhichItRunsToADepthOfTen(t *testing.T) {
 			require.NoError(t, err)
 			require.Equal(t, 10, got)
 			_, err = deep.Call(testContext(t), p, 11)
-			require.ErrorContains(t, err, pool.ErrDepth.Error())
+			require.ErrorIs(t, err, pool.ErrDepth)
 			got, err = deep.Call(testContext(t), p, 1)
 			require.NoError(t, err)
 			require.Equal(t, 1, got)
@@ -198,7 +202,8 @@ func TestWorkersThatMadeUpForOthersEndWhenTheyAreIdle(t *testing.T) {
 func TestNestedCallsHaveTheErrorsOfCalls(t *testing.T) {
 	wants := map[string]string{
 		"a panic": "1", "a death": "ending killed 1", "an error": "no file", "too large": "too large", "large": "equal",
-		"its own end": "in time", "ends in a row": "all", "broadcast": "unsupported", "closed": "closed",
+		"its own end": "in time", "ends in a row": "all", "broadcast": "unsupported", "resize": "unsupported",
+		"closed": "closed",
 	}
 	for name, opts := range kinds {
 		p := newPool(t, 1, append(opts, pool.MaxMessage(2<<20))...)

@@ -2,6 +2,7 @@ package pool
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -136,10 +137,13 @@ func (p *Pool) wanted(id int) bool {
 // ones now, the others when their task has come back; Resize does not wait for that.
 //
 // Errors: ErrWorkers; ErrClosed or ErrBroken; that of a start, which is tried again when a call needs the worker; that of the context,
-// and then the start goes on.
+// and then the start goes on; errors.ErrUnsupported for the pool that Current returns, whose workers are not its own.
 func (p *Pool) Resize(ctx context.Context, n int) error {
 	if n < 1 || n > maxWorkers {
 		return fmt.Errorf("%w: %d, 1 to %d are possible", ErrWorkers, n, maxWorkers)
+	}
+	if p.borrowed {
+		return fmt.Errorf("pool: Resize by a task of the pool: %w", errors.ErrUnsupported)
 	}
 	p.mu.Lock()
 	if err := p.refusal; err != nil {

@@ -139,6 +139,7 @@ func known() *kindRegistry {
 		"pool.ErrClosed": ErrClosed, "pool.ErrWorkers": ErrWorkers, "pool.ErrOption": ErrOption,
 		"pool.ErrNotRegistered": ErrNotRegistered, "pool.ErrUnencodable": ErrUnencodable,
 		"pool.ErrUndecodable": ErrUndecodable, "pool.ErrTooLarge": ErrTooLarge, "pool.ErrBroken": ErrBroken,
+		"pool.ErrNotClosed": ErrNotClosed, "pool.ErrPending": ErrPending, "pool.ErrWithin": ErrWithin, "pool.ErrDepth": ErrDepth,
 	} {
 		r.add(&kind{
 			name: name, where: "package pool", sentinel: err,

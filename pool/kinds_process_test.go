@@ -93,9 +93,25 @@ var refusing = pool.Task("refusing", func(_ context.Context, how string) (int, e
 		return 0, &grim{"end"}
 	case "nil":
 		return 0, (*missing)(nil)
+	case "ours":
+		return 0, errors.Join(ours...)
 	}
 	return 0, nil
 })
+
+// ours are the sentinels of the package.
+var ours = []error{
+	pool.ErrClosed, pool.ErrNotClosed, pool.ErrPending, pool.ErrWithin, pool.ErrDepth, pool.ErrWorkers, pool.ErrOption,
+	pool.ErrNotRegistered, pool.ErrUnencodable, pool.ErrUndecodable, pool.ErrTooLarge, pool.ErrBroken,
+}
+
+func TestErrorsOfThePackageAreKnown(t *testing.T) {
+	p := newPool(t, 1)
+	_, err := refusing.Call(testContext(t), p, "ours")
+	for _, sentinel := range ours {
+		require.ErrorIs(t, err, sentinel)
+	}
+}
 
 func TestErrorOfATaskIsFoundByItsKind(t *testing.T) {
 	p := newPool(t, 1)

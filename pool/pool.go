@@ -51,8 +51,8 @@ type Pool struct {
 }
 
 // New starts the workers and returns when all are ready. When ctx ends, the pool is torn down as by
-// Terminate. Errors: ErrWorkers, and those of proc.Function.Start (proc.ErrNoMain above all): then
-// no worker is left.
+// Terminate. Errors: ErrWorkers and ErrOption, that of the initializer, and those of
+// proc.Function.Start (proc.ErrNoMain above all): then no worker is left.
 func New(ctx context.Context, opts ...Option) (*Pool, error) {
 	p := &Pool{
 		options: options{grace: defaultGrace, limit: maxMessage, program: worker},

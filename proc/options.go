@@ -172,8 +172,9 @@ func GOMEMLIMIT(bytes int64) Option {
 // *os.File is handed to the child itself, in blocking mode; any other writer gets what the child writes from a
 // goroutine of the parent, one call at a time, also if it is the writer of both Stdout and Stderr;
 // what it refuses is dropped. Nil is /dev/null. What the child wrote has been passed on when Done
-// is closed, unless a descendant keeps the stream open for more than a second after the child's
-// end: then the rest is dropped.
+// is closed, unless that is not over a second after the child's end, because a descendant keeps the
+// stream open or the writer takes its time: then what is not read yet is dropped, and a call of the
+// writer may still be under way.
 func Stdout(w io.Writer) Option {
 	return func(o *options) { o.stdout = w }
 }
