@@ -209,6 +209,7 @@ func (p *Point) Wait(ctx context.Context, w Wait) error {
 		poll = w.Try
 	}
 	if w.OneOfMany && p.bustle.came(&p.seg.stir) {
+		p.seg.stir.Add(wholeWait)
 		runtime.Gosched()
 		if w.Try() {
 			return nil
@@ -216,7 +217,11 @@ func (p *Point) Wait(ctx context.Context, w Wait) error {
 		return p.park(ctx, w, true)
 	}
 	// Whoever finds others asleep has no hope that polling would be short, and would overtake them.
-	if !p.crowded.Load() && p.spin.Spin(poll, w.polling(ctx)) {
+	paid := !p.crowded.Load() && p.spin.Spin(poll, w.polling(ctx))
+	if w.OneOfMany {
+		p.seg.stir.Add(weight(paid))
+	}
+	if paid {
 		return nil
 	}
 	return p.park(ctx, w, false)
@@ -326,9 +331,6 @@ func (p *Point) lead(ctx context.Context, w Wait, me *waiter) error {
 			return nil
 		case out != futex.TimedOut:
 			nets = 0 // something happens here
-			if out != futex.Poked {
-				p.seg.stir.Add(1)
-			}
 		case limit >= net:
 			nets++
 			if p.seg.makeRoom(me, nets >= manyNets, p.manner) {
