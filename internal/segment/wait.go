@@ -217,14 +217,23 @@ func (p *Point) Wait(ctx context.Context, w Wait) error {
 		return p.park(ctx, w, true)
 	}
 	// Whoever finds others asleep has no hope that polling would be short, and would overtake them.
-	paid := !p.crowded.Load() && p.spin.Spin(poll, w.polling(ctx))
+	crowded, how := p.crowded.Load(), w.polling(ctx)
+	paid := !crowded && p.spin.Spin(poll, how)
 	if w.OneOfMany {
 		p.seg.stir.Add(weight(paid))
 	}
-	if paid {
+	switch {
+	case paid:
 		return nil
+	case crowded || !w.OneOfMany:
+		return p.park(ctx, w, false)
 	}
-	return p.park(ctx, w, false)
+	began := time.Now()
+	err := p.park(ctx, w, false)
+	if err == nil {
+		p.spin.Slept(time.Since(began), how)
+	}
+	return err
 }
 
 // polling is how to poll.
