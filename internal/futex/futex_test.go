@@ -205,6 +205,25 @@ func TestSpinnerLearns(t *testing.T) {
 	require.False(t, s.Spin(func() bool { return true }, Polling{}))
 }
 
+func TestSpinnerLearnsFromSleepsThatWereShort(t *testing.T) {
+	var s Spinner
+	s.Slept(time.Microsecond, Polling{Share: true})
+	require.Zero(t, s.budget.Load(), "it has not polled yet")
+	s.budget.Store(int64(minSpin))
+	s.Slept(maxShared, Polling{Share: true})
+	require.Equal(t, int64(minSpin), s.budget.Load(), "no budget would have been enough")
+	for range 10 {
+		s.Slept(maxShared-1, Polling{Share: true})
+	}
+	require.Equal(t, int64(maxShared), s.budget.Load())
+	s.budget.Store(int64(minSpin))
+	s.Slept(maxSpin, Polling{})
+	require.Equal(t, int64(minSpin), s.budget.Load(), "who does not share polls for less")
+	s.SetPolicy(Park)
+	s.Slept(0, Polling{})
+	require.Equal(t, int64(minSpin), s.budget.Load(), "it does not poll")
+}
+
 func TestASpinnerGivesUpWhenItIsTold(t *testing.T) {
 	if !manyCPUs() {
 		return // see TestYieldsLearn

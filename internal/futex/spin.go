@@ -15,6 +15,10 @@ const (
 	initialSpin = 20 * time.Microsecond
 	maxSpin     = 50 * time.Microsecond
 
+	// maxShared is the most where others go first now and then (Polling.Share), which holds up neither them nor a collector. What
+	// waits so waits for a peer that has something to do in between, and a peer that polls as long answers sooner than one that sleeps.
+	maxShared = 150 * time.Microsecond
+
 	// Where the process has one CPU, whoever could make the condition true is kept from it by polling, but
 	// not by a yield: sched_yield gives the CPU to others who want it, and takes half as long as a sleep
 	// and a wake. It proves nothing, because others may want it who have nothing to do with the wait. So a
@@ -58,6 +62,7 @@ type Polling struct {
 	Ended func() bool
 	// Share is set if other goroutines of this process that can run go before, now and then: polling keeps a processor
 	// of the scheduler, and whoever was made ready on that, from running.
+	// Then polling may last longer: see maxShared.
 	Share bool
 	// Yield is set if they go before each look at the time, and before the first.
 	Yield bool
@@ -85,9 +90,28 @@ func (s *Spinner) Spin(done func() bool, how Polling) bool {
 	}
 	paid := poll(done, budget, how)
 	if policy == Adaptive {
-		s.learn(budget, paid)
+		s.learn(budget, paid, how.most())
 	}
 	return paid
+}
+
+// Slept is told how long the sleep was behind a Spin in vain, until what it polled for was there. If the longest budget would have
+// been enough, the next one is longer: else two who wait for each other would go on to sleep because each takes long to wake.
+func (s *Spinner) Slept(d time.Duration, how Polling) {
+	if d >= how.most() || Policy(s.policy.Load()) != Adaptive {
+		return
+	}
+	if budget := time.Duration(s.budget.Load()); budget != 0 {
+		s.learn(budget, true, how.most())
+	}
+}
+
+// most is the longest budget.
+func (how Polling) most() time.Duration {
+	if how.Share {
+		return maxShared
+	}
+	return maxSpin
 }
 
 // yieldFor is Spin on one CPU.
@@ -150,9 +174,9 @@ func poll(done func() bool, budget time.Duration, how Polling) bool {
 // learn doubles the budget after success and takes a quarter off after failure, so that a wait
 // point whose partner is away for long soon costs little, and one whose partner is quick recovers
 // with one success.
-func (s *Spinner) learn(budget time.Duration, paid bool) {
+func (s *Spinner) learn(budget time.Duration, paid bool, most time.Duration) {
 	if paid {
-		budget = min(2*budget, maxSpin)
+		budget = min(2*budget, most)
 	} else {
 		budget = max(budget-budget/4, minSpin)
 	}

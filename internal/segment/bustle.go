@@ -1,6 +1,7 @@
 package segment
 
 import (
+	"runtime"
 	"sync/atomic"
 	"time"
 
@@ -15,7 +16,8 @@ import (
 // is in a bustle, is folded at once, and has signallers fence. Then the hub is to the process what the network poller is for
 // sockets: it looks at the doorbell when nobody else can run, and sleeps when nothing is there.
 //
-// A wait is in a bustle if on the average others were woken twice or more from one wait at its point to the next.
+// A wait is in a bustle if on the average there was another one, or nearly, from one wait at its point to the next. Those that polling ended
+// count, too: one of them keeps a processor from the others. Where there are many processors, they count for less.
 type bustle struct {
 	stir     atomic.Uint64 // of the segment, at the last wait
 	heat     atomic.Uint64 // four times the average of how far it moved
@@ -24,10 +26,12 @@ type bustle struct {
 }
 
 const (
+	// wholeWait is the weight of a wait.
+	wholeWait = 16
 	// stirred is what a pause between two waits counts for at most: a long one says little about the next.
-	stirred = 16
-	// heated is the heat from which on a wait is in a bustle: its own wake, and two of others.
-	heated = 4 * 3
+	stirred = 16 * wholeWait
+	// heated is the heat from which on a wait is in a bustle: itself, and three quarters of another one.
+	heated = 4 * (wholeWait + wholeWait*3/4)
 
 	// demandAfter is how many waits at a point are folded until signallers are to fence there. It is for ever, and costs a
 	// stream of small records some nanoseconds each.
@@ -48,6 +52,14 @@ func (b *bustle) came(stir *atomic.Uint64) bool {
 	heat += min(now-b.stir.Swap(now), stirred) - heat/4
 	b.heat.Store(heat) // two at the same time: one counts
 	return heat >= heated
+}
+
+// weight is what a wait counts for that is in no bustle: if polling ended it, its share of two processors.
+func weight(paid bool) uint64 {
+	if !paid {
+		return wholeWait
+	}
+	return min(2*wholeWait/uint64(runtime.GOMAXPROCS(0)), wholeWait)
 }
 
 // in reports whether the last wait was in a bustle.

@@ -1,6 +1,7 @@
 package segment
 
 import (
+	"runtime"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -10,22 +11,22 @@ import (
 	"github.com/kindred-ipc/kindred/internal/futex"
 )
 
-func TestAWaitIsInABustleIfOthersAreWokenBetween(t *testing.T) {
+func TestAWaitIsInABustleIfAnotherOneComesBetween(t *testing.T) {
 	var b bustle
 	var stir atomic.Uint64
 	for range 20 {
-		stir.Add(1)
-		require.False(t, b.came(&stir), "it alone is woken")
+		stir.Add(wholeWait)
+		require.False(t, b.came(&stir), "it alone waits")
 	}
 	in := false
 	for range 20 {
-		stir.Add(4)
+		stir.Add(2 * wholeWait)
 		in = b.came(&stir)
 	}
 	require.True(t, in)
 	require.True(t, b.in())
 	for range 20 {
-		stir.Add(1)
+		stir.Add(wholeWait)
 		in = b.came(&stir)
 	}
 	require.False(t, in)
@@ -35,6 +36,15 @@ func TestAWaitIsInABustleIfOthersAreWokenBetween(t *testing.T) {
 		in = b.came(&stir)
 	}
 	require.False(t, in, "one long pause says little")
+}
+
+func TestAWaitThatPollingEndsTakesItsShareOfTwoProcessors(t *testing.T) {
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(0))
+	for processors, want := range map[int]uint64{1: wholeWait, 2: wholeWait, 4: wholeWait / 2, 64: 0} {
+		runtime.GOMAXPROCS(processors)
+		require.Equal(t, want, weight(true), "%d processors", processors)
+		require.EqualValues(t, wholeWait, weight(false))
+	}
 }
 
 func TestSignallersAreToFenceWhereWaitsAreFoldedOften(t *testing.T) {

@@ -39,7 +39,7 @@ type Segment struct {
 	attending atomic.Bool                         // an attendant is there
 	hub       hub
 	mine      uint32        // the slot; see doorbell
-	stir      atomic.Uint64 // how many sleeps in waits were ended by a signal
+	stir      atomic.Uint64 // weights of all waits that were OneOfMany: see bustle
 	seats     int           // how many of the places may be taken
 	once      sync.Once
 

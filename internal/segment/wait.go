@@ -209,6 +209,7 @@ func (p *Point) Wait(ctx context.Context, w Wait) error {
 		poll = w.Try
 	}
 	if w.OneOfMany && p.bustle.came(&p.seg.stir) {
+		p.seg.stir.Add(wholeWait)
 		runtime.Gosched()
 		if w.Try() {
 			return nil
@@ -216,10 +217,23 @@ func (p *Point) Wait(ctx context.Context, w Wait) error {
 		return p.park(ctx, w, true)
 	}
 	// Whoever finds others asleep has no hope that polling would be short, and would overtake them.
-	if !p.crowded.Load() && p.spin.Spin(poll, w.polling(ctx)) {
-		return nil
+	crowded, how := p.crowded.Load(), w.polling(ctx)
+	paid := !crowded && p.spin.Spin(poll, how)
+	if w.OneOfMany {
+		p.seg.stir.Add(weight(paid))
 	}
-	return p.park(ctx, w, false)
+	switch {
+	case paid:
+		return nil
+	case crowded || !w.OneOfMany:
+		return p.park(ctx, w, false)
+	}
+	began := time.Now()
+	err := p.park(ctx, w, false)
+	if err == nil {
+		p.spin.Slept(time.Since(began), how)
+	}
+	return err
 }
 
 // polling is how to poll.
@@ -326,9 +340,6 @@ func (p *Point) lead(ctx context.Context, w Wait, me *waiter) error {
 			return nil
 		case out != futex.TimedOut:
 			nets = 0 // something happens here
-			if out != futex.Poked {
-				p.seg.stir.Add(1)
-			}
 		case limit >= net:
 			nets++
 			if p.seg.makeRoom(me, nets >= manyNets, p.manner) {
