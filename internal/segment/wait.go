@@ -64,8 +64,6 @@ type Point struct {
 	joined   atomic.Uint64 // the event's Joined when all whom it names were last looked up
 	doubtful atomic.Bool   // some of them could not be watched, and may be dead
 	throng   throng
-	counted  atomic.Uint64 // the event's Joined when they were last counted
-	count    atomic.Int32  // how many they were
 	heard    atomic.Bool   // the deaths of all of them are pushed
 
 	mu          sync.Mutex
