@@ -271,5 +271,6 @@ func (q *queue) awaitItems(ctx context.Context) error {
 	look := func() bool { return q.seen() || q.isShut() || q.seg.Self() == 0 }
 	return q.items.Wait(ctx, segment.Wait{
 		Try: func() bool { return look() || q.sound() != nil }, Poll: look, Asymmetric: futex.Owing,
+		Passed: q.state.head.Load,
 	})
 }

@@ -207,5 +207,6 @@ func (q *queue) awaitLease(ctx context.Context) error {
 			return q.due(q.seg.Swept) || q.isShut() && q.ended() || q.seg.Self() == 0 || q.sound() != nil
 		},
 		Asymmetric: futex.Owing,
+		Passed:     q.state.head.Load,
 	})
 }

@@ -58,7 +58,8 @@ func Through[T any](name string, c Codec[T]) shm.ObjectOption {
 type Policy = futex.Policy
 
 const (
-	// Adaptive polls for as long as polling has paid off lately (2 to 50 µs), then sleeps. It is the default.
+	// Adaptive polls for as long as polling has paid off lately (2 to 50 µs), then sleeps. It is the default. Where more processes have
+	// the queue open than there are CPUs, and many messages pass, it first yields the CPU a few times.
 	Adaptive = futex.Adaptive
 	// Spin polls for 50 µs each time, then sleeps: for pairs of processes with a CPU each.
 	Spin = futex.Spin

@@ -271,5 +271,6 @@ func (q *queue) awaitRoom(ctx context.Context, size uint64) error {
 		Slept:      func() { slept = true },
 		Impatient:  true,
 		Asymmetric: futex.Owing,
+		Passed:     q.state.head.Load,
 	})
 }

@@ -240,6 +240,14 @@ func popper(l *lane, seats []seat) segment.Owner {
 //go:nosplit
 func (m *MPMC[T]) front(l *track[T]) uint64 { return frontOf(l.lane, m.seats) }
 
+// passed is how many values have been popped, more or less.
+func (m *MPMC[T]) passed() (n uint64) {
+	for i := range m.lanes {
+		n += m.front(&m.lanes[i])
+	}
+	return n
+}
+
 //go:nosplit
 func frontOf(l *lane, seats []seat) uint64 {
 	w := l.head.Load()

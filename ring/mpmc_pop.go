@@ -322,6 +322,7 @@ func (m *MPMC[T]) popWait(ctx context.Context, vs []T, h *hold) (n int, err erro
 		},
 		Recover:    func(segment.Owner) bool { return false }, // the next try inherits
 		Asymmetric: futex.Owing,
+		Passed:     m.passed,
 	})
 	if waited != nil {
 		return 0, waited

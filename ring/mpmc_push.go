@@ -299,6 +299,7 @@ func (m *MPMC[T]) pushWait(ctx context.Context, vs []T) (n int, err error) {
 		Slept:      func() { slept = true },
 		Impatient:  true,
 		Asymmetric: futex.Owing,
+		Passed:     m.passed,
 	})
 	if waited != nil {
 		return 0, waited

@@ -7,7 +7,8 @@ type Policy = futex.Policy
 
 const (
 	// Adaptive polls for as long as polling has paid off lately (2 to 50 µs), then sleeps. It is
-	// the default.
+	// the default. At an MPMC ring that more processes have open than there are CPUs, and by which much passes, it first
+	// yields the CPU a few times.
 	Adaptive = futex.Adaptive
 	// Spin polls for 50 µs each time, then sleeps: for pairs of processes with a CPU each.
 	Spin = futex.Spin

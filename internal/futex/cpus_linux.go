@@ -1,6 +1,7 @@
 package futex
 
 import (
+	"runtime"
 	"sync/atomic"
 	"time"
 
@@ -8,25 +9,27 @@ import (
 )
 
 // cpuCheck is when the affinity was last read, in seconds of CLOCK_MONOTONIC plus one, and in the
-// lowest bit whether it held more than one CPU. Affinity changes rarely, by taskset or a container's
+// lower bits how many CPUs it held. Affinity changes rarely, by taskset or a container's
 // manager, so a look once a second is enough.
 var cpuCheck atomic.Int64
 
-// manyCPUs reports whether the process's affinity has more than one CPU. GOMAXPROCS does not count:
-// with one processor the partner in another process still has a CPU of its own.
-func manyCPUs() bool {
+const cpuBits = 16
+
+// cpus is how many CPUs the process's affinity has. GOMAXPROCS does not count: with one processor the partner in another
+// process still has a CPU of its own.
+func cpus() int {
 	now := int64(time.Since(started)/time.Second) + 1
 	seen := cpuCheck.Load()
-	if seen>>1 == now {
-		return seen&1 != 0
+	if seen>>cpuBits == now {
+		return int(seen & (1<<cpuBits - 1))
 	}
 	var set unix.CPUSet
-	many := int64(0)
-	if err := unix.SchedGetaffinity(unix.Getpid(), &set); err != nil || set.Count() > 1 {
-		many = 1
+	n := runtime.NumCPU()
+	if err := unix.SchedGetaffinity(unix.Getpid(), &set); err == nil {
+		n = set.Count()
 	}
-	cpuCheck.Store(now<<1 | many)
-	return many != 0
+	cpuCheck.Store(now<<cpuBits | int64(n))
+	return n
 }
 
 // yield gives the CPU to another thread that wants it, and reports whether the system can. It is no sleep,

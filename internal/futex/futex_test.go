@@ -190,7 +190,7 @@ func TestADemandForFencesIsNeverTakenBack(t *testing.T) {
 
 func TestSpinnerLearns(t *testing.T) {
 	var s Spinner
-	if !manyCPUs() {
+	if !ManyCPUs() {
 		return // see TestYieldsLearn
 	}
 	for range 40 {
@@ -225,7 +225,7 @@ func TestSpinnerLearnsFromSleepsThatWereShort(t *testing.T) {
 }
 
 func TestASpinnerGivesUpWhenItIsTold(t *testing.T) {
-	if !manyCPUs() {
+	if !ManyCPUs() {
 		return // see TestYieldsLearn
 	}
 	var s Spinner
@@ -242,6 +242,28 @@ func TestASpinnerThatSharesLetsOthersGoFirst(t *testing.T) {
 	require.True(t, s.Spin(ran.Load, Polling{Share: true}))
 }
 
+func TestASpinnerInACrowdYieldsBeforeItPolls(t *testing.T) {
+	if !ManyCPUs() || !yield() {
+		t.Skip("nobody yields, or everybody does")
+	}
+	yes, no := func() bool { return true }, func() bool { return false }
+	var s Spinner
+	s.SetPolicy(Spin)
+	require.True(t, s.Spin(yes, Polling{Crowd: yes}))
+	s.SetPolicy(Adaptive)
+	require.True(t, s.Spin(yes, Polling{Crowd: no}))
+	require.Zero(t, s.yields.Load(), "it was not to")
+	budget := s.budget.Load()
+	require.True(t, s.Spin(yes, Polling{Crowd: yes}))
+	require.Negative(t, s.yields.Load(), "it paid off")
+	require.Equal(t, budget, s.budget.Load())
+	asked := 0
+	require.False(t, s.Spin(func() bool { asked++; return false }, Polling{Crowd: yes}))
+	require.Greater(t, asked, initialYields+1, "it polled behind them")
+	require.Zero(t, s.yields.Load())
+	require.Less(t, s.budget.Load(), budget)
+}
+
 func TestYieldsLearn(t *testing.T) {
 	if !yield() {
 		t.Skip("nobody can yield here")
@@ -250,16 +272,16 @@ func TestYieldsLearn(t *testing.T) {
 	asked := 0
 	never := func() bool { asked++; return false }
 	for range 40 {
-		require.False(t, s.yieldFor(never, false))
+		require.False(t, s.yieldFor(never, Polling{}))
 	}
 	asked = 0
-	require.False(t, s.yieldFor(never, false))
+	require.False(t, s.yieldFor(never, Polling{}))
 	require.Equal(t, 1, asked, "in vain: once, to see whether it has changed")
 	for range 40 {
-		require.True(t, s.yieldFor(func() bool { return true }, false))
+		require.True(t, s.yieldFor(func() bool { return true }, Polling{}))
 	}
 	asked = 0
-	require.False(t, s.yieldFor(never, false))
+	require.False(t, s.yieldFor(never, Polling{}))
 	require.Equal(t, maxYields, asked)
 }
 

@@ -19,10 +19,11 @@ const (
 	// waits so waits for a peer that has something to do in between, and a peer that polls as long answers sooner than one that sleeps.
 	maxShared = 150 * time.Microsecond
 
-	// Where the process has one CPU, whoever could make the condition true is kept from it by polling, but
-	// not by a yield: sched_yield gives the CPU to others who want it, and takes half as long as a sleep
-	// and a wake. It proves nothing, because others may want it who have nothing to do with the wait. So a
-	// few are tried, fewer if they were of no use.
+	// Where the process has one CPU, or more processes wait for each other than there are CPUs, whoever could
+	// make the condition true is kept from it by polling, but not by a yield: sched_yield gives the CPU to others who want it, and
+	// takes half as long as a sleep and a wake. One who sleeps, besides, is woken by the first item, in front of whoever would
+	// make more; one who yields has his turn when that one's time is over. It proves nothing, because others may
+	// want the CPU who have nothing to do with the wait. So a few are tried, fewer if they were of no use.
 	initialYields = 4
 	maxYields     = 8
 
@@ -66,10 +67,13 @@ type Polling struct {
 	Share bool
 	// Yield is set if they go before each look at the time, and before the first.
 	Yield bool
+	// Crowd, if set, says whether those who wait for each other are more processes than CPUs.
+	Crowd func() bool
 }
 
 // Spin polls done until it reports true or the budget is used up, and says which. It does not poll where the process may run
-// on one CPU alone, because whoever could make done true would be kept from it, but yields the CPU a few times.
+// on one CPU alone, because whoever could make done true would be kept from it, but yields the CPU a few times. In a crowd it does so
+// first, if it may adapt to that.
 func (s *Spinner) Spin(done func() bool, how Polling) bool {
 	policy := Policy(s.policy.Load())
 	if policy == Park {
@@ -80,7 +84,10 @@ func (s *Spinner) Spin(done func() bool, how Polling) bool {
 		return many && done() // time stands still in a model
 	}
 	if !many {
-		return s.yieldFor(done, how.Share || how.Yield)
+		return s.yieldFor(done, how)
+	}
+	if policy == Adaptive && how.Crowd != nil && how.Crowd() && s.yieldFor(done, how) {
+		return true
 	}
 	budget := maxSpin
 	if policy == Adaptive {
@@ -114,10 +121,10 @@ func (how Polling) most() time.Duration {
 	return maxSpin
 }
 
-// yieldFor is Spin on one CPU.
-func (s *Spinner) yieldFor(done func() bool, share bool) bool {
+// yieldFor is Spin on one CPU, and what comes before it in a crowd.
+func (s *Spinner) yieldFor(done func() bool, how Polling) bool {
 	left := s.yields.Load()
-	share = share || runtime.GOMAXPROCS(0) == 1
+	share := how.Share || how.Yield || runtime.GOMAXPROCS(0) == 1
 	for range max(initialYields-left, 1) {
 		if !yield() {
 			return false
@@ -194,5 +201,8 @@ func ManyCPUs() bool {
 			return m.ManyCPUs()
 		}
 	}
-	return manyCPUs()
+	return CPUs() > 1
 }
+
+// CPUs is how many the process may run on, as of a second ago.
+func CPUs() int { return cpus() }

@@ -63,7 +63,8 @@ type Point struct {
 
 	joined   atomic.Uint64 // the event's Joined when all whom it names were last looked up
 	doubtful atomic.Bool   // some of them could not be watched, and may be dead
-	heard    atomic.Bool   // the deaths of all of them are pushed
+	throng   throng
+	heard    atomic.Bool // the deaths of all of them are pushed
 
 	mu          sync.Mutex
 	first, last *waiter // the queue; the first is the leader, who sleeps in the kernel
@@ -191,6 +192,9 @@ type Wait struct {
 	Apart bool
 	// Asymmetric is set if signallers publish with plain stores: the waiter pays for the fence.
 	Asymmetric bool
+	// Passed, if set, says how many items have passed here, more or less: many processes may meet, of which none has the next
+	// turn. See throng.
+	Passed func() uint64
 	// OneOfMany is set if a process may have many such waits at a time, at points of their own: see bustle.
 	OneOfMany bool
 }
@@ -217,7 +221,7 @@ func (p *Point) Wait(ctx context.Context, w Wait) error {
 		return p.park(ctx, w, true)
 	}
 	// Whoever finds others asleep has no hope that polling would be short, and would overtake them.
-	crowded, how := p.crowded.Load(), w.polling(ctx)
+	crowded, how := p.crowded.Load(), p.polling(ctx, w)
 	paid := !crowded && p.spin.Spin(poll, how)
 	if w.OneOfMany {
 		p.seg.stir.Add(weight(paid))
@@ -237,10 +241,13 @@ func (p *Point) Wait(ctx context.Context, w Wait) error {
 }
 
 // polling is how to poll.
-func (w *Wait) polling(ctx context.Context) futex.Polling {
+func (p *Point) polling(ctx context.Context, w Wait) futex.Polling {
 	how := futex.Polling{Rest: w.Rest, Share: w.OneOfMany}
 	if w.OneOfMany {
 		how.Ended = func() bool { return ctx.Err() != nil }
+	}
+	if w.Passed != nil {
+		how.Crowd = func() bool { return p.throng.in(p, w.Passed()) }
 	}
 	return how
 }
@@ -411,14 +418,10 @@ func (p *Point) watchOthers(rested bool) (again bool) {
 		return false
 	}
 	doubt, heard := false, true
-	for i := range p.seg.slots {
-		state := p.seg.slot(i).state.Load()
-		if state&0xff == slotLive && futex.HasJoined(joined, i) {
-			o := makeOwner(i, uint32(state>>8))
-			gone, news := p.seg.watch(o)
-			doubt = doubt || news == doubtful || gone && !p.seg.Swept(o)
-			heard = heard && news == pushed
-		}
+	for o := range p.seg.whoJoined(joined) {
+		gone, news := p.seg.watch(o)
+		doubt = doubt || news == doubtful || gone && !p.seg.Swept(o)
+		heard = heard && news == pushed
 	}
 	p.joined.Store(joined)
 	p.doubtful.Store(doubt)
