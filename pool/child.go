@@ -82,7 +82,7 @@ func attach(ctx context.Context, o orders) (*child, error) {
 	if c.replies, err = replies.Writer(policy); err != nil {
 		return nil, err
 	}
-	c.record = longest(c.replies)
+	c.record = replies.Cap() / parts
 	state, err := seg.Engine().Resolve(o.State, segment.KindRaw, workerLayout())
 	if err != nil {
 		return nil, err

@@ -171,7 +171,7 @@ func (l *link) start(name string) error {
 	if l.replies, err = replies.Reader(ring.Waiting(l.pool.policy)); err != nil {
 		return err
 	}
-	l.record = longest(l.requests)
+	l.record = requests.Cap() / parts
 	l.state = stateIn(o)
 	l.cancels = l.seg.Engine().Point(o.Offset()+eventOffset, segment.Shared)
 	opts := append([]proc.Option{

@@ -12,7 +12,7 @@ import (
 
 // A message is a request or a reply. It goes over a ring as one record, or as several in a row if it
 // is too large for one: a head and as much of the payload as fits, then the rest. The reader knows
-// from the head how much will come. Records take whole lines: what is behind the payload then means nothing.
+// from the head how much will come: what is behind the payload, up to the end of a line, means nothing.
 type head struct {
 	id      uint64 // of the call; never used twice in a worker's life
 	task    uint64 // hash of the task's name
@@ -23,6 +23,9 @@ type head struct {
 }
 
 const headSize = 40
+
+// shortMessage is how long a record may be that fits a line, with its header in the ring.
+const shortMessage = segment.Line - 8
 
 func (h *head) put(b []byte) {
 	binary.LittleEndian.PutUint64(b, h.id)
@@ -46,9 +49,6 @@ func (h *head) get(b []byte) bool {
 	return true
 }
 
-// longest is how long records may be that go to w: of whole lines, so that nothing but the last of a message has something behind the payload.
-func longest(w *ring.BytesWriter) int { return w.Cap() / parts &^ (segment.Line - 1) }
-
 // progress is how much of a message was sent.
 type progress int
 
@@ -61,19 +61,18 @@ const (
 // send writes a message, in records of at most the given length, and says how much of it in any case.
 func send(ctx context.Context, w *ring.BytesWriter, most int, h head, payload []byte) (progress, error) {
 	first := min(len(payload), most-headSize)
-	record, err := w.Reserve(ctx, ring.WholeLines(headSize+first))
+	record, err := w.Reserve(ctx, lengthOf(w, headSize+first))
 	if err != nil {
 		return sentNone, err
 	}
 	commit(w, record, h, payload, first)
 	for rest := payload[first:]; len(rest) > 0; {
 		n := min(len(rest), most)
-		record, err := w.Reserve(ctx, ring.WholeLines(n))
+		record, err := w.Reserve(ctx, n)
 		if err != nil {
 			return sentPart, err
 		}
-		bulk.Copy(record, rest[:n])
-		w.Commit(len(record))
+		w.Commit(bulk.Copy(record, rest))
 		rest = rest[n:]
 	}
 	return sentAll, nil
@@ -81,12 +80,20 @@ func send(ctx context.Context, w *ring.BytesWriter, most int, h head, payload []
 
 // trySend writes a message that one record holds, if there is room, and reports whether there was.
 func trySend(w *ring.BytesWriter, h head, payload []byte) (bool, error) {
-	record, err := w.TryReserve(ring.WholeLines(headSize + len(payload)))
+	record, err := w.TryReserve(lengthOf(w, headSize+len(payload)))
 	if record == nil || err != nil {
 		return false, err
 	}
 	commit(w, record, h, payload, len(payload))
 	return true, nil
+}
+
+// lengthOf is how long a record of n bytes is made: one that fits a line has one to itself.
+func lengthOf(w *ring.BytesWriter, n int) int {
+	if n > shortMessage {
+		return n
+	}
+	return w.ToLine(n)
 }
 
 // commit commits the record that begins the message, with the first bytes of its payload.
@@ -124,7 +131,7 @@ func (a *assembly) add(record []byte) (bool, error) {
 	}
 	part := uint64(len(record) - lead)
 	if rest := a.head.size - uint64(len(a.payload)); part > rest {
-		if len(record) != ring.WholeLines(lead+int(rest)) {
+		if lead == 0 || headSize+rest > shortMessage || part-rest >= segment.Line {
 			return false, fmt.Errorf("%d bytes, %d were announced: %w", part, rest, errProtocol)
 		}
 		part = rest

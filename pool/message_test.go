@@ -7,7 +7,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"pgregory.net/rapid"
 
-	"github.com/kindred-ipc/kindred/ring"
+	"github.com/kindred-ipc/kindred/internal/segment"
 )
 
 func record(h head, payload ...byte) []byte {
@@ -47,8 +47,8 @@ func TestMessageIsPutTogetherFromItsParts(t *testing.T) {
 			n := rapid.IntRange(1, len(rest)).Draw(t, "part")
 			part, rest = rest[:n], rest[n:]
 		}
-		if rapid.Bool().Draw(t, "whole lines") {
-			part = append(part, make([]byte, ring.WholeLines(len(part))-len(part))...)
+		if whole := headSize + len(payload); len(part) == whole && whole <= shortMessage {
+			part = append(part, make([]byte, rapid.IntRange(0, segment.Line-1).Draw(t, "to the line's end"))...)
 		}
 		complete, err := a.add(part)
 		require.NoError(t, err)
@@ -59,17 +59,18 @@ func TestMessageIsPutTogetherFromItsParts(t *testing.T) {
 }
 
 func TestPartOfMoreThanWasAnnouncedIsRefused(t *testing.T) {
-	part := record(head{size: 10}, make([]byte, 10)...)
-	whole := ring.WholeLines(len(part))
-	for n := range 3 * whole {
-		a := assembly{limit: math.MaxUint64}
-		complete, err := a.add(append(part[:min(n, len(part))], make([]byte, max(n-len(part), 0))...))
-		switch {
-		case n < headSize, n > len(part) && n != whole:
-			require.ErrorIs(t, err, errProtocol, n)
-		default:
+	for _, size := range []int{0, 10, shortMessage - headSize, shortMessage - headSize + 1} {
+		part := record(head{size: uint64(size)}, make([]byte, size)...)
+		for more := range 2 * segment.Line {
+			a := assembly{limit: math.MaxUint64}
+			complete, err := a.add(append(part, make([]byte, more)...))
+			if more >= segment.Line || more > 0 && len(part) > shortMessage {
+				require.ErrorIs(t, err, errProtocol, "%d more than %d", more, size)
+				continue
+			}
 			require.NoError(t, err)
-			require.Equal(t, n >= len(part), complete, n)
+			require.True(t, complete)
+			require.Len(t, a.payload, size)
 		}
 	}
 }

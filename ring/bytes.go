@@ -39,17 +39,6 @@ const (
 	longRecord = 1024
 )
 
-// WholeLines is the least length, n or more, of a record that takes whole lines of 64 bytes, its header among them, if those before it do.
-// Messages that are answered one by one are a fifth faster so: no line holds the end of one and the head of the next, and moves twice.
-func WholeLines(n int) int {
-	if whole := toWhole(n+recordHeader) - recordHeader; whole < longRecord {
-		return whole
-	}
-	return toWhole(max(n, longRecord)) // its header has a line of its own
-}
-
-func toWhole(n int) int { return (n + copyLine - 1) &^ (copyLine - 1) }
-
 var bytesLayout = segment.LayoutOf[control]()
 
 // NewBytes makes a ring that takes records of up to capacity bytes, or many smaller ones of that

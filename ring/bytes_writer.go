@@ -83,6 +83,14 @@ func (w *BytesWriter) Reserve(ctx context.Context, n int) ([]byte, error) {
 	return w.reserveSlow(ctx, n)
 }
 
+// ToLine is the least length, n or more, of a record behind which the next one begins a line of 64 bytes. Short messages that are answered one by
+// one are faster so: each has a line of its own, and none holds the end of one and the head of the next, and moves twice. It is for records
+// of less than 1,000 bytes, and good for the record that is reserved next.
+func (w *BytesWriter) ToLine(n int) int {
+	end := w.at + recordHeader + uint64(n)
+	return n + int(-end%copyLine)
+}
+
 func (w *BytesWriter) reserveSlow(ctx context.Context, n int) ([]byte, error) {
 	rec, err := w.plan(n)
 	if err == nil {
