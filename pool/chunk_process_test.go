@@ -122,6 +122,22 @@ func TestDeathAmidAChunkTakesAlongTheItemThatWasBegunAlone(t *testing.T) {
 	}
 }
 
+// What a dead worker had not begun would go to others: not in a pool that is to break.
+func TestItemsBehindADeathThatBreaksThePoolAreNotMade(t *testing.T) {
+	for range 10 {
+		p := newPool(t, 2, pool.BreakOnDeath())
+		n := 0
+		for _, err := range obey.Map(testContext(t), p, slices.Values(errands(t.TempDir(), 20, map[int]string{5: "die"})), pool.Chunk(10)) {
+			if n >= 5 && n < 10 {
+				require.ErrorIs(t, err, pool.ErrBroken, n)
+			}
+			n++
+		}
+		require.Equal(t, 20, n)
+		require.NoError(t, p.Shutdown(testContext(t)))
+	}
+}
+
 func TestFaultsOfAnItemAreItsOwn(t *testing.T) {
 	p := newPool(t, 2)
 	before := pids(p)

@@ -315,15 +315,22 @@ func (l *link) keep() {
 		l.pool.tell(l.obituary(c))
 	}
 	l.pool.record(l)
+	inOrder := retired && c == nil
+	shatters := !over && !inOrder && l.pool.fragile
+	if shatters {
+		l.pool.shatter(l, c) // before whoever waits for gone has others make what l did not begin
+	}
 	close(l.gone)
 	_ = l.seg.Close()
 	l.meter.close()
 	switch {
-	case over || retired && c == nil && unneeded:
-	case retired && c == nil:
+	case over || inOrder && unneeded:
+	case inOrder:
 		l.pool.refill(l)
+	case shatters:
+		l.pool.tell(Event{Kind: PoolBroken, Err: l.pool.why()})
 	default:
-		l.pool.succeed(l, c, unneeded)
+		l.pool.succeed(l, unneeded)
 	}
 }
 

@@ -42,16 +42,18 @@ func (p *Pool) mayReplace(now time.Time) bool {
 	return true
 }
 
-// succeed sees to it that somebody takes the place of l, which died, and of c, if it had a call, with it; unless it is not
-// needed.
-func (p *Pool) succeed(l *link, c *call, unneeded bool) {
+// shatter breaks a pool that breaks with the first death, that of l, which had the call c, or none. Nobody is told yet.
+func (p *Pool) shatter(l *link, c *call) {
+	if c == nil {
+		c = &call{}
+	}
+	p.cutOff(fmt.Errorf("%w: %w", ErrBroken, l.died(c)))
+	p.kill()
+}
+
+// succeed sees to it that somebody takes the place of l, which died, unless it is not needed.
+func (p *Pool) succeed(l *link, unneeded bool) {
 	switch {
-	case p.fragile:
-		if c == nil {
-			c = &call{}
-		}
-		p.crumble(fmt.Errorf("%w: %w", ErrBroken, l.died(c)))
-		p.kill()
 	case !p.mayReplace(time.Now()):
 		p.crumble(fmt.Errorf("%w: more than %d died within %v; the last: %w", ErrBroken, p.restarts, p.per, l.end()))
 	case unneeded:
