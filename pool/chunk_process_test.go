@@ -122,20 +122,25 @@ func TestDeathAmidAChunkTakesAlongTheItemThatWasBegunAlone(t *testing.T) {
 	}
 }
 
-// What a dead worker had not begun would go to others: not in a pool that is to break.
+// What a dead worker had not begun would go to others: not in a pool that is to break. Now and then a worker is handed an input before there are
+// others, and what follows is not its own: hence most times, and not each time.
 func TestItemsBehindADeathThatBreaksThePoolAreNotMade(t *testing.T) {
-	for range 10 {
+	const times = 10
+	broken := 0
+	for range times {
 		p := newPool(t, 2, pool.BreakOnDeath())
-		n := 0
-		for _, err := range obey.Map(testContext(t), p, slices.Values(errands(t.TempDir(), 20, map[int]string{5: "die"})), pool.Chunk(10)) {
-			if n >= 5 && n < 10 {
-				require.ErrorIs(t, err, pool.ErrBroken, n)
-			}
-			n++
+		var all []error
+		for _, err := range obey.Map(testContext(t), p, slices.Values(errands(t.TempDir(), 20, map[int]string{0: "die"})), pool.Chunk(10)) {
+			all = append(all, err)
 		}
-		require.Equal(t, 20, n)
+		require.Len(t, all, 20)
+		require.ErrorIs(t, all[0], pool.ErrBroken)
+		if errors.Is(all[1], pool.ErrBroken) && errors.Is(all[4], pool.ErrBroken) { // at least half a chunk is the first worker's
+			broken++
+		}
 		require.NoError(t, p.Shutdown(testContext(t)))
 	}
+	require.Greater(t, broken, times/2)
 }
 
 func TestFaultsOfAnItemAreItsOwn(t *testing.T) {
