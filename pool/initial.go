@@ -15,14 +15,14 @@ import (
 // New fails with the initializer's error, and leaves no worker. A replacement whose initializer fails, or ends the
 // process, is one that cannot be started: see ErrBroken.
 func Initializer[In, Out any](t *Typed[In, Out], in In) Option {
-	return func(o *options) { o.initializer = t.errand(o, in) }
+	return func(o *options) { o.initializer = t.errand(o, "Initializer", in) }
 }
 
 // Finalizer has each worker run the task with in as the last thing it does: when the pool is closed, or the worker is
 // taken away because it has done its share or there are too many. The grace period is its limit. A worker that dies, or is killed,
 // does not come to it. Its error is found in the event WorkerRetired.
 func Finalizer[In, Out any](t *Typed[In, Out], in In) Option {
-	return func(o *options) { o.finalizer = t.errand(o, in) }
+	return func(o *options) { o.finalizer = t.errand(o, "Finalizer", in) }
 }
 
 // errand is a call that each worker is given by the pool itself. The zero value is none.
@@ -33,9 +33,9 @@ type errand struct {
 	Input []byte
 }
 
-func (t *Typed[In, Out]) errand(o *options, in In) errand {
+func (t *Typed[In, Out]) errand(o *options, option string, in In) errand {
 	if t == nil {
-		o.refuse("%w: no task", ErrOption)
+		o.refuse("%w: %s of no task", ErrOption, option)
 		return errand{}
 	}
 	input, err := t.append(nil, in, maxMessage)

@@ -356,3 +356,12 @@ func (a *atomicText) Write(b []byte) (int, error) {
 	a.v.Store(&s)
 	return len(b), nil
 }
+
+func TestOptionOfNoTaskIsNamed(t *testing.T) {
+	var none *pool.Typed[string, int]
+	for name, option := range map[string]pool.Option{"Initializer": pool.Initializer(none, ""), "Finalizer": pool.Finalizer(none, "")} {
+		_, err := pool.New(testContext(t), option)
+		require.ErrorIs(t, err, pool.ErrOption)
+		require.ErrorContains(t, err, name)
+	}
+}
