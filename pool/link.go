@@ -308,14 +308,14 @@ func (l *link) keep() {
 	l.oom = l.pool.oom.verdict(l.sig, time.Now())
 	over, retired := l.pool.fate(l)
 	unneeded := l.pool.unneeded(l)
+	inOrder := retired && c == nil
 	switch {
-	case retired && c == nil:
+	case inOrder:
 		l.pool.tell(Event{Kind: WorkerRetired, ID: l.id, Pid: l.process.Pid(), Err: l.process.Wait(context.Background())})
 	case !over || c != nil:
 		l.pool.tell(l.obituary(c))
 	}
 	l.pool.record(l)
-	inOrder := retired && c == nil
 	shatters := !over && !inOrder && l.pool.fragile
 	if shatters {
 		l.pool.shatter(l, c) // before whoever waits for gone has others make what l did not begin

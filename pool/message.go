@@ -59,20 +59,20 @@ const (
 )
 
 // send writes a message, in records of at most the given length, and says how much of it in any case.
-func send(ctx context.Context, w *ring.BytesWriter, most int, h head, payload []byte) (progress, error) {
-	first := min(len(payload), most-headSize)
+func send(ctx context.Context, w *ring.BytesWriter, longest int, h head, payload []byte) (progress, error) {
+	first := min(len(payload), longest-headSize)
 	record, err := w.Reserve(ctx, lengthOf(w, headSize+first))
 	if err != nil {
 		return sentNone, err
 	}
 	commit(w, record, h, payload, first)
 	for rest := payload[first:]; len(rest) > 0; {
-		n := min(len(rest), most)
-		record, err := w.Reserve(ctx, n)
+		record, err := w.Reserve(ctx, min(len(rest), longest))
 		if err != nil {
 			return sentPart, err
 		}
-		w.Commit(bulk.Copy(record, rest))
+		n := bulk.Copy(record, rest)
+		w.Commit(n)
 		rest = rest[n:]
 	}
 	return sentAll, nil

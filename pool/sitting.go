@@ -280,7 +280,7 @@ func (s *sitting) trySend(m message) (bool, error) {
 }
 
 func (s *sitting) headOf(m message) head {
-	return head{id: m.first, task: s.hash, types: s.types, when: s.when, outcome: m.n, size: uint64(m.to - m.from)}
+	return head{id: m.first, task: s.hash, types: s.types, when: s.when, outcome: m.n}
 }
 
 // read waits for a reply, and takes those that are there with it, until a batch is done.

@@ -108,26 +108,32 @@ func (s *StreamReader) Read(p []byte) (n int, err error) {
 		if err != nil {
 			return 0, s.ended(err)
 		}
-		m := copy(p, b)
-		if err := s.lost(); err != nil {
-			clear(p[:m])
+		if n, err = s.take(p, b); err != nil {
 			return 0, err
 		}
-		n = s.took(b, m)
 	}
 	for n < len(p) {
 		b, err := s.r.next()
 		if b == nil || err != nil {
 			break // the next call says what is wrong
 		}
-		m := copy(p[n:], b)
-		if s.lost() != nil {
-			clear(p[n : n+m])
+		m, err := s.take(p[n:], b)
+		if err != nil {
 			break // what was taken before is taken
 		}
-		n += s.took(b, m)
+		n += m
 	}
 	return n, nil
+}
+
+// take copies to p what it has room for of b, what is left of a record, and takes note that it was read, unless it may be Close's zeros.
+func (s *StreamReader) take(p, b []byte) (int, error) {
+	n := copy(p, b)
+	if err := s.lost(); err != nil {
+		clear(p[:n])
+		return 0, err
+	}
+	return s.took(b, n), nil
 }
 
 // lost reports that the segment was closed, so that what was looked at last may be Close's zeros.

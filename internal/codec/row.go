@@ -57,13 +57,8 @@ func (c *Codec[T]) getChecked(src []byte) (v T, err error) {
 
 // Put writes v, of a flat T, at the begin of dst, which has room for it.
 func (c *Codec[T]) Put(dst []byte, v T) {
-	if c.careful {
-		v = c.cleaned(v)
+	if c.padding != nil {
+		c.Clean(&v)
 	}
 	*valueAt[T](dst) = v
-}
-
-func (c *Codec[T]) cleaned(v T) T {
-	c.Clean(&v)
-	return v
 }

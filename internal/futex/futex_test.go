@@ -244,7 +244,7 @@ func TestASpinnerThatSharesLetsOthersGoFirst(t *testing.T) {
 
 func TestASpinnerInACrowdYieldsBeforeItPolls(t *testing.T) {
 	if !ManyCPUs() || !yield() {
-		t.Skip("nobody yields, or everybody does")
+		t.Skip("the process may run on one CPU, where every wait yields, or the system has no sched_yield")
 	}
 	yes, no := func() bool { return true }, func() bool { return false }
 	var s Spinner

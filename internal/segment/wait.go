@@ -63,8 +63,8 @@ type Point struct {
 
 	joined   atomic.Uint64 // the event's Joined when all whom it names were last looked up
 	doubtful atomic.Bool   // some of them could not be watched, and may be dead
-	throng   throng
-	heard    atomic.Bool // the deaths of all of them are pushed
+	heard    atomic.Bool   // the deaths of all of them are pushed
+	throng   throng        // of waits that say what has Passed
 
 	mu          sync.Mutex
 	first, last *waiter // the queue; the first is the leader, who sleeps in the kernel
