@@ -72,7 +72,8 @@ func TestWorkerThatDoesNotEndIsReplacedAllTheSame(t *testing.T) {
 func TestImpossibleLimitsAreRefused(t *testing.T) {
 	for _, wrong := range []pool.Option{
 		pool.TasksPerWorker(0), pool.TasksPerWorker(-1), pool.MemoryLimit(0), pool.MemoryLimit(-1), pool.Retry(-1), pool.MaxMessage(-1),
-		pool.Elastic(-1, time.Second), pool.Elastic(1, 0), pool.Elastic(3, time.Second),
+		pool.Elastic(-1, time.Second), pool.Elastic(1, 0), pool.Elastic(3, time.Second), pool.Waiting(-1), pool.Waiting(77),
+		pool.MemoryCap(0),
 	} {
 		_, err := pool.New(testContext(t), pool.Workers(2), wrong)
 		require.ErrorIs(t, err, pool.ErrOption)

@@ -95,7 +95,15 @@ func MaxMessage(bytes int64) Option {
 }
 
 // Waiting sets how workers and callers wait for each other; ring.Adaptive without it.
-func Waiting(p ring.Policy) Option { return func(o *options) { o.policy = p } }
+func Waiting(p ring.Policy) Option {
+	return func(o *options) {
+		if p != ring.Adaptive && p != ring.Spin && p != ring.Park {
+			o.refuse("%w: Waiting(%d)", ErrOption, p)
+			return
+		}
+		o.policy = p
+	}
+}
 
 // OnEvent has f called with what happens to workers and tasks, by goroutines of the pool: one call
 // at a time, in order. It must not block and not call the pool, but for Close and Terminate.

@@ -44,11 +44,14 @@ func MemoryLimit(bytes int64) Option {
 // will ever use.)
 func MemoryCap(bytes uint64) Option {
 	return func(o *options) {
-		if runtime.GOOS != "linux" {
+		switch {
+		case bytes == 0:
+			o.refuse("%w: MemoryCap(0)", ErrOption)
+		case runtime.GOOS != "linux":
 			o.refuse("%w: MemoryCap: %w", ErrOption, errors.ErrUnsupported)
-			return
+		default:
+			o.process = append(o.process, proc.Rlimit(rlimitData, bytes, bytes))
 		}
-		o.process = append(o.process, proc.Rlimit(rlimitData, bytes, bytes))
 	}
 }
 

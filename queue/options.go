@@ -54,7 +54,7 @@ func Through[T any](name string, c Codec[T]) shm.ObjectOption {
 	return func(s *segment.Spec) { s.Codec = own }
 }
 
-// Policy says how a call that cannot go on waits.
+// Policy says how a call that cannot go on waits. A value that is none of these stands for Adaptive.
 type Policy = futex.Policy
 
 const (

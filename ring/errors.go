@@ -18,8 +18,8 @@ var (
 	ErrBusy = errors.New("the end is taken")
 	// ErrCapacity: a ring cannot have that capacity.
 	ErrCapacity = errors.New("impossible capacity")
-	// ErrTooLarge: a record is larger than the ring.
-	ErrTooLarge = errors.New("record larger than the ring")
+	// ErrTooLarge: a record is larger than the ring, or a run of slots is, or has none.
+	ErrTooLarge = errors.New("a size that the ring cannot hold")
 )
 
 // ended reports that a stream came to its regular end.

@@ -2,7 +2,7 @@ package ring
 
 import "github.com/kindred-ipc/kindred/internal/futex"
 
-// Policy says how a call that cannot go on waits.
+// Policy says how a call that cannot go on waits. A value that is none of these stands for Adaptive.
 type Policy = futex.Policy
 
 const (

@@ -121,6 +121,7 @@ func TestRunsThatCannotBeAreRefused(t *testing.T) {
 	for _, n := range []int{0, -1, 5, int(^uint(0) >> 1)} {
 		_, err := w.Reserve(t.Context(), n)
 		require.ErrorIs(t, err, ring.ErrTooLarge)
+		require.ErrorContains(t, err, fmt.Sprintf("%d slots, 1 to 4 are possible", n))
 		_, err = w.TryReserve(n)
 		require.ErrorIs(t, err, ring.ErrTooLarge)
 		_, err = in.Peek(t.Context(), n)

@@ -251,7 +251,7 @@ func (r *Reader[T]) TryPeek(n int) (Run[T], error) {
 func (r *Reader[T]) showable(n int) error {
 	r.shown = 0
 	if n < 1 || uint64(n) > r.ring.capacity {
-		return fmt.Errorf("%d slots of %d: %w", n, r.ring.capacity, ErrTooLarge)
+		return fmt.Errorf("%d slots, 1 to %d are possible: %w", n, r.ring.capacity, ErrTooLarge)
 	}
 	return nil
 }

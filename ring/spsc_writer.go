@@ -234,7 +234,7 @@ func (w *Writer[T]) TryReserve(n int) (Run[T], error) {
 func (w *Writer[T]) reservable(n int) error {
 	w.reserved = 0
 	if n < 1 || uint64(n) > w.ring.capacity {
-		return fmt.Errorf("%d slots of %d: %w", n, w.ring.capacity, ErrTooLarge)
+		return fmt.Errorf("%d slots, 1 to %d are possible: %w", n, w.ring.capacity, ErrTooLarge)
 	}
 	return nil
 }

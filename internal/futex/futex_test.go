@@ -224,6 +224,15 @@ func TestSpinnerLearnsFromSleepsThatWereShort(t *testing.T) {
 	require.Equal(t, int64(minSpin), s.budget.Load(), "it does not poll")
 }
 
+func TestWhatIsNoPolicyIsAdaptive(t *testing.T) {
+	var s Spinner
+	for _, p := range []Policy{-1, Park + 1, 77} {
+		s.SetPolicy(Park)
+		s.SetPolicy(p)
+		require.Equal(t, Adaptive, Policy(s.policy.Load()))
+	}
+}
+
 func TestASpinnerGivesUpWhenItIsTold(t *testing.T) {
 	if !ManyCPUs() {
 		return // see TestYieldsLearn

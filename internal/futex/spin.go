@@ -52,8 +52,13 @@ type Spinner struct {
 	policy atomic.Int32
 }
 
-// SetPolicy sets how waits begin.
-func (s *Spinner) SetPolicy(p Policy) { s.policy.Store(int32(p)) }
+// SetPolicy sets how waits begin. What is none of the policies is Adaptive.
+func (s *Spinner) SetPolicy(p Policy) {
+	if p != Spin && p != Park {
+		p = Adaptive
+	}
+	s.policy.Store(int32(p))
+}
 
 // Polling says how a Spinner polls. Its zero value is good.
 type Polling struct {
