@@ -203,10 +203,13 @@ func (q *queue) awaitLease(ctx context.Context) error {
 		return nil
 	}
 	return q.items.Wait(ctx, segment.Wait{
-		Try: func() bool {
-			return q.due(q.seg.Swept) || q.isShut() && q.ended() || q.seg.Self() == 0 || q.sound() != nil
-		},
+		Try:        func() bool { return q.leasable() || q.sound() != nil },
 		Asymmetric: futex.Owing,
 		Passed:     q.state.head.Load,
 	})
+}
+
+// leasable reports whether Lease would not wait.
+func (q *queue) leasable() bool {
+	return q.due(q.seg.Swept) || q.isShut() && q.ended() || q.seg.Self() == 0
 }

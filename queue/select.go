@@ -57,10 +57,17 @@ func (c closing) Waits() segment.Waits {
 
 // Waits is for Select.
 func (q *Queue[T]) Waits() segment.Waits {
-	return segment.Waits{
+	w := segment.Waits{
 		Points: []*segment.Point{q.items},
 		Ready:  func() bool { return q.seen() || q.isShut() || q.seg.Self() == 0 },
 	}
+	if q.flags&leased != 0 {
+		if q.seg.Writable() == nil {
+			q.reclaim(q.seg.Gone) // of those who died before, nobody tells
+		}
+		w.Ready = q.leasable
+	}
+	return w
 }
 
 // Waits is for Select.

@@ -179,3 +179,61 @@ func TestSelectIsToldOfADeath(t *testing.T) {
 	require.Equal(t, 1, <-got)
 	require.Equal(t, 1, <-got)
 }
+
+// Of a queue with leases what came back is ready, and what others have is not, though the queue be shut down.
+func TestSelectOverLeases(t *testing.T) {
+	ctx, seg := bounded(t), anonymous(t)
+	q := leasing(t, seg, 1)
+	other, err := queue.From[string](again(t, seg), q.Ref())
+	require.NoError(t, err)
+	selected := func(q *queue.Queue[string]) chan error {
+		got := make(chan error, 1)
+		go func() {
+			_, err := queue.Select(ctx, q)
+			got <- err
+		}()
+		return got
+	}
+
+	l := lease(t, other, 0, 1)
+	early := selected(q)
+	require.NoError(t, l.Nack())
+	require.NoError(t, <-early)
+	require.NoError(t, <-selected(q))
+
+	l = lease(t, q, 0, 2)
+	require.NoError(t, q.Shutdown())
+	_, err = queue.Select(over(), other)
+	require.ErrorIs(t, err, context.Canceled)
+	late := selected(other)
+	require.NoError(t, l.Ack())
+	require.NoError(t, <-late)
+	_, err = other.Get(ctx)
+	require.ErrorIs(t, err, queue.ErrShutDown)
+}
+
+func TestSelectIsToldOfWhatADeadConsumerHad(t *testing.T) {
+	ctx, seg := bounded(t), anonymous(t)
+	q := leasing(t, seg, 2)
+	told, err := queue.New[uint64](seg, 8)
+	require.NoError(t, err)
+	for _, early := range []bool{true, false} {
+		p := start(t, holder, seg, task{Queue: q.Ref(), Answer: told.Ref(), N: 2})
+		for range 2 {
+			_ = must(told.Get(ctx))
+		}
+		if early {
+			kill(t, p)
+		}
+		got := make(chan error)
+		go func() {
+			_, err := queue.Select(ctx, q)
+			got <- err
+		}()
+		if !early {
+			kill(t, p)
+		}
+		require.NoError(t, <-got)
+		require.Equal(t, 2, q.Len())
+	}
+}
