@@ -6,6 +6,7 @@ import (
 	"io"
 	"net"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -30,6 +31,7 @@ type Conn struct {
 	writing       sync.Mutex
 	out           *ring.BytesWriter
 	once          sync.Once
+	closed        atomic.Bool
 }
 
 var _ net.Conn = (*Conn)(nil)
@@ -98,10 +100,11 @@ func (c *Conn) fail(op string, ctx *span, err error) error {
 	if errors.Is(err, context.Canceled) {
 		err = ctx.because()
 	}
-	if err == io.EOF {
+	gone := c.closed.Load() || c.calls.seg.IsClosed()
+	if err == io.EOF && !gone {
 		return err
 	}
-	if c.calls.seg.IsClosed() || errors.Is(err, ring.ErrClosed) {
+	if gone || errors.Is(err, ring.ErrClosed) {
 		err = net.ErrClosed
 	}
 	return &net.OpError{Op: op, Net: c.addr.Network(), Source: c.addr, Addr: c.addr, Err: err}
@@ -113,6 +116,7 @@ func (c *Conn) Close() error {
 	first := false
 	c.once.Do(func() {
 		first = true
+		c.closed.Store(true)
 		c.shutReading(net.ErrClosed)
 		c.shutWriting(net.ErrClosed)
 		c.calls.leave(c.link, c.end, c.which)
@@ -167,9 +171,12 @@ func (c *Conn) LocalAddr() net.Addr { return c.addr }
 // RemoteAddr is that of the listener.
 func (c *Conn) RemoteAddr() net.Addr { return c.addr }
 
-// SetDeadline sets until when reads and writes may wait, those under way, too; the zero time is no deadline.
+// SetDeadline sets until when reads and writes may wait, those under way, too; the zero time is no deadline. It fails with net.ErrClosed.
 func (c *Conn) SetDeadline(t time.Time) error {
-	return errors.Join(c.SetReadDeadline(t), c.SetWriteDeadline(t))
+	if err := c.SetReadDeadline(t); err != nil {
+		return err
+	}
+	return c.SetWriteDeadline(t)
 }
 
 // SetReadDeadline is SetDeadline of reads.
@@ -179,7 +186,7 @@ func (c *Conn) SetReadDeadline(t time.Time) error { return c.setDeadline(&c.read
 func (c *Conn) SetWriteDeadline(t time.Time) error { return c.setDeadline(&c.writes, t) }
 
 func (c *Conn) setDeadline(d *deadline, t time.Time) error {
-	if c.calls.seg.IsClosed() {
+	if c.closed.Load() || c.calls.seg.IsClosed() {
 		return c.fail("set", nil, net.ErrClosed)
 	}
 	d.set(t)

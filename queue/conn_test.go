@@ -107,6 +107,22 @@ func TestCloseReadEndsTheOthersWrites(t *testing.T) {
 	require.NoError(t, b.Close())
 }
 
+// What was closed is closed, also if its ways were before, one by one.
+func TestAConnThatIsClosedSaysSo(t *testing.T) {
+	seg := roomy(t)
+	a, b := connected(t, listening(t, seg), seg)
+	require.NoError(t, a.CloseRead())
+	require.NoError(t, a.CloseWrite())
+	require.NoError(t, a.SetDeadline(time.Now().Add(time.Hour)))
+	require.NoError(t, a.Close())
+	_, err := a.Read(make([]byte, 1))
+	require.ErrorIs(t, err, net.ErrClosed)
+	_, err = a.Write(make([]byte, 1))
+	require.ErrorIs(t, err, net.ErrClosed)
+	require.ErrorIs(t, a.SetDeadline(time.Time{}), net.ErrClosed)
+	require.NoError(t, b.Close())
+}
+
 func TestDeadlinesOfAConn(t *testing.T) {
 	seg := roomy(t)
 	a, b := connected(t, listening(t, seg), seg)
