@@ -306,8 +306,8 @@ func lend[T any](yield func(T, error) bool, v T, l *Lease[T], err error) (more b
 // Chan is a channel of the messages, for code that selects among channels. It is closed when the queue is shut down and all is
 // taken, when ctx ends, and behind any other error, which Get tells. A goroutine serves it until then: end ctx to be rid of it.
 //
-// The message that it has when ctx ends, and that nobody received, is lost, unless the queue has leases: then it comes
-// back. A message of such a queue is done when it was received.
+// The message that it has when ctx ends, and that nobody received, is lost, and done in a queue that is Joinable, unless the queue has
+// leases: then it comes back. A message of such a queue is done when it was received.
 func (q *Queue[T]) Chan(ctx context.Context) <-chan T {
 	c := make(chan T)
 	go func() {
@@ -322,6 +322,9 @@ func (q *Queue[T]) Chan(ctx context.Context) <-chan T {
 				err = done(l, (*Lease[T]).Ack)
 			case <-ctx.Done():
 				err = errors.Join(ctx.Err(), done(l, (*Lease[T]).Nack))
+				if l == nil && q.flags&joinable != 0 {
+					_ = q.Done() // nobody else can say so: Join would wait until this process dies
+				}
 			}
 			if err != nil {
 				return

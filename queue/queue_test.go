@@ -8,6 +8,7 @@ import (
 	"strings"
 	gosync "sync"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 	"pgregory.net/rapid"
@@ -265,6 +266,22 @@ func TestJoinWaitsUntilAllIsDone(t *testing.T) {
 	require.NoError(t, err)
 	require.ErrorIs(t, plain.Done(), queue.ErrNotJoinable)
 	require.ErrorIs(t, plain.Join(ctx), queue.ErrNotJoinable)
+}
+
+// What the channel of a queue has when its context ends is lost, and no Join waits for it.
+func TestWhatAChannelLosesIsDone(t *testing.T) {
+	ctx := bounded(t)
+	q, err := queue.New[int](anonymous(t), 4, queue.Joinable())
+	require.NoError(t, err)
+	require.NoError(t, q.Put(ctx, 1))
+	until, end := context.WithCancel(ctx)
+	c := q.Chan(until)
+	require.Eventually(t, q.Empty, time.Minute, time.Millisecond)
+	end()
+	require.NoError(t, q.Join(ctx))
+	_, ok := <-c
+	require.False(t, ok)
+	require.ErrorIs(t, q.Done(), queue.ErrDone)
 }
 
 func TestWhatACloserHadTakenIsAbandoned(t *testing.T) {
