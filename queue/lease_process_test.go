@@ -192,6 +192,9 @@ func TestWhatComesBackTooOftenGoesToTheQueueForTheDead(t *testing.T) {
 
 	_, err = queue.New[string](seg, 1, queue.DeadTo(dead, 0))
 	require.ErrorIs(t, err, queue.ErrOption)
+	_, err = queue.New[int](seg, 1, queue.DeadTo(dead, 2)) // of other messages
+	require.ErrorIs(t, err, shm.ErrLayout)
+	require.ErrorContains(t, err, "queue for the dead")
 }
 
 func TestShutdownWaitsForLeases(t *testing.T) {

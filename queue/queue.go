@@ -37,7 +37,8 @@ type Queue[T any] struct {
 }
 
 // New makes a queue for capacity messages, at least 1, in seg. It fails with ErrCapacity, with ErrOption, with an error
-// that names the field if T cannot be encoded, with shm.ErrExist if the name is taken, and with shm.ErrNoSpace.
+// that names the field if T cannot be encoded, with shm.ErrLayout if the queue for the dead (DeadTo) has other messages, with
+// shm.ErrExist if the name is taken, and with shm.ErrNoSpace.
 func New[T any](seg *shm.Segment, capacity int, opts ...shm.ObjectOption) (*Queue[T], error) {
 	c, spec, err := specOf[T](opts)
 	if err != nil {
@@ -166,6 +167,11 @@ func planOf(s *segment.Segment, capacity int, stride, size uint64, spec segment.
 	}
 	if p.heir != 0 && (spec.Heir.Segment() != s.ID() || p.most < 1 || p.most > maxDelivery) {
 		return plan{}, fmt.Errorf("%d deliveries, and then to %v: %w", int32(p.most), spec.Heir, ErrOption)
+	}
+	if p.heir != 0 {
+		if _, err := s.Resolve(spec.Heir, segment.KindQueue, spec.Layout); err != nil {
+			return plan{}, fmt.Errorf("queue for the dead: %w", err)
+		}
 	}
 	if p.bound > 0 && size > 0 {
 		p.capacity, p.bound = min(p.capacity, p.bound/size), 0
