@@ -211,8 +211,10 @@ func TestWhatAListenerCannotBe(t *testing.T) {
 	require.ErrorIs(t, err, shm.ErrKind)
 	_, err = queue.Dial(bounded(t), seg, "queue")
 	require.ErrorIs(t, err, shm.ErrKind)
-	_, err = queue.Listen(seg, "x", queue.DropOldest())
-	require.ErrorIs(t, err, queue.ErrOption)
+	for _, opt := range []shm.ObjectOption{queue.DropOldest(), queue.Through[int64]("own", nil64{}), shm.Named("y")} {
+		_, err = queue.Listen(seg, "x", opt)
+		require.ErrorIs(t, err, queue.ErrOption)
+	}
 	_, err = queue.Listen(seg, "x", queue.MaxBytes(-1))
 	require.ErrorIs(t, err, queue.ErrCapacity)
 	_, err = queue.Listen(seg, "")

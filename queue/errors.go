@@ -2,6 +2,7 @@ package queue
 
 import (
 	"errors"
+	"fmt"
 
 	"github.com/kindred-ipc/kindred/internal/segment"
 )
@@ -28,6 +29,9 @@ var (
 	// ErrTooLarge: a message has more bytes than the queue may hold in all (MaxBytes).
 	ErrTooLarge = errors.New("message larger than the queue")
 )
+
+// errForeign: an option that objects of another kind have.
+var errForeign = fmt.Errorf("one of another kind of object: %w", ErrOption)
 
 // Done and Join.
 var (

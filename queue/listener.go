@@ -92,8 +92,11 @@ func newListener(seg *shm.Segment, name string, opts []shm.ObjectOption) (segmen
 	for _, opt := range opts {
 		opt(&spec)
 	}
-	if spec.Variant != 0 || spec.Name != "" {
-		return segment.Object{}, ErrOption
+	switch {
+	case spec.Name != "":
+		return segment.Object{}, fmt.Errorf("name %q: %w", spec.Name, ErrOption)
+	case spec.Variant != 0 || spec.Codec != nil:
+		return segment.Object{}, errForeign
 	}
 	if int(spec.Bound) < 1 || spec.Bound > uint64(s.Size()) {
 		return segment.Object{}, fmt.Errorf("%d bytes: %w", int(spec.Bound), ErrCapacity)

@@ -80,8 +80,13 @@ func newPipe[A, B any](seg *shm.Segment, capacity int, opts []shm.ObjectOption) 
 	for _, opt := range opts {
 		opt(&spec)
 	}
-	if spec.Variant&^oneWay != 0 || spec.Name != "" || spec.Codec != nil {
-		return nil, nil, ErrOption
+	switch {
+	case spec.Name != "":
+		return nil, nil, fmt.Errorf("name %q: %w", spec.Name, ErrOption)
+	case spec.Codec != nil:
+		return nil, nil, fmt.Errorf("a codec of one's own: %w", ErrOption)
+	case spec.Variant&^oneWay != 0:
+		return nil, nil, errForeign
 	}
 	if capacity < 1 || uint64(capacity) > min(uint64(s.Size())/parcelSize, math.MaxUint32) || int(spec.Bound) < 0 {
 		return nil, nil, fmt.Errorf("%d messages, at most %d bytes, in a segment of %d: %w", capacity, int(spec.Bound), s.Size(), ErrCapacity)

@@ -266,7 +266,9 @@ func TestPipesThatCannotBe(t *testing.T) {
 		_, _, err := queue.NewPipe[int64, int64](seg, 1, opt)
 		require.ErrorIs(t, err, queue.ErrOption)
 	}
-	_, _, err := queue.NewPipe[string, chan int](seg, 1)
+	_, _, err := queue.NewPipe[int64, int64](seg, 1, shm.Named("pipe"))
+	require.ErrorContains(t, err, `name "pipe"`)
+	_, _, err = queue.NewPipe[string, chan int](seg, 1)
 	require.ErrorContains(t, err, "chan int")
 }
 

@@ -47,9 +47,12 @@ func New[T any](seg *shm.Segment, capacity int, opts ...shm.ObjectOption) (*Queu
 	s := seg.Engine()
 	stride, size := slotOf(c)
 	p, err := plan{}, error(nil)
-	if spec.Variant&^variants != 0 || spec.Variant&failing != 0 && spec.Variant&dropping != 0 {
-		err = ErrOption
-	} else {
+	switch {
+	case spec.Variant&^variants != 0:
+		err = errForeign
+	case spec.Variant&failing != 0 && spec.Variant&dropping != 0:
+		err = fmt.Errorf("both FailWhenFull and DropOldest: %w", ErrOption)
+	default:
 		p, err = planOf(s, capacity, stride, size, spec)
 	}
 	if err != nil {

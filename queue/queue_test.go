@@ -175,10 +175,14 @@ func TestFullQueues(t *testing.T) {
 		}
 		require.EqualValues(t, 1, seg.Stats().Blocks)
 	})
-	for _, wrong := range [][]shm.ObjectOption{{queue.FailWhenFull(), queue.DropOldest()}, {queue.OneWay()}, {sync.Bounded()}} {
-		_, err = queue.New[int](anonymous(t), 2, wrong...)
+	for _, opt := range []shm.ObjectOption{queue.OneWay(), sync.Bounded()} {
+		_, err = queue.New[int](anonymous(t), 2, opt)
 		require.ErrorIs(t, err, queue.ErrOption)
+		require.ErrorContains(t, err, "another kind")
 	}
+	_, err = queue.New[int](anonymous(t), 2, queue.FailWhenFull(), queue.DropOldest())
+	require.ErrorIs(t, err, queue.ErrOption)
+	require.ErrorContains(t, err, "both FailWhenFull and DropOldest")
 }
 
 func TestAQueueThatIsShutDownIsDrained(t *testing.T) {
