@@ -290,7 +290,7 @@ func (q *queue) handAgain(i uint64, what int) (word uint64) {
 	return word
 }
 
-// waiting is how many messages are there to be handed out again. The caller has gets, so there may only be more of them.
+// waiting is how many messages are there to be handed out again. If the caller has gets, there may only be more of them.
 func (q *queue) waiting() (n uint64) {
 	for i := range q.high() {
 		if q.bay(i).word.Load()&status == returned {

@@ -78,6 +78,25 @@ func TestALeaseLastsUntilItIsEnded(t *testing.T) {
 }
 
 // What the body of a loop did not get through with comes back; what it left by a break is done.
+func TestAnObserverSeesHowManyMessagesAreToBeLeased(t *testing.T) {
+	dir := shm.Dir(t.TempDir())
+	seg, err := shm.Create("observed", 1<<20, dir)
+	require.NoError(t, err)
+	defer seg.Close()
+	q := leasing(t, seg, 3, shm.Named("q"))
+	require.NoError(t, lease0(lease(t, q, 0, 1)).Nack())
+	_ = lease(t, q, 0, 2)
+	require.NoError(t, lease0(lease(t, q, 1, 1)).Nack())
+	observer, err := shm.Open("observed", shm.Observe(), dir)
+	require.NoError(t, err)
+	observed, err := queue.Open[string](observer, "q")
+	require.NoError(t, err)
+	require.Equal(t, 2, q.Len())
+	require.Equal(t, 2, observed.Len())
+	require.NoError(t, observer.Close())
+	require.Zero(t, observed.Len())
+}
+
 func TestAMessageThatTheBodyOfALoopPanicsOnComesBack(t *testing.T) {
 	ctx, seg := bounded(t), anonymous(t)
 	q := leasing(t, seg, 2)
