@@ -5,6 +5,14 @@ import (
 	"github.com/kindred-ipc/kindred/shm"
 )
 
+var _ = register()
+
+// register has an End travel in an any.
+func register() bool {
+	shm.Register[End]()
+	return true
+}
+
 // MarshalBinary returns the Ref: a Queue travels as that, in messages of queues, in arguments of processes, in what maps and
 // lists hold. The receiver resolves it in a segment of its own.
 func (q *Queue[T]) MarshalBinary() ([]byte, error) { return segment.Carry(q.Ref()) }

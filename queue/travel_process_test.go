@@ -198,6 +198,15 @@ func TestRegisteredTypesArriveInAnAny(t *testing.T) {
 	require.NoError(t, q.Put(ctx, in))
 	require.Equal(t, any(in), must(q.Get(ctx)))
 
+	ns := must(state.NewNamespace(seg)) // handles are registered, and what stands for one
+	require.NoError(t, q.Put(ctx, ns))
+	require.Equal(t, ns.Ref(), must(q.Get(ctx)).(*state.Namespace).Ref())
+	end, _, err := queue.NewPipe[string, string](seg, 1)
+	require.NoError(t, err)
+	e := must(end.End())
+	require.NoError(t, q.Put(ctx, e))
+	require.Equal(t, any(e), must(q.Get(ctx)))
+
 	type secret struct{ Code int }
 	err = q.Put(ctx, map[string]any{"a": []any{secret{}}})
 	require.ErrorContains(t, err, `["a"][0]: queue_test.secret cannot be encoded`)

@@ -17,6 +17,14 @@ func resolved[H any](ref shm.Ref, home any, from func(*shm.Segment, shm.Ref) (*H
 	return from(seg, ref)
 }
 
+var _ = register()
+
+// register has a Namespace travel in an any, as the only handle here that is of one type.
+func register() bool {
+	shm.Register[Namespace]()
+	return true
+}
+
 // MarshalBinary returns the Ref: a Value travels as that.
 func (v *Value[T]) MarshalBinary() ([]byte, error) { return segment.Carry(v.Ref()) }
 
