@@ -33,7 +33,7 @@
 //
 // Handles of all objects of this module may be in a message, as pointers, and arrive as handles that work: of the same attach, if the object is
 // in the segment of the queue, and else of another one of the process. What an any holds arrives with its type, which must be registered if it is
-// one of the program's own (shm.Register). Through has messages go through a codec of one's own.
+// one of the program's own, or a handle whose type has parameters, as Queue[int] (shm.Register). Through has messages go through a codec of one's own.
 //
 // An open file, or a socket, may be in a message, too, as a *shm.File: it arrives with a descriptor of the receiver. Whoever put it need not
 // be there any more, nor have it open. Likewise a handle of an object in a segment that the receiver is not attached to: it gets to be.

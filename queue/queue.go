@@ -18,6 +18,7 @@ import (
 // processes; each message goes to one consumer. A T that is plain memory (no pointers, strings, slices or maps) lies in
 // the queue as it is. A string, a []byte, and any other T that the codec can encode lies there as bytes: up to 96 of them in
 // the queue itself, more in a block of the heap, which belongs to the queue, and then to who takes it.
+// With a T of more than 64 KiB no program compiles, because a Go channel (see Chan) has no such elements: use a pointer to it.
 //
 // What one goroutine puts is got in its order. A message is in the segment when Put returns: whoever put it may exit, or
 // be killed, at once. One who is killed in the middle of a Put has put the message, or not; in the middle of a Get, has
