@@ -30,12 +30,13 @@ func (a *ahead[T]) read(slots []slot[T], p uint64) int {
 	}
 	slots = slots[:len(vs)]
 	n := 0
-	for ; n < len(vs); n++ {
+	for next := p + 1; n < len(vs); n++ {
 		s := &slots[n]
-		if s.sequence.Load() != p+uint64(n)+1 { // pairs with the publishes of who pushes
+		if s.sequence.Load() != next { // pairs with the publishes of who pushes
 			break
 		}
 		vs[n] = s.value
+		next++
 	}
 	a.first, a.values = p, a.values[:n] // of the same array: no write barrier
 	return n

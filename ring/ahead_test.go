@@ -111,7 +111,7 @@ func TestWhatIsReadAheadIsPoppedInItsOrderByWhateverCall(t *testing.T) {
 				}
 				in.Release(n)
 			}
-			require.Equal(t, next, in.position.Load())
+			require.Equal(t, next, in.control.position.Load())
 		}
 	}
 }

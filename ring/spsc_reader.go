@@ -9,7 +9,6 @@ import (
 
 	"github.com/kindred-ipc/kindred/internal/futex"
 	"github.com/kindred-ipc/kindred/internal/race"
-	"github.com/kindred-ipc/kindred/internal/word"
 )
 
 // Reader is the reading end of an SPSC ring. One goroutine at a time may use it.
@@ -28,10 +27,10 @@ type Reader[T any] struct {
 	shown uint64 // values that Peek showed and Release has not taken; 0: none
 	from  uint64 // pos of what was shown, which is taken back if pos has moved on
 
-	position *word.Uint64
-	end      end
-	ring     *SPSC[T]
-	off      func()
+	control *control
+	end     end
+	ring    *SPSC[T]
+	off     func()
 }
 
 // giveBack is into how many parts the ring is divided: the reader gives back that many slots at a
@@ -42,11 +41,11 @@ const giveBack = 4
 // ErrClosed if it was closed before. A successor of a dead reader goes on behind the last value that
 // that one took.
 func (r *SPSC[T]) Reader(opts ...EndOption) (*Reader[T], error) {
-	in := &Reader[T]{slots: r.slots, position: &r.control.position, ring: r, end: r.readerEnd(opts), ahead: makeAhead[T]()}
+	in := &Reader[T]{slots: r.slots, control: r.control, ring: r, end: r.readerEnd(opts), ahead: makeAhead[T]()}
 	if err := in.end.take(); err != nil {
 		return nil, in.end.wrap("take reading end of", err)
 	}
-	in.pos = in.position.Load()
+	in.pos = in.control.position.Load()
 	in.lap = in.pos - in.pos%r.capacity
 	in.off = r.seg.OnClose(func() { in.next.Store(0) })
 	return in, nil
@@ -65,12 +64,13 @@ func (r *Reader[T]) Pop(ctx context.Context) (T, error) {
 	}
 	v := r.ahead.values[i]
 	next := r.pos + 1
-	futex.Publish(r.position, next) // commits the pop
-	quiet := r.end.peer.Idle() && !r.end.cut()
-	r.pos = next // behind the last look at the segment, whose mapping r keeps until here
-	if !quiet {
+	c := r.control
+	futex.Publish(&c.position, next)            // commits the pop
+	if !c.room.Idle() || c.reader.Load() == 0 { // see Push
+		r.pos = next
 		return r.popped(v)
 	}
+	r.pos = next // behind the last look at the segment, whose mapping r keeps until here
 	return v, nil
 }
 
@@ -198,9 +198,9 @@ func (r *Reader[T]) taken(n uint64) {
 	fences := r.pos >= r.next.Load()
 	r.pos += n
 	if fences {
-		r.position.Store(r.pos)
+		r.control.position.Store(r.pos)
 	} else {
-		futex.Publish(r.position, r.pos) // pairs with the load in (*Writer).ready
+		futex.Publish(&r.control.position, r.pos) // pairs with the load in (*Writer).ready
 	}
 	if !r.end.peer.Idle() {
 		r.signal()
@@ -338,12 +338,13 @@ func (r *Reader[T]) popNext(ctx context.Context) (T, error) {
 		r.end.race.Release(racePosition)
 	}
 	v := s.value
-	futex.Publish(r.position, next) // commits the pop
-	quiet := r.end.peer.Idle() && !r.end.cut()
-	r.pos = next // as in Pop
-	if !quiet {
+	c := r.control
+	futex.Publish(&c.position, next)            // commits the pop
+	if !c.room.Idle() || c.reader.Load() == 0 { // see Push
+		r.pos = next
 		return r.popped(v)
 	}
+	r.pos = next // as in Pop
 	return v, nil
 }
 
@@ -398,7 +399,7 @@ func (r *Reader[T]) load() (T, error) {
 	}
 	v := r.slots[i].value
 	r.pos++
-	r.position.Store(r.pos)
+	r.control.position.Store(r.pos)
 	return r.popped(v)
 }
 

@@ -21,6 +21,7 @@ type Writer[T any] struct {
 	// segment, which happens on another goroutine.
 	limit atomic.Uint64
 
+	control  *control
 	room     uint64 // up to where ready found room for a batch, whether or not it must fence
 	reserved uint64 // slots that Reserve gave out and Commit has not taken; 0: none
 	from     uint64 // pos of the reservation, which is taken back if pos has moved on
@@ -33,7 +34,7 @@ type Writer[T any] struct {
 // Writer takes the writing end. It fails with ErrBusy while a process that lives has it, and with
 // ErrClosed if it was closed before. A successor of a dead writer goes on behind its last value.
 func (r *SPSC[T]) Writer(opts ...EndOption) (*Writer[T], error) {
-	w := &Writer[T]{slots: r.slots, ring: r, end: r.writerEnd(opts)}
+	w := &Writer[T]{slots: r.slots, control: r.control, ring: r, end: r.writerEnd(opts)}
 	if err := w.end.take(); err != nil {
 		return nil, w.end.wrap("take writing end of", err)
 	}
@@ -46,22 +47,24 @@ func (r *SPSC[T]) Writer(opts ...EndOption) (*Writer[T], error) {
 // Push appends v. It blocks while the ring is full. Errors: ErrClosed, ErrPeerDied (once for each
 // reader that died while the ring was full), ErrCorrupt, and the context's.
 func (w *Writer[T]) Push(ctx context.Context, v T) error {
-	if w.pos >= w.limit.Load() {
+	pos := w.pos
+	if pos >= w.limit.Load() {
 		return w.pushSlow(ctx, v)
 	}
-	i := w.pos - w.lap
+	i := pos - w.lap
 	s := &w.slots[i]
 	s.value = v
 	if race.Enabled {
 		w.end.race.Release(raceItems + i)
 	}
-	next := w.pos + 1
+	next := pos + 1
 	futex.Publish(&s.sequence, next) // pairs with the load in (*Reader).Pop
-	quiet := w.end.peer.Idle() && !w.end.cut()
-	w.pos = next // behind the last look at the segment, whose mapping w keeps until here
-	if !quiet || next%fetches == 0 {
+	// One pointer leads to the event and to the end's word (see cut), and each has a branch of its own: this is counted in instructions.
+	if c := w.control; !c.items.Idle() || c.writer.Load() == 0 || next%fetches == 0 {
+		w.pos = next
 		return w.pushed()
 	}
+	w.pos = next // behind the last look at the segment, whose mapping w keeps until here
 	return nil
 }
 
@@ -143,7 +146,8 @@ func (w *Writer[T]) put(vs []T) (closed bool) {
 		if race.Enabled {
 			w.end.race.Release(raceItems + index + uint64(i))
 		}
-		futex.Publish(&s.sequence, next+uint64(i)) // pairs with the loads in (*Reader).Pop and take
+		futex.Publish(&s.sequence, next) // pairs with the loads in (*Reader).Pop and take
+		next++
 	}
 	return w.committed(uint64(len(vs)))
 }
