@@ -7,9 +7,10 @@ import "github.com/kindred-ipc/kindred/internal/futex"
 // overlap, which they would not do where the stores come to them in their order. Who writes a batch has those of the next but
 // one fetched behind it, if it is as large: the next was fetched before.
 const (
-	soon    = 16
-	fetches = 16
-	batch   = 256 // the largest for which there are fetches: what is fetched for larger ones may be gone until it is used
+	soon     = 16
+	fetches  = 16
+	smallest = 256 // the smallest ring for which there are fetches: of another, those who read are near wherever they are
+	batch    = 256 // the largest for which there are fetches: what is fetched for larger ones may be gone until it is used
 )
 
 // fetch has the CPU fetch the lines of slots, of which there are some, and which are free.

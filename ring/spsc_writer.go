@@ -22,6 +22,7 @@ type Writer[T any] struct {
 	limit atomic.Uint64
 
 	control  *control
+	trails   bool   // the reader trails behind: lines are fetched; see ready
 	room     uint64 // up to where ready found room for a batch, whether or not it must fence
 	reserved uint64 // slots that Reserve gave out and Commit has not taken; 0: none
 	from     uint64 // pos of the reservation, which is taken back if pos has moved on
@@ -71,7 +72,7 @@ func (w *Writer[T]) Push(ctx context.Context, v T) error {
 // pushed is what may be left to do for a push: the reader may sleep, or may have closed, or the segment may be
 // closed; or slots are to be fetched.
 func (w *Writer[T]) pushed() error {
-	if i := w.pos - w.lap + soon; w.pos%fetches == 0 && w.pos+soon+fetches <= w.limit.Load() {
+	if i := w.pos - w.lap + soon; w.trails && w.pos%fetches == 0 && w.pos+soon+fetches <= w.limit.Load() {
 		fetch(w.slots[i : i+fetches])
 	}
 	closed := !w.end.peer.Idle() && w.signal()
@@ -294,8 +295,11 @@ func (w *Writer[T]) ready(need uint64, exact bool) (bool, error) {
 	if w.end.peerClosed() {
 		return false, ErrClosed
 	}
-	c := w.ring.control
+	c := w.control
 	capacity := w.ring.capacity
+	// A reader who has read all there is waits for each value, as in a round trip: he polls the line of the next, which fetching
+	// it would take away from him. This look is the first, because he reads on while the writer waits for the other.
+	trails := capacity >= smallest && (!exact || c.position.Load() != w.pos)
 	used := w.pos - c.given.Load()
 	if used > capacity || capacity-used < need {
 		// given may lie further back than what was seen of the exact position before.
@@ -316,8 +320,12 @@ func (w *Writer[T]) ready(need uint64, exact bool) (bool, error) {
 	index := w.pos % capacity
 	w.lap = w.pos - index
 	w.room = w.pos + min(capacity-used, capacity-index)
+	limit := w.room
+	if w.trails = trails; !trails && capacity >= smallest {
+		limit = min(limit, w.pos+smallest) // it may trail soon
+	}
 	if w.end.plain() {
-		w.limit.Store(w.room)
+		w.limit.Store(limit)
 		if w.end.seg.IsClosed() {
 			w.limit.Store(0)
 		}
