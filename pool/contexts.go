@@ -18,11 +18,16 @@ const contextsKept = 1024
 // of is the context of the call that is begun now.
 func (c *contexts) of(id uint64, when int64) *taskContext {
 	t := c.places[id%contextsKept]
-	if t == nil || t.made.Load() != nil || t.when.Load() != when {
+	if !t.fits(when) {
 		t = c.another(id, when)
 	}
 	futex.Publish(&t.id, id)
 	return t
+}
+
+// fits reports whether t may be the context of another call, with that deadline.
+func (t *taskContext) fits(when int64) bool {
+	return t != nil && t.made.Load() == nil && t.when.Load() == when
 }
 
 // another is a context for the call, whose place has none that will do.

@@ -1,6 +1,10 @@
 package pool
 
-import "context"
+import (
+	"context"
+
+	"github.com/kindred-ipc/kindred/internal/futex"
+)
 
 // Inputs of a flat type, those of which each is the same number of bytes, are a row in a request, and so are results in a reply: one behind the
 // other, without frames, so that one copy moves them all.
@@ -21,33 +25,75 @@ func (t *Typed[In, Out]) rows(run func(context.Context, In) (Out, error)) func(c
 		return nil
 	}
 	return func(ctx context.Context, s *several) {
-		c := s.child
-		outbox := c.state.outbox[:s.most]
 		for s.at < s.end && s.err == nil && s.row {
-			if len(outbox)-s.used < out {
+			n := int(min(uint64((s.most-s.used)/out), s.end-s.at))
+			if n == 0 {
 				s.flush(ctx)
 				continue
 			}
-			if s.withdrawn(ctx) {
-				return
+			inputs, ok := t.in.View(s.inputs[s.from:][:n*in])
+			results, alike := t.out.View(s.child.state.outbox[s.used:][:n*out])
+			if !ok || !alike {
+				t.checked(ctx, s, run)
+				continue
 			}
-			v, err := t.in.Get(s.inputs[s.from:])
-			s.from += in
-			if err != nil {
-				s.made(ctx, []byte(err.Error()), outcomeUndecodable)
-				return
-			}
-			under := c.contexts.of(s.at, s.when)
-			s.under = under
-			result, err := run(under, v)
-			c.cancels.endOf(under)
-			if err != nil {
-				payload, outcome := tell(nil, err)
-				s.made(ctx, payload, outcome)
-				return
-			}
-			t.out.Put(outbox[s.used:], result)
-			s.put(out)
+			t.unchecked(ctx, s, run, inputs, results)
 		}
 	}
+}
+
+// unchecked makes calls with inputs that are taken as they are, until something else than a result comes of one, or one is withdrawn. Nothing
+// in its loop is called but the task.
+func (t *Typed[In, Out]) unchecked(
+	ctx context.Context, s *several, run func(context.Context, In) (Out, error), inputs []In, results []Out,
+) {
+	c, in := s.child, t.in.Size()
+	results = results[:len(inputs)]
+	for i := range inputs {
+		if s.withdrawn(ctx) {
+			return
+		}
+		s.from += in
+		under := c.contexts.places[s.at%contextsKept]
+		if !under.fits(s.when) {
+			under = c.contexts.another(s.at, s.when)
+		}
+		futex.Publish(&under.id, s.at)
+		result, err := run(under, inputs[i])
+		futex.Publish(&c.cancels.ended, s.at)
+		if under.made.Load() != nil {
+			c.cancels.release(under)
+		}
+		if err != nil {
+			payload, outcome := tell(nil, err)
+			s.made(ctx, payload, outcome)
+			return
+		}
+		results[i] = result
+		s.put(t.out.Size())
+	}
+}
+
+// checked is the next call, with an input that is checked, and a result whose padding is zeroed.
+func (t *Typed[In, Out]) checked(ctx context.Context, s *several, run func(context.Context, In) (Out, error)) {
+	if s.withdrawn(ctx) {
+		return
+	}
+	c := s.child
+	v, err := t.in.Get(s.inputs[s.from:])
+	s.from += t.in.Size()
+	if err != nil {
+		s.made(ctx, []byte(err.Error()), outcomeUndecodable)
+		return
+	}
+	under := c.contexts.of(s.at, s.when)
+	result, err := run(under, v)
+	c.cancels.endOf(under)
+	if err != nil {
+		payload, outcome := tell(nil, err)
+		s.made(ctx, payload, outcome)
+		return
+	}
+	t.out.Put(c.state.outbox[s.used:], result)
+	s.put(t.out.Size())
 }

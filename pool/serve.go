@@ -27,8 +27,7 @@ type several struct {
 	when    int64  // the deadline, as in a head
 	at, end uint64 // ids: of the call that is next, and behind the last
 	inputs  []byte
-	from    int          // where in them that of the call at begins
-	under   *taskContext // of the call that was begun last
+	from    int // where in them that of the call at begins
 
 	first uint64    // whose result is the first in the outbox
 	n     int       // how many there are
@@ -78,13 +77,12 @@ func (s *several) run(ctx context.Context) bool {
 // some makes calls until there are none, or one panics. It reports false if one has ended its goroutine: then another one goes on.
 func (s *several) some(ctx context.Context) (lives bool) {
 	returned := false
-	s.under = nil
 	defer func() {
 		if returned {
 			return
 		}
-		if s.under != nil {
-			s.child.cancels.end(s.under)
+		if under := s.child.contexts.places[s.at%contextsKept]; under != nil {
+			s.child.cancels.end(under)
 		}
 		if v := recover(); v != nil {
 			s.made(ctx, panicked(nil, v), outcomePanic)
@@ -106,9 +104,9 @@ func (s *several) some(ctx context.Context) (lives bool) {
 		if s.err != nil {
 			break
 		}
-		s.under = s.child.contexts.of(s.at, s.when)
-		payload, outcome := s.task.run(s.under, input, s.room())
-		s.child.cancels.endOf(s.under)
+		under := s.child.contexts.of(s.at, s.when)
+		payload, outcome := s.task.run(under, input, s.room())
+		s.child.cancels.endOf(under)
 		s.made(ctx, payload, outcome)
 	}
 	returned = true

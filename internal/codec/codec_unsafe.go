@@ -30,5 +30,10 @@ func valueAt[T any](b []byte) *T {
 	return (*T)(unsafe.Pointer(unsafe.SliceData(b)))
 }
 
+// valuesIn is the values of a plain type that lie in b.
+func valuesIn[T any](b []byte) []T {
+	return unsafe.Slice((*T)(unsafe.Pointer(unsafe.SliceData(b))), len(b)/sizeOf[T]())
+}
+
 // textBytes is the text of s, which nobody writes to.
 func textBytes(s string) []byte { return unsafe.Slice(unsafe.StringData(s), len(s)) }

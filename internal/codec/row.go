@@ -62,3 +62,12 @@ func (c *Codec[T]) Put(dst []byte, v T) {
 	}
 	*valueAt[T](dst) = v
 }
+
+// View is the values of a flat T in row, which is the caller's own memory, as they lie there: to read them, if they need no checks, or to write
+// them, if there is no padding in them. It reports false if there is something of either in T.
+func (c *Codec[T]) View(row []byte) ([]T, bool) {
+	if c.careful {
+		return nil, false
+	}
+	return valuesIn[T](row), true
+}

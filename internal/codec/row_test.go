@@ -54,3 +54,18 @@ func TestWhatTakesNoMemoryStandsInNoRow(t *testing.T) {
 	require.False(t, codecFor[struct{}](t).Flat())
 	require.False(t, codecFor[string](t).Flat())
 }
+
+func TestViewIsTheValuesThatLieThere(t *testing.T) {
+	c := codecFor[uint32](t)
+	row := c.AppendRow(nil, []uint32{1, 2, 3})
+	vs, ok := c.View(row)
+	require.True(t, ok)
+	require.Equal(t, []uint32{1, 2, 3}, vs)
+	vs[1] = 7
+	require.Equal(t, c.AppendRow(nil, []uint32{1, 7, 3}), row)
+	vs, ok = c.View(nil)
+	require.True(t, ok)
+	require.Empty(t, vs)
+	_, ok = codecFor[padded](t).View(make([]byte, codecFor[padded](t).Size()))
+	require.False(t, ok, "they need checks")
+}
