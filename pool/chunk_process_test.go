@@ -375,3 +375,57 @@ func TestMapGoesOnWhileItsWorkersDie(t *testing.T) {
 		require.Equal(t, 1, times, i)
 	}
 }
+
+// guess has padding, and a bool, which must be one.
+type guess struct {
+	Right bool
+	N     int64
+}
+
+var check = pool.Task("check", func(_ context.Context, g guess) (guess, error) {
+	if g.N%1000 == 999 {
+		return g, errors.New("no")
+	}
+	return guess{!g.Right, -g.N}, nil
+})
+
+func TestItemsWithPaddingGoInChunks(t *testing.T) {
+	p := newPool(t, 2)
+	const all = 5000
+	n := int64(0)
+	for got, err := range check.Map(testContext(t), p, func(yield func(guess) bool) {
+		for i := int64(0); i < all && yield(guess{i%3 == 0, i}); i++ {
+		}
+	}) {
+		if n%1000 == 999 {
+			require.Error(t, err, n)
+		} else {
+			require.NoError(t, err)
+			require.Equal(t, guess{n%3 != 0, -n}, got)
+		}
+		n++
+	}
+	require.EqualValues(t, all, n)
+}
+
+// Maps of one task hand their memory on.
+func TestMapHasNothingOfThoseBefore(t *testing.T) {
+	p := newPool(t, 2)
+	ctx := testContext(t)
+	for round := range 20 {
+		n := 0
+		for got, err := range echoString.Map(ctx, p, func(yield func(string) bool) {
+			for i := 0; i < 2000 && yield(fmt.Sprint(round, " ", i)); i++ {
+			}
+		}, pool.Chunk(1+round*13)) {
+			require.NoError(t, err)
+			require.Equal(t, fmt.Sprint(round, " ", n), got)
+			if n++; round%3 == 1 && n == 100*round {
+				break
+			}
+		}
+		if round%3 != 1 {
+			require.Equal(t, 2000, n)
+		}
+	}
+}

@@ -161,7 +161,7 @@ func (m *mapping[In, Out]) blank(n int) *inputs[In, Out] {
 	if i := len(m.spare) - 1; i >= 0 && cap(m.spare[i].in) >= n {
 		w := m.spare[i]
 		m.spare = m.spare[:i]
-		w.in, w.out = w.in[:n], w.out[:n]
+		w.m, w.in, w.out = m, w.in[:n], w.out[:n]
 		return w
 	}
 	room := 1 << bits.Len(uint(n-1))

@@ -80,6 +80,7 @@ func newMapping[In, Out any](ctx context.Context, t *Typed[In, Out], p *Pool, ch
 	if at, ok := ctx.Deadline(); ok {
 		m.when = at.UnixNano()
 	}
+	m.takeOver()
 	m.grow(m.bound())
 	return m
 }
@@ -304,6 +305,7 @@ func (m *mapping[In, Out]) end(drivers *sync.WaitGroup) {
 	if m.watch != nil {
 		m.watch.Stop()
 	}
+	m.handOn()
 }
 
 // run yields the results of what inputs has.

@@ -27,6 +27,8 @@ type Typed[In, Out any] struct {
 	show  func(encoded []byte) any // (*Typed).decoded, made once
 	err   error                    // why values of these types cannot be handed over
 	each  atomic.Int64             // nanoseconds that a call takes, as a Map measured last; 0: none has
+
+	memory sync.Pool // of *memory[In, Out], of Maps that have ended
 }
 
 // Task registers run under a name that is unique in the program, and returns the task by which it
