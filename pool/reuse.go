@@ -1,7 +1,7 @@
 package pool
 
 // memory is what a Map works in. The next Map of the task takes it over: to have it fresh from the system, page by page, and to give it back, takes
-// a long Map of short calls a tenth of its time. It is the garbage collector's if there is no next one.
+// a long Map of short calls a sixth of its time. It is the garbage collector's if there is no next one.
 type memory[In, Out any] struct {
 	ring  []In
 	spare []*inputs[In, Out]
