@@ -382,7 +382,7 @@ type guess struct {
 	N     int64
 }
 
-var check = pool.Task("check", func(_ context.Context, g guess) (guess, error) {
+var check = pool.Task("guess again", func(_ context.Context, g guess) (guess, error) {
 	if g.N%1000 == 999 {
 		return g, errors.New("no")
 	}
