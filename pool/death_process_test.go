@@ -6,6 +6,7 @@ import (
 	"os"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 	"golang.org/x/sys/unix"
@@ -210,12 +211,16 @@ func TestMapIsCompleteAndInOrderHoweverManyWorkersAreKilled(t *testing.T) {
 		require.Equal(t, 2*next, got)
 		next++
 		if next%(n/rounds) == n/rounds/2 {
-			for _, pid := range pids(p) {
-				// One may be dead already, and not reaped; its number is its own until then.
-				if syscall.Kill(pid, syscall.SIGKILL) == nil {
-					kills++
+			before := kills
+			require.Eventually(t, func() bool {
+				for _, pid := range pids(p) { // none while those of the last round are replaced
+					// One may be dead already, and not reaped; its number is its own until then.
+					if syscall.Kill(pid, syscall.SIGKILL) == nil {
+						kills++
+					}
 				}
-			}
+				return kills > before
+			}, 10*time.Second, time.Millisecond)
 		}
 	}
 	require.Equal(t, n, next)

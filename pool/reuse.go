@@ -17,6 +17,9 @@ func (m *mapping[In, Out]) takeOver() {
 // handOn leaves the memory to the next Map. Nobody uses it any more: the drivers have ended, and so have taken, and cleared, all of the ring, and
 // what is spare was yielded.
 func (m *mapping[In, Out]) handOn() {
+	for _, w := range m.spare {
+		w.m = nil // nor the context of this Map, and what hangs on it
+	}
 	m.task.memory.Put(&memory[In, Out]{m.ring, m.spare})
 	m.ring, m.spare = nil, nil
 }
