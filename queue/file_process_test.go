@@ -249,6 +249,10 @@ func TestAFileThatIsNotPutIsNotKept(t *testing.T) {
 	require.ErrorIs(t, err, os.ErrClosed)
 	require.ErrorContains(t, err, "More[1]")
 	require.ErrorContains(t, q.Put(ctx, dossier{File: new(shm.File)}), "dossier.File")
+	var none *os.File
+	err = q.Put(ctx, dossier{File: shm.NewFile(none)})
+	require.ErrorIs(t, err, os.ErrInvalid)
+	require.ErrorContains(t, err, "dossier.File")
 	require.Zero(t, keeper.Count())
 	require.Zero(t, q.Len())
 }

@@ -17,7 +17,8 @@ func FailWhenFull() shm.ObjectOption {
 	return func(s *segment.Spec) { s.Vary(segment.KindQueue, failing) }
 }
 
-// DropOldest makes a queue whose Put drops the oldest message where it would wait for room.
+// DropOldest makes a queue whose Put drops the oldest message where it would wait for room. A segment that is full is no such case: Put
+// fails with shm.ErrNoSpace. Where messages are large, MaxBytes has the queue drop before that.
 func DropOldest() shm.ObjectOption {
 	return func(s *segment.Spec) { s.Vary(segment.KindQueue, dropping) }
 }

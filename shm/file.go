@@ -54,7 +54,7 @@ type File struct {
 // caller's, and must be open when the message is put.
 func NewFile(f syscall.Conn) *File {
 	c := &File{from: f, token: keeper.NewToken(), keeper: keeper.Pid()}
-	if file, ok := f.(*os.File); ok {
+	if file, ok := f.(*os.File); ok && file != nil {
 		c.File, c.name = file, file.Name()
 	}
 	return c
