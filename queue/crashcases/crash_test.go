@@ -21,7 +21,7 @@ func TestEveryOperationHasACase(t *testing.T) {
 		"queue.Listener.Accept": "what it waits for is in Go's heap", "queue.Listener.Addr": "a constant",
 		"queue.Conn.LocalAddr": "a constant", "queue.Conn.RemoteAddr": "a constant",
 		"queue.Addr.Network": "text", "queue.Addr.String": "text",
-		"queue.Select": "changes nothing but marks of who waits, as each call that waits does", "queue.Closed": "for Select",
+		"queue.Select": "changes nothing but marks of who waits, as each call that waits does, and takes the leases of the dead back, as Lease does", "queue.Closed": "for Select",
 		"queue.Queue.Waits": "for Select", "queue.Pipe.Waits": "for Select", "queue.Listener.Waits": "for Select",
 		"queue.OneWay":      option,
 		"queue.InspectPipe": reads, "queue.CheckPipe": reads, "queue.PipeInfo.String": reads,
