@@ -53,6 +53,12 @@ func TestLatencyCountsEachCall(t *testing.T) {
 	require.EqualValues(t, n, counts.done)
 	require.EqualValues(t, n, counts.latency.Count()+counts.unmeasured)
 	require.Less(t, counts.unmeasured, uint64(measuredOne))
+	for more := range uint64(measuredOne) {
+		var all WorkerStats
+		all.add(&counts)
+		require.EqualValues(t, n+more, all.Latency.Count(), "those that are not measured yet count, too")
+		counts.returned(outcomeResult, born, time.Since(born))
+	}
 
 	counts = tally{}
 	for range 10 {
