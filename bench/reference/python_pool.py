@@ -40,6 +40,9 @@ def main():
             report(each(pool.map), j)
         else:
             report(lambda first, n: check(first, (pool.apply(complement, (salt + i,)) for i in range(first, first + n))), j)
+        # Leaving it to the with would terminate the workers, one of which may have the lock of the queue that it waits at.
+        pool.close()
+        pool.join()
 
 
 if __name__ == "__main__":
