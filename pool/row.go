@@ -33,11 +33,11 @@ func (t *Typed[In, Out]) rows(run func(context.Context, In) (Out, error)) func(c
 			}
 			inputs, ok := t.in.View(s.inputs[s.from:][:n*in])
 			results, alike := t.out.View(s.child.state.outbox[s.used:][:n*out])
-			if !ok || !alike {
-				t.checked(ctx, s, run)
-				continue
+			if ok && alike {
+				t.unchecked(ctx, s, run, inputs, results)
+			} else {
+				t.checked(ctx, s, run, n)
 			}
-			t.unchecked(ctx, s, run, inputs, results)
 		}
 	}
 }
@@ -65,8 +65,7 @@ func (t *Typed[In, Out]) unchecked(
 			c.cancels.release(under)
 		}
 		if err != nil {
-			payload, outcome := tell(nil, err)
-			s.made(ctx, payload, outcome)
+			s.failed(ctx, err)
 			return
 		}
 		results[i] = result
@@ -74,26 +73,27 @@ func (t *Typed[In, Out]) unchecked(
 	}
 }
 
-// checked is the next call, with an input that is checked, and a result whose padding is zeroed.
-func (t *Typed[In, Out]) checked(ctx context.Context, s *several, run func(context.Context, In) (Out, error)) {
-	if s.withdrawn(ctx) {
-		return
-	}
+// checked makes n calls as unchecked does, with inputs that are checked, and results whose padding is zeroed.
+func (t *Typed[In, Out]) checked(ctx context.Context, s *several, run func(context.Context, In) (Out, error), n int) {
 	c := s.child
-	v, err := t.in.Get(s.inputs[s.from:])
-	s.from += t.in.Size()
-	if err != nil {
-		s.made(ctx, []byte(err.Error()), outcomeUndecodable)
-		return
+	for range n {
+		if s.withdrawn(ctx) {
+			return
+		}
+		v, err := t.in.Get(s.inputs[s.from:])
+		s.from += t.in.Size()
+		if err != nil {
+			s.made(ctx, []byte(err.Error()), outcomeUndecodable)
+			return
+		}
+		under := c.contexts.of(s.at, s.when)
+		result, err := run(under, v)
+		c.cancels.endOf(under)
+		if err != nil {
+			s.failed(ctx, err)
+			return
+		}
+		t.out.Put(c.state.outbox[s.used:], result)
+		s.put(t.out.Size())
 	}
-	under := c.contexts.of(s.at, s.when)
-	result, err := run(under, v)
-	c.cancels.endOf(under)
-	if err != nil {
-		payload, outcome := tell(nil, err)
-		s.made(ctx, payload, outcome)
-		return
-	}
-	t.out.Put(c.state.outbox[s.used:], result)
-	s.put(t.out.Size())
 }

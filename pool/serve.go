@@ -179,6 +179,12 @@ func (s *several) made(ctx context.Context, payload []byte, outcome uint32) {
 	s.put(len(frame))
 }
 
+// failed is made for a call that returned an error.
+func (s *several) failed(ctx context.Context, err error) {
+	payload, outcome := tell(nil, err)
+	s.made(ctx, payload, outcome)
+}
+
 // put is the result of the call that was made: it is in the outbox, in so many bytes more. From then on the call behind it is claimed.
 func (s *several) put(size int) {
 	s.used += size

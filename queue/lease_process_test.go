@@ -77,7 +77,6 @@ func TestALeaseLastsUntilItIsEnded(t *testing.T) {
 	require.ErrorIs(t, q.Done(), queue.ErrNotJoinable)
 }
 
-// What the body of a loop did not get through with comes back; what it left by a break is done.
 func TestAnObserverSeesHowManyMessagesAreToBeLeased(t *testing.T) {
 	dir := shm.Dir(t.TempDir())
 	seg, err := shm.Create("observed", 1<<20, dir)
@@ -97,6 +96,7 @@ func TestAnObserverSeesHowManyMessagesAreToBeLeased(t *testing.T) {
 	require.Zero(t, observed.Len())
 }
 
+// What the body of a loop did not get through with comes back; what it left by a break is done.
 func TestAMessageThatTheBodyOfALoopPanicsOnComesBack(t *testing.T) {
 	ctx, seg := bounded(t), anonymous(t)
 	q := leasing(t, seg, 2)

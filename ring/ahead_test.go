@@ -135,7 +135,7 @@ func TestNothingThatWasReadAheadIsPoppedFromAClosedEnd(t *testing.T) {
 // Who sleeps and can pay for no fence asks for them: what was read ahead is popped with one each, too.
 func TestWhatWasReadAheadIsPoppedWithFencesWhenTheWriterAsksForThem(t *testing.T) {
 	if !futex.Asymmetric {
-		t.Skip("every publish fences")
+		t.Skip("futex.Asymmetric is false here: every publish fences")
 	}
 	r, _, in := readAhead(t, 64)
 	r.control.room.Demand()

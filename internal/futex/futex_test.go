@@ -275,7 +275,7 @@ func TestASpinnerInACrowdYieldsBeforeItPolls(t *testing.T) {
 
 func TestYieldsLearn(t *testing.T) {
 	if !yield() {
-		t.Skip("nobody can yield here")
+		t.Skip("the system has no sched_yield (futex: yield)")
 	}
 	var s Spinner
 	asked := 0
