@@ -394,5 +394,10 @@ func (m *mapping) ring(slots uint32, joined, off uint64, skip uint32) {
 	}
 }
 
-// bucketOf is the bit of the event at off. What lies side by side is looked at together.
-func bucketOf(off uint64) uint64 { return off / bucketSpan % buckets }
+// bucketOf is the bit of the event at off. What lies side by side is looked at together; what lies a round number of bytes apart, as
+// connections do, is not: the bit is of a hash of the span's number, multiplied twice by 2^64 over the golden ratio, the halves mixed between.
+func bucketOf(off uint64) uint64 {
+	const ratio = 0x9e3779b97f4a7c15
+	h := off / bucketSpan * ratio
+	return (h ^ h>>32) * ratio >> 58
+}

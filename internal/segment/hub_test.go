@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"runtime"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -182,6 +183,18 @@ func TestADirectWaitIsFoldedWhenNothingHappens(t *testing.T) {
 		s.Point(off, Shared).Broadcast()
 	}
 	c.all(t, nil)
+}
+
+// A ring has the waits of one bit looked at, so many objects of one size must not share a few.
+func TestEventsAtAnyDistanceFromEachOtherHaveManyBits(t *testing.T) {
+	const events, share = 1 << 10, 1 << 10 / buckets
+	for distance := uint64(bucketSpan); distance <= 16<<20; distance += bucketSpan {
+		var of [buckets]int
+		for i := range uint64(events) {
+			of[bucketOf(2*pageAlign+i*distance)]++
+		}
+		require.LessOrEqual(t, slices.Max(of[:]), 8*share, "%d KiB apart", distance>>10)
+	}
 }
 
 // Whoever makes a condition true and is stopped, or dies unheard, before he says so.
