@@ -39,7 +39,7 @@ func (t *Typed[In, Out]) Broadcast(ctx context.Context, p *Pool, in In) ([]Worke
 			next := func(ctx context.Context) (*link, error) { return p.acquireFrom(ctx, id) }
 			r.Err = p.persist(ctx, next, func(l *link, attempt int) error {
 				r.Pid = l.pid()
-				return t.try(ctx, l, in, &r.Out, attempt)
+				return t.try(ctx, l, &in, &r.Out, attempt)
 			})
 		})
 	}

@@ -48,7 +48,7 @@ func (t *Typed[In, Out]) Call(ctx context.Context, p *Pool, in In) (Out, error) 
 		return out, err
 	}
 	defer p.calls.Done()
-	err := p.persist(ctx, p.acquire, func(l *link, attempt int) error { return t.try(ctx, l, in, &out, attempt) })
+	err := p.persist(ctx, p.acquire, func(l *link, attempt int) error { return t.try(ctx, l, &in, &out, attempt) })
 	return out, err
 }
 
@@ -85,7 +85,7 @@ func (p *Pool) persist(
 var errNotBegun = errors.New("worker lost before it began")
 
 // try makes one attempt, by the worker of l, which is the caller's own until then.
-func (t *Typed[In, Out]) try(ctx context.Context, l *link, in In, out *Out, attempt int) error {
+func (t *Typed[In, Out]) try(ctx context.Context, l *link, in *In, out *Out, attempt int) error {
 	own := true
 	defer func() {
 		if own {
@@ -96,7 +96,7 @@ func (t *Typed[In, Out]) try(ctx context.Context, l *link, in In, out *Out, atte
 		return err
 	}
 	if attempt > 1 {
-		l.pool.tell(Event{Kind: TaskRetried, ID: l.id, Pid: l.pid(), Task: t.name, Input: in, Attempt: attempt})
+		l.pool.tell(Event{Kind: TaskRetried, ID: l.id, Pid: l.pid(), Task: t.name, Input: *in, Attempt: attempt})
 	}
 	c := l.begin(call{task: t.name, input: t.show, attempt: attempt})
 	h := head{id: c.id, task: t.hash, types: t.types}
@@ -115,13 +115,13 @@ func (t *Typed[In, Out]) try(ctx context.Context, l *link, in In, out *Out, atte
 }
 
 // encode puts in into l's buffer.
-func (t *Typed[In, Out]) encode(l *link, in In) (err error) {
+func (t *Typed[In, Out]) encode(l *link, in *In) (err error) {
 	l.buf, err = t.append(l.buf[:0], in, l.pool.limit)
 	return err
 }
 
 // append writes in behind dst.
-func (t *Typed[In, Out]) append(dst []byte, in In, limit uint64) ([]byte, error) {
+func (t *Typed[In, Out]) append(dst []byte, in *In, limit uint64) ([]byte, error) {
 	if t.err != nil {
 		return dst, t.err
 	}

@@ -38,7 +38,7 @@ func (t *Typed[In, Out]) errand(o *options, option string, in In) errand {
 		o.refuse("%w: %s of no task", ErrOption, option)
 		return errand{}
 	}
-	input, err := t.append(nil, in, maxMessage)
+	input, err := t.append(nil, &in, maxMessage)
 	if err != nil {
 		o.refuse("%w", err)
 	}

@@ -19,7 +19,7 @@ func (w *inputs[In, Out]) encode(dst []byte, i int, limit uint64) ([]byte, error
 	if t.err != nil {
 		return dst, t.err
 	}
-	b, err := appended(t.in, dst, w.in[i])
+	b, err := appended(t.in, dst, &w.in[i])
 	if size := uint64(len(b) - len(dst)); err == nil && size > limit {
 		err = fmt.Errorf("%w: %d bytes, the limit is %d", ErrTooLarge, size, limit)
 	}

@@ -72,15 +72,15 @@ func (t *Typed[In, Out]) runner(run func(context.Context, In) (Out, error)) runn
 		if t.err != nil {
 			return append(buf, t.err.Error()...), outcomeUndecodable
 		}
-		in, err := t.in.Value(nil, input)
-		if err != nil {
+		var in In
+		if err := t.in.Decode(input, &in); err != nil {
 			return append(buf, err.Error()...), outcomeUndecodable
 		}
 		out, err := run(ctx, in)
 		if err != nil {
 			return tell(buf, err)
 		}
-		payload, err = appended(t.out, buf, out)
+		payload, err = appended(t.out, buf, &out)
 		if err != nil {
 			return append(buf, err.Error()...), outcomeUnencodable
 		}
@@ -88,12 +88,12 @@ func (t *Typed[In, Out]) runner(run func(context.Context, In) (Out, error)) runn
 	}
 }
 
-// appended writes v behind dst.
-func appended[T any](c *codec.Codec[T], dst []byte, v T) ([]byte, error) {
+// appended writes *v behind dst.
+func appended[T any](c *codec.Codec[T], dst []byte, v *T) ([]byte, error) {
 	if c.Plain() {
-		return c.Append(dst, v) // runs no code of the user's
+		return c.AppendPlain(dst, v), nil // runs no code of the user's
 	}
-	return guarded(c, dst, v)
+	return guarded(c, dst, *v)
 }
 
 // guarded is for values with a MarshalBinary of the user's: one that panics makes it a value that cannot be encoded.

@@ -117,6 +117,18 @@ func (c *Codec[T]) Append(dst []byte, v T) ([]byte, error) {
 	return b, err
 }
 
+// AppendPlain is Append of a plain T, which stays where it lies: one that is large is copied as often as it is handed on.
+func (c *Codec[T]) AppendPlain(dst []byte, v *T) []byte {
+	if len(c.padding) == 0 {
+		return append(dst, memory(v)...)
+	}
+	// Padding is zeroed in our own copy: dst may be shared memory, where others could read it before.
+	own := *v
+	p := memory(&own)
+	zero(p, c.padding)
+	return append(dst, p...)
+}
+
 // Verbatim is what Append writes for a *v whose bytes lie there already, as those of a string, a []byte and plain memory without padding do: it
 // is for reading, and for as long as *v is the same. It reports whether they do.
 func (c *Codec[T]) Verbatim(v *T) ([]byte, bool) {
@@ -135,10 +147,7 @@ func (c *Codec[T]) Verbatim(v *T) ([]byte, bool) {
 func (c *Codec[T]) AppendLoaded(dst []byte, v T) (b []byte, loaded bool, err error) {
 	switch c.form {
 	case formPlain:
-		// Padding is zeroed in our own copy: dst may be shared memory, where others could read it before.
-		p := memory(&v)
-		zero(p, c.padding)
-		return append(dst, p...), false, nil
+		return c.AppendPlain(dst, &v), false, nil
 	case formString:
 		return append(dst, *asString(&v)...), false, nil
 	case formBytes:
