@@ -11,11 +11,14 @@ import (
 // Brief sleeps. Some waits must begin with a sleep that ends after a millisecond or so: before the waiter
 // pays for a fence, or becomes urgent. Most are over long before that, and a timer of the kernel's for each
 // costs more than the sleep and the wake together, if it comes before all others that the CPU has set,
-// because the clock is set anew (in a virtual machine by leaving it: 3 µs). So those who sleep briefly set
-// no timer. While there are any, an attendant, one goroutine for each attach, looks at them every
+// because the clock is set anew (in a virtual machine by leaving it: 3 µs). So where there are many brief sleeps, they set
+// no timer. As long as that lasts, an attendant, one goroutine for each attach, looks at them every
 // millisecond, and pokes those whom it finds in the same sleep twice. All waits that sleep in the kernel
-// begin so: before the second sleep they set a timer, and have the end of their context tell them, and most
+// begin with such a sleep: before the second they set a timer, and have the end of their context tell them, and most
 // of them never come to that.
+//
+// A look of the attendant's takes some 25 µs from whoever polls on its CPU. The peer of that one may then wait for so long that it
+// sleeps; so if one sleep in a millisecond were enough to keep the attendant there, it would keep itself there.
 //
 //	brief.sleep  0         the waiter is not in a brief sleep      the waiter
 //	             n > 0     it is in its n-th, or about to begin    the waiter
@@ -36,9 +39,11 @@ const (
 
 	// attendantTick is how long a brief sleep lasts at least, and about half of how long it lasts at most.
 	attendantTick = time.Millisecond
-	// attendantIdle is for how many ticks an attendant stays when nobody sleeps briefly: to start one costs
+	// manyBriefs is how many brief sleeps in the time of a tick are many: their timers cost as much as a look.
+	manyBriefs = 4
+	// attendantIdle is for how many ticks an attendant stays when there are fewer: to start one costs
 	// as much as some of its looks.
-	attendantIdle = 50
+	attendantIdle = 8
 )
 
 // briefly reports whether w's first sleep is brief in any case. A model has enough of them.
@@ -105,16 +110,34 @@ func (s *Segment) sleep(w *waiter, seq uint32, limit time.Duration) futex.Outcom
 	b := &w.brief
 	b.count++
 	b.sleep.Store(b.count)
-	if !s.attending.Load() && s.attending.CompareAndSwap(false, true) {
+	many := s.countBrief()
+	attended := s.attending.Load()
+	if !attended && many && s.attending.CompareAndSwap(false, true) {
+		attended = true
 		go s.attend()
 	}
-	out := w.sleeper.Sleep(w.event.Word(), seq, -1)
+	if attended {
+		limit = -1
+	}
+	out := w.sleeper.Sleep(w.event.Word(), seq, limit)
 	b.sleep.Store(0)
 	if out == futex.Poked && b.over.Load() == b.count {
 		return futex.TimedOut
 	}
 	return out
 }
+
+// countBrief counts a brief sleep, and reports whether there are many. It looks at the clock at each of so many.
+func (s *Segment) countBrief() (many bool) {
+	if s.briefs.Add(1)%manyBriefs != 0 {
+		return false
+	}
+	now := time.Since(begun)
+	return now-time.Duration(s.brisk.Swap(int64(now))) < attendantTick
+}
+
+// begun is what countBrief counts time from.
+var begun = time.Now()
 
 // attend is the attendant.
 func (s *Segment) attend() {
@@ -124,6 +147,7 @@ func (s *Segment) attend() {
 		w *waiter
 		n uint64
 	}
+	counted := s.briefs.Load()
 	for idle := 0; ; idle++ {
 		select {
 		case <-s.closed: // all are poked
@@ -140,7 +164,6 @@ func (s *Segment) attend() {
 			if n == 0 {
 				continue
 			}
-			idle = 0
 			if last := &seen[i]; last.w != w || last.n != n {
 				last.w, last.n = w, n
 				continue
@@ -148,6 +171,11 @@ func (s *Segment) attend() {
 			w.brief.over.Store(n)
 			w.sleeper.Poke(w.event.Word())
 		}
+		n := s.briefs.Load()
+		if n-counted >= manyBriefs {
+			idle = 0
+		}
+		counted = n
 		if idle >= attendantIdle && s.dismiss() {
 			return
 		}

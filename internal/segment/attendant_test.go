@@ -1,0 +1,46 @@
+package segment
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/kindred-ipc/kindred/internal/futex"
+)
+
+// sleeper is a waiter that sleeps in the kernel.
+func sleeper(t *testing.T) (*Segment, *waiter) {
+	s, p := point(t, Shared)
+	w := p.line()
+	s.seat(w, false)
+	require.GreaterOrEqual(t, w.place, 0)
+	t.Cleanup(func() {
+		s.rise(w)
+		p.leave(w)
+	})
+	return s, w
+}
+
+// Each of these sleeps lasts for a tick, so there are never many in one.
+func TestFewBriefSleepsHaveNoAttendant(t *testing.T) {
+	s, w := sleeper(t)
+	for range 5 * manyBriefs {
+		out := s.sleep(w, w.announce(), attendantTick)
+		require.Contains(t, []futex.Outcome{futex.TimedOut, futex.Woken}, out, "a signal may end one early")
+		require.False(t, s.attending.Load())
+	}
+}
+
+func TestManyBriefSleepsHaveAnAttendantForAsLongAsThereAreMany(t *testing.T) {
+	s, w := sleeper(t)
+	until(t, func() bool {
+		for range 2 * manyBriefs {
+			out := s.sleep(w, w.announce()+1, attendantTick)
+			require.Contains(t, []futex.Outcome{futex.Changed, futex.Woken, futex.Poked, futex.TimedOut}, out)
+		}
+		return s.attending.Load()
+	})
+	out := s.sleep(w, w.announce(), attendantTick) // it ends, by the attendant or by the sleeper's own timer
+	require.Contains(t, []futex.Outcome{futex.TimedOut, futex.Woken}, out)
+	until(t, func() bool { return !s.attending.Load() })
+}
