@@ -1,6 +1,7 @@
 package shm_test
 
 import (
+	"fmt"
 	"io/fs"
 	"math"
 	"os"
@@ -122,6 +123,7 @@ func TestSizesThatCannotBeAreRefused(t *testing.T) {
 	for _, n := range []int{0, -1, 65536} {
 		_, err := shm.Anonymous(1<<16, shm.Participants(n))
 		require.ErrorIs(t, err, shm.ErrSize, "%d participants", n)
+		require.ErrorContains(t, err, fmt.Sprintf("%d participants,", n))
 	}
 	for _, size := range []int64{1, 1<<16 - 1, 1 << 20} {
 		s, err := shm.Anonymous(size, shm.Participants(1))

@@ -27,7 +27,7 @@ func Owner(uid int) Option { return func(c *segment.Config) { c.Owner = uid } }
 func Participants(n int) Option {
 	return func(c *segment.Config) {
 		if n == 0 {
-			n = -1 // a zero that was asked for is an error, unlike one that was not
+			n = segment.NoParticipants // a zero that was asked for is an error, unlike one that was not
 		}
 		c.Participants = n
 	}

@@ -6,6 +6,7 @@ import (
 	"io"
 	"math/big"
 	"net/url"
+	"os"
 	"sync"
 	"testing"
 	"time"
@@ -108,6 +109,7 @@ func TestForNamesWhatCannotBeEncoded(t *testing.T) {
 		{refusal[Locked](t), `codec: Locked.Mu: sync.Mutex cannot be encoded: all its fields are unexported, and it has no MarshalBinary`},
 		{refusal[Embedding](t), `codec: Embedding.Mutex: sync.Mutex cannot be encoded: all its fields are unexported, and it has no MarshalBinary`},
 		{refusal[secret](t), `codec: codec.secret cannot be encoded: all its fields are unexported, and it has no MarshalBinary`},
+		{refusal[*os.File](t), `codec: *os.File: os.File cannot be encoded: shm.NewFile makes of an *os.File what travels`},
 		{refusal[Half](t), `codec: Half.Inner: codec.halfMarshaler cannot be encoded: it has a marshaler without the unmarshaler`},
 		{refusal[Hidden](t), `codec: Hidden.inner: *codec.inner cannot be encoded: the receiver cannot fill an embedded pointer to an unexported struct`},
 		{refusal[Tagged](t), `codec: Tagged.inner: codec.inner cannot be encoded: an embedded unexported struct cannot have a name in its tag`},

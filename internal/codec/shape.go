@@ -3,6 +3,7 @@ package codec
 import (
 	"encoding"
 	"math/big"
+	"os"
 	"reflect"
 	"strings"
 	"sync"
@@ -38,6 +39,7 @@ func (f *fault) err(root string) error { return unencodable(root+f.path, f.typ, 
 
 const (
 	whyArrivesEmpty = "all its fields are unexported, and it has no MarshalBinary"
+	whyFile         = "shm.NewFile makes of an *os.File what travels"
 	whyMethods      = "the receiver cannot know what an interface with methods held"
 	whyNoReturn     = "it has a marshaler without the unmarshaler"
 	whyEmbedded     = "the receiver cannot fill an embedded pointer to an unexported struct"
@@ -54,6 +56,7 @@ const (
 var (
 	timeType   = reflect.TypeFor[time.Time]()
 	bigIntType = reflect.TypeFor[big.Int]()
+	fileType   = reflect.TypeFor[os.File]()
 
 	cborMarshaler     = reflect.TypeFor[cbor.Marshaler]()
 	cborUnmarshaler   = reflect.TypeFor[cbor.Unmarshaler]()
@@ -119,6 +122,8 @@ func (sv survey) look(t reflect.Type) *shape {
 		return s
 	case isBytes(t):
 		return &shape{}
+	case t == fileType:
+		return &shape{fault: &fault{typ: t, why: whyFile}}
 	}
 	switch t.Kind() {
 	case reflect.Bool, reflect.String,

@@ -3,6 +3,7 @@ package segment
 import (
 	"crypto/rand"
 	"fmt"
+	"math"
 	"os"
 	"path/filepath"
 	"strings"
@@ -84,13 +85,19 @@ type plan struct {
 	geometry
 }
 
+// NoParticipants is a zero that was asked for.
+const NoParticipants = math.MinInt
+
 func newPlan(size int64, c *Config) (plan, error) {
 	if !supported() {
 		return plan{}, ErrUnsupported
 	}
 	n := c.Participants
-	if n == 0 {
+	switch n {
+	case 0:
 		n = defaultParticipants
+	case NoParticipants:
+		n = 0
 	}
 	if n < 1 || n > maxParticipants {
 		return plan{}, fmt.Errorf("%d participants, 1 to %d are possible: %w", n, maxParticipants, ErrSize)
