@@ -62,7 +62,7 @@ const (
 	// Adaptive polls for as long as polling has paid off lately (2 to 50 µs), then sleeps. It is the default. Where more processes have
 	// the queue open than there are CPUs, and many messages pass, it first yields the CPU a few times.
 	Adaptive = futex.Adaptive
-	// Spin polls for 50 µs each time, then sleeps: for pairs of processes with a CPU each.
+	// Spin polls for 200 µs each time, then sleeps: for pairs of processes with a CPU each.
 	Spin = futex.Spin
 	// Park sleeps at once: for processes that share CPUs with others.
 	Park = futex.Park

@@ -10,7 +10,7 @@ const (
 	// the default. At an MPMC ring that more processes have open than there are CPUs, and by which much passes, it first
 	// yields the CPU a few times.
 	Adaptive = futex.Adaptive
-	// Spin polls for 50 µs each time, then sleeps: for pairs of processes with a CPU each.
+	// Spin polls for 200 µs each time, then sleeps: for pairs of processes with a CPU each.
 	Spin = futex.Spin
 	// Park sleeps at once: for processes that share CPUs with others.
 	Park = futex.Park

@@ -9,11 +9,15 @@ import (
 )
 
 // Budgets of a Spinner. The least is about what a park and a wake cost the two sides on an idle
-// machine; the most is short enough that a collector's stop of the world does not notice it.
+// machine; the most that is adapted to is short enough that a collector's stop of the world does not notice it.
 const (
 	minSpin     = 2 * time.Microsecond
 	initialSpin = 20 * time.Microsecond
 	maxSpin     = 50 * time.Microsecond
+
+	// longSpin is the budget of who is to spin: longer than the system takes the CPU from the peer for a short job of its own, or of the
+	// scheduler's monitor. A sleep because of that keeps the monitor awake, which then comes again and again.
+	longSpin = 200 * time.Microsecond
 
 	// maxShared is the most where others go first now and then (Polling.Share), which holds up neither them nor a collector. What
 	// waits so waits for a peer that has something to do in between, and a peer that polls as long answers sooner than one that sleeps.
@@ -37,8 +41,7 @@ type Policy int32
 const (
 	// Adaptive polls for as long as polling has paid off lately, then sleeps.
 	Adaptive Policy = iota
-	// Spin polls for the longest budget each time, then sleeps. For pairs of processes that have a
-	// CPU each.
+	// Spin polls for 200 µs each time, then sleeps. For pairs of processes that have a CPU each.
 	Spin
 	// Park sleeps at once. For those that share CPUs with others.
 	Park
@@ -94,7 +97,7 @@ func (s *Spinner) Spin(done func() bool, how Polling) bool {
 	if policy == Adaptive && how.Crowd != nil && how.Crowd() && s.yieldFor(done, how) {
 		return true
 	}
-	budget := maxSpin
+	budget := longSpin
 	if policy == Adaptive {
 		if budget = time.Duration(s.budget.Load()); budget == 0 {
 			budget = initialSpin
