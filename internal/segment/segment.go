@@ -35,6 +35,7 @@ type Segment struct {
 
 	closed chan struct{} // closed by Close
 
+	told      atomic.Int32                        // how many in dead are true
 	places    [directWaits]atomic.Pointer[waiter] // those who sleep in the kernel
 	attending atomic.Bool                         // an attendant is there
 	briefs    atomic.Uint64                       // how many brief sleeps there were
@@ -50,7 +51,7 @@ type Segment struct {
 	points  map[uint64]*Point         // by the offset of their Event
 	locals  map[uint64]local          // by the offset of their object
 	watches map[Owner]*liveness.Watch // deaths that are pushed to this process
-	dead    map[Owner]struct{}        // proven dead by their pidfd
+	dead    map[Owner]bool            // proven dead by their pidfd; true: they are swept, but perhaps for their slots
 	closers map[*closer]struct{}      // what Close calls; nil after it
 	views   map[extent]*mapping       // further mappings of parts of the file
 }
@@ -72,7 +73,7 @@ func attach(f *os.File, m *mapping, p plan, name string, c *Config) (*Segment, e
 		points:  make(map[uint64]*Point),
 		locals:  make(map[uint64]local),
 		watches: make(map[Owner]*liveness.Watch),
-		dead:    make(map[Owner]struct{}),
+		dead:    make(map[Owner]bool),
 		closers: make(map[*closer]struct{}),
 		views:   make(map[extent]*mapping),
 	}

@@ -38,10 +38,11 @@ func (s *Segment) Gone(o Owner) bool {
 	return gone
 }
 
-// Swept reports whether o is known to have left. It makes no system call: false proves nothing.
+// Swept reports whether o is known to have left. It makes no system call: false proves nothing. Of one whose death was pushed
+// to this process it is known at once, though another one may be about to sweep the slot, which will tell nobody here.
 func (s *Segment) Swept(o Owner) bool {
 	i := o.slot()
-	swept := i >= s.slots || s.slot(i).state.Load() != slotState(o.generation(), slotLive)
+	swept := i >= s.slots || s.free(o) || s.told.Load() > 0 && s.toldOf(o)
 	if race.Enabled && swept {
 		s.deaths().Acquire(0)
 	}
@@ -95,6 +96,14 @@ func (s *Segment) sweep(o Owner) {
 	}
 	sweepSlot(s.m.header(), s.slot(o.slot()), o.generation())
 	_ = liveness.Unlock(s.locks, off, 1)
+}
+
+// toldOf is Swept for those whose slots are not free yet.
+func (s *Segment) toldOf(o Owner) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.forget()
+	return s.dead[o]
 }
 
 func (s *Segment) provenDead(o Owner) bool {
@@ -173,22 +182,32 @@ func (s *Segment) watched(o Owner) bool {
 // repeat a run. It reports whether there were such watches: one whom another process has swept may have
 // died, and not be told of any more to those who sleep here. s.mu is held.
 func (s *Segment) prune() (ended bool) {
-	left := func(o Owner) bool {
-		return s.slot(o.slot()).state.Load() != slotState(o.generation(), slotLive)
-	}
 	for _, o := range slices.Sorted(maps.Keys(s.watches)) {
-		if left(o) {
+		if s.free(o) {
 			s.watches[o].Stop()
 			delete(s.watches, o)
 			ended = true
 		}
 	}
+	s.forget()
+	return ended
+}
+
+// forget is the part of prune that is of the dead.
+func (s *Segment) forget() {
 	for _, o := range slices.Sorted(maps.Keys(s.dead)) {
-		if left(o) {
+		if s.free(o) {
+			if s.dead[o] {
+				s.told.Add(-1)
+			}
 			delete(s.dead, o)
 		}
 	}
-	return ended
+}
+
+// free reports whether o's slot is not o's any more.
+func (s *Segment) free(o Owner) bool {
+	return s.slot(o.slot()).state.Load() != slotState(o.generation(), slotLive)
 }
 
 // died is called once the pidfd of o's process is readable: every thread of it is gone.
@@ -198,10 +217,16 @@ func (s *Segment) died(o Owner) {
 		s.mu.Unlock()
 		return
 	}
-	s.dead[o] = struct{}{}
+	s.dead[o] = false
 	delete(s.watches, o)
 	s.mu.Unlock()
 	s.Gone(o)
+	s.mu.Lock()
+	if done, there := s.dead[o]; there && !done { // nobody has forgotten it meanwhile, because the slot is free
+		s.dead[o] = true
+		s.told.Add(1)
+	}
+	s.mu.Unlock()
 	// Locks that lie in users' own structs are in no list, so each process looks again at all of
 	// its own waits.
 	s.pokeAll()

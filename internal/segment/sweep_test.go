@@ -96,7 +96,7 @@ func TestWatchesAndProofsDoNotPileUp(t *testing.T) {
 	// The pidfd was readable while a child between fork and exec still held the byte.
 	m := mortal(t, s)
 	s.mu.Lock()
-	s.dead[m.Self()] = struct{}{}
+	s.dead[m.Self()] = false
 	s.mu.Unlock()
 	require.True(t, s.Gone(m.Self()), "the pidfd is proof enough")
 	require.EqualValues(t, 10, s.Info().Swept, "but the slot is not free")

@@ -11,6 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/kindred-ipc/kindred/internal/futex"
+	"github.com/kindred-ipc/kindred/internal/liveness"
 )
 
 func TestTheBarrierIsRepeatedForEachMarkAndForNoOther(t *testing.T) {
@@ -213,6 +214,28 @@ func TestWhoeverDiedAndWasSweptBeforeItWasWatchedIsNotWaitedFor(t *testing.T) {
 			return 0
 		},
 	}))
+}
+
+// The news of a death may come while another process is about to free the slot, which will not be told to those who looked before it did.
+func TestWhoIsToldOfADeathKnowsItWhileAnotherSweeps(t *testing.T) {
+	s := anonymous(t, 1<<16, Config{})
+	sweeper := again(t, s, Config{})
+	m := mortal(t, s)
+	o := m.Self()
+	off := lockBase + int64(o.slot())
+	require.False(t, s.Swept(o))
+	die(t, m)
+	ok, err := liveness.TryLock(sweeper.locks, off, 1)
+	require.NoError(t, err)
+	require.True(t, ok, "as who sweeps has it")
+	s.died(o)
+	require.True(t, s.Swept(o))
+	require.Zero(t, s.Info().Swept, "the slot is not free")
+	require.NoError(t, liveness.Unlock(sweeper.locks, off, 1))
+	require.True(t, sweeper.Gone(o))
+	require.True(t, s.Swept(o))
+	require.False(t, s.Swept(sweeper.Self()))
+	require.Zero(t, s.told.Load(), "nobody asks for more than the slot any more")
 }
 
 func TestAWatchThatEndsBecauseAnotherSweptTellsThoseWhoSleep(t *testing.T) {
