@@ -12,8 +12,8 @@ import (
 )
 
 const (
-	lookEvery = time.Millisecond       // how often a killer looks whether it is time
-	linger    = 300 * time.Millisecond // how long a bait stays with its worker
+	lookEvery = time.Millisecond // how often a killer looks whether it is time
+	linger    = time.Second      // how long a bait stays with its worker: long enough to be caught on a machine that is busy
 )
 
 // errNotStopped: the process is gone, did not stop in time, or the context ended first.
