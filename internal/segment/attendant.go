@@ -110,13 +110,10 @@ func (s *Segment) sleep(w *waiter, seq uint32, limit time.Duration) futex.Outcom
 	b := &w.brief
 	b.count++
 	b.sleep.Store(b.count)
-	many := s.countBrief()
-	attended := s.attending.Load()
-	if !attended && many && s.attending.CompareAndSwap(false, true) {
-		attended = true
+	if s.countBrief() && s.attending.CompareAndSwap(false, true) {
 		go s.attend()
 	}
-	if attended {
+	if s.attending.Load() {
 		limit = -1
 	}
 	out := w.sleeper.Sleep(w.event.Word(), seq, limit)
@@ -132,12 +129,9 @@ func (s *Segment) countBrief() (many bool) {
 	if s.briefs.Add(1)%manyBriefs != 0 {
 		return false
 	}
-	now := time.Since(begun)
+	now := time.Since(epoch)
 	return now-time.Duration(s.brisk.Swap(int64(now))) < attendantTick
 }
-
-// begun is what countBrief counts time from.
-var begun = time.Now()
 
 // attend is the attendant.
 func (s *Segment) attend() {

@@ -22,7 +22,7 @@ type bustle struct {
 	stir     atomic.Uint64 // of the segment, at the last wait
 	heat     atomic.Uint64 // four times the average of how far it moved
 	folds    atomic.Uint32 // waits that were folded
-	demanded atomic.Int64  // when a fence was demanded, in nanoseconds since bustleEpoch; 0: it was not
+	demanded atomic.Int64  // when a fence was demanded, in nanoseconds since epoch; 0: it was not
 }
 
 const (
@@ -40,7 +40,7 @@ const (
 	demandSettles = 2 * time.Millisecond
 )
 
-var bustleEpoch = time.Now()
+var epoch = time.Now()
 
 // came is called by who comes to wait, and reports whether that is in a bustle.
 func (b *bustle) came(stir *atomic.Uint64) bool {
@@ -71,11 +71,11 @@ func (b *bustle) fenced(e *futex.Event) bool {
 		return false
 	}
 	if at := b.demanded.Load(); at != 0 {
-		return time.Since(bustleEpoch)-time.Duration(at) >= demandSettles
+		return time.Since(epoch)-time.Duration(at) >= demandSettles
 	}
 	if b.folds.Add(1) == demandAfter {
 		e.Demand()
-		b.demanded.Store(int64(time.Since(bustleEpoch)))
+		b.demanded.Store(int64(time.Since(epoch)))
 	}
 	return false
 }

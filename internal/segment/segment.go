@@ -39,7 +39,7 @@ type Segment struct {
 	places    [directWaits]atomic.Pointer[waiter] // those who sleep in the kernel
 	attending atomic.Bool                         // an attendant is there
 	briefs    atomic.Uint64                       // how many brief sleeps there were
-	brisk     atomic.Int64                        // when the last of the last manyBriefs began, in nanoseconds from begun
+	brisk     atomic.Int64                        // when the last of the last manyBriefs began, in nanoseconds from epoch
 	hub       hub
 	mine      uint32        // the slot; see doorbell
 	stir      atomic.Uint64 // weights of all waits that were OneOfMany: see bustle
