@@ -11,13 +11,15 @@ import (
 // Sleeper is one goroutine's place in the kernel, which any other goroutine of the process can
 // empty with Poke. Its zero value is ready.
 //
-//	poked   who sets it                      who clears it
-//	0       Clear, or the zero value         -
-//	1       Poke (any goroutine)             Clear (the sleeping goroutine, before it looks again)
+//	state      who sets it                                    who clears it
+//	poked      Poke, Mark (any goroutine)                     Clear (the sleeping goroutine, before it looks again)
+//	asleep     Sleep, unless it is poked                      Sleep, when nobody is poking
+//	poking     Poke, of who is asleep                         Poke, when it has moved the word
 //
-// A poke moves the shared word that the sleeper sleeps on, as a signal does, and wakes this process's
-// sleepers alone. So a poke that comes before the sleep is not lost: it came before the word was sampled,
-// and then Sleep finds poked set; or after it, and then the kernel does not put the thread to sleep. To
+// A poke of who is asleep moves the shared word that the sleeper sleeps on, as a signal does, and wakes this process's
+// sleepers alone. So a poke that comes before the sleep is not lost: it came before asleep was set,
+// and then Sleep finds poked set; or after it, and then the kernel does not put the thread to sleep. And nobody
+// moves the word when Sleep has returned: what it lies in may be destroyed then, and be somebody else's. To
 // sleep on a private word as well (futex_waitv) would spare others, who are about to sleep on the same
 // word, one more look, and cost every sleep 0.2 to 0.4 µs; a poke is the end of a context, a death or a
 // Close.
@@ -25,10 +27,16 @@ import (
 // A sleeper never sleeps on the value 0: what comes too late, behind Close, finds zeros mapped over the
 // word (see Event.Announce).
 type Sleeper struct {
-	poked   atomic.Uint32
+	state   atomic.Uint32
 	came    time.Duration // when the goroutine last came to sleep, since started
 	yielded time.Duration // when it last let others go first
 }
+
+const (
+	poked = 1 << iota
+	asleep
+	poking
+)
 
 // started is when the package's clock began.
 var started = time.Now()
@@ -57,41 +65,50 @@ func (s *Sleeper) yield() {
 
 // Clear forgets the pokes so far. Whatever a poke was about must be looked at after Clear, and the word
 // that is slept on sampled after it.
-func (s *Sleeper) Clear() { s.poked.Store(0) }
+func (s *Sleeper) Clear() { s.state.Store(0) }
 
 // Mark is a poke of one who does not sleep in the kernel.
-func (s *Sleeper) Mark() { s.poked.Store(1) }
+func (s *Sleeper) Mark() { s.state.Or(poked) }
 
 // Poked reports whether s was poked since Clear.
-func (s *Sleeper) Poked() bool { return s.poked.Load() != 0 }
+func (s *Sleeper) Poked() bool { return s.state.Load()&poked != 0 }
 
 // Sleep waits while *w holds val, for at most d (negative: without end), or until poked.
 func (s *Sleeper) Sleep(w *word.Uint32, val uint32, d time.Duration) Outcome {
-	if s.poked.Load() != 0 {
+	if s.Poked() {
 		return Poked
 	}
 	if word.Modelled {
 		if m := word.Current(); m != nil {
-			return Outcome(m.Sleep(w, val, &s.poked, d))
+			return Outcome(m.Sleep(w, val, &s.state, d))
 		}
 	}
 	s.yield()
-	out := wait(word.Plain(w), val, d)
-	if s.poked.Load() != 0 {
+	if !s.state.CompareAndSwap(0, asleep) {
 		return Poked
 	}
-	return out
+	out := wait(word.Plain(w), val, d)
+	if s.state.CompareAndSwap(asleep, 0) {
+		return out
+	}
+	for !s.state.CompareAndSwap(poked|asleep, poked) { // somebody is poking, for as long as an addition takes
+		runtime.Gosched()
+	}
+	return Poked
 }
 
 // Poke ends the sleep on w that is under way, or the next one. Any goroutine of this process may call it.
 func (s *Sleeper) Poke(w *word.Uint32) {
-	s.poked.Store(1)
+	s.Mark()
 	if word.Modelled {
 		if m := word.Current(); m != nil {
-			m.Poke(&s.poked) // the model's sleepers have a private word
+			m.Poke(&s.state) // the model's sleepers have a private word
 			return
 		}
 	}
-	w.Add(1)
-	wakeOwn(word.Plain(w))
+	if s.state.CompareAndSwap(poked|asleep, poked|asleep|poking) {
+		w.Add(1)
+		s.state.And(^uint32(poking))
+		wakeOwn(word.Plain(w))
+	}
 }

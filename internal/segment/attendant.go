@@ -24,8 +24,9 @@ import (
 //	             n > 0     it is in its n-th, or about to begin    the waiter
 //	brief.over   n         the n-th has lasted long enough         the attendant, before it pokes
 //
-// A waiter stores its sleep before it looks whether there is an attendant, and an attendant that leaves
-// says so before it looks for the last time whether somebody sleeps. So one of the two sees the other.
+// A waiter stores its sleep before it looks whether there is an attendant, and an attendant that leaves says so before its last look but one.
+// So that look finds whoever has set no timer, and the last one pokes those who still are in the same sleep. Another attendant may be there by then:
+// to be poked by two is no more than to be poked.
 type brief struct {
 	count uint64 // of the waiter's alone
 	sleep atomic.Uint64
@@ -142,12 +143,15 @@ func (s *Segment) attend() {
 		n uint64
 	}
 	counted := s.briefs.Load()
-	for idle := 0; ; idle++ {
+	for left := attendantIdle; ; left-- {
 		select {
 		case <-s.closed: // all are poked
 			s.attending.Store(false)
 			return
 		case <-tick.C:
+		}
+		if left == 0 {
+			s.attending.Store(false)
 		}
 		for i := range s.places {
 			w := s.places[i].Load()
@@ -165,24 +169,13 @@ func (s *Segment) attend() {
 			w.brief.over.Store(n)
 			w.sleeper.Poke(w.event.Word())
 		}
-		n := s.briefs.Load()
-		if n-counted >= manyBriefs {
-			idle = 0
-		}
-		counted = n
-		if idle >= attendantIdle && s.dismiss() {
+		if left < 0 {
 			return
 		}
-	}
-}
-
-// dismiss reports whether the attendant may leave.
-func (s *Segment) dismiss() bool {
-	s.attending.Store(false)
-	for i := range s.places {
-		if w := s.places[i].Load(); w != nil && w.brief.sleep.Load() != 0 {
-			return !s.attending.CompareAndSwap(false, true)
+		n := s.briefs.Load()
+		if left > 0 && n-counted >= manyBriefs {
+			left = attendantIdle
 		}
+		counted = n
 	}
-	return true
 }

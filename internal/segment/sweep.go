@@ -217,7 +217,9 @@ func (s *Segment) died(o Owner) {
 		s.mu.Unlock()
 		return
 	}
-	s.dead[o] = false
+	if _, there := s.dead[o]; !there { // it may be told of a death twice: a watch on who is dead and not reaped yet tells of it at once
+		s.dead[o] = false
+	}
 	delete(s.watches, o)
 	s.mu.Unlock()
 	s.Gone(o)
