@@ -17,6 +17,7 @@ type asks struct {
 	child   *child
 	answers *ring.BytesReader
 	workers int
+	initial uint64    // as in orders
 	hearing sync.Once // hear has been started
 
 	mu      sync.Mutex // of what is sent before the task's reply, too
@@ -29,7 +30,7 @@ func (c *child) newAsks(ctx context.Context, seg *shm.Segment, o orders) (*asks,
 	if err != nil {
 		return nil, err
 	}
-	a := &asks{ctx: ctx, child: c, workers: int(o.Workers), waiting: make(map[uint64]chan replied)}
+	a := &asks{ctx: ctx, child: c, workers: int(o.Workers), initial: o.Initial, waiting: make(map[uint64]chan replied)}
 	a.answers, err = answers.Reader(ring.Waiting(ring.Park))
 	return a, err
 }

@@ -17,7 +17,8 @@ type WorkerResult[Out any] struct {
 
 // Broadcast runs the task with in once on each worker, with each as soon as it is idle, and returns what
 // came of it, by the workers' IDs, and the error of the first that has one. What it does to a process is
-// lost with the process: a worker that takes a dead one's place has not run it. The pool that Current returns
+// lost with the process: a worker that takes a dead one's place has not run it. One that Resize takes away before it is idle has an error that says
+// so. The pool that Current returns
 // has no Broadcast: errors.ErrUnsupported.
 func (t *Typed[In, Out]) Broadcast(ctx context.Context, p *Pool, in In) ([]WorkerResult[Out], error) {
 	if t.err != nil {

@@ -115,3 +115,28 @@ func TestBroadcastToAWorkerThatWasGivenUpFailsForItAlone(t *testing.T) {
 	require.ErrorIs(t, got[0].Err, pool.ErrBroken)
 	require.Equal(t, pids(p)[0], got[1].Out)
 }
+
+func TestBroadcastIsToldThatAWorkerWasTakenAwayThoughThatDied(t *testing.T) {
+	p := newPool(t, 2)
+	ctx := testContext(t)
+	for range 2 {
+		_ = start(ctx, p, hold, "")
+	}
+	eventually(t, func() bool { return p.Workers()[0].Running != nil && p.Workers()[1].Running != nil })
+	var got []pool.WorkerResult[int]
+	done := make(chan error)
+	go func() {
+		var err error
+		got, err = pid.Broadcast(ctx, p, struct{}{})
+		done <- err
+	}()
+	eventually(t, func() bool { return pool.Waiters(p) == 2 })
+	require.NoError(t, p.Resize(ctx, 1))
+	kill(t, p.Workers()[1].Pid, syscall.SIGKILL)
+	eventually(t, func() bool { return pool.Waiters(p) == 1 })
+	kill(t, p.Workers()[0].Pid, syscall.SIGKILL)
+	require.ErrorContains(t, <-done, "taken away")
+	require.NoError(t, got[0].Err)
+	require.ErrorContains(t, got[1].Err, "taken away")
+	requireWorks(t, p)
+}

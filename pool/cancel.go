@@ -142,6 +142,9 @@ func (t *taskContext) Err() error { return t.real().Err() }
 // Value is that of the worker's own context, but for what Current asks for.
 func (t *taskContext) Value(key any) any {
 	if key == (currentKey{}) {
+		if t.id.Load() <= t.asks.initial {
+			return nil // it is not the pool's yet
+		}
 		return t
 	}
 	return t.base.Value(key)

@@ -21,6 +21,7 @@ type orders struct {
 	Workers                  int32   // that the pool has
 	Policy                   int32
 	Limit                    uint64 // of an encoded input or result
+	Initial                  uint64 // id of the call that is the initializer's: 1, or 0 if there is none
 	Finalizer                errand
 }
 
@@ -217,9 +218,7 @@ func (c *child) replyAll(ctx context.Context, h head, payload []byte, outcome ui
 
 // reply commits the outcome, and then gives up the claim.
 func (c *child) reply(ctx context.Context, id uint64, payload []byte, outcome uint32) bool {
-	if size := uint64(len(payload)); size > c.limit {
-		payload, outcome = tooLarge(size, c.limit), outcomeTooLarge
-	}
+	payload, outcome = fitted(payload, outcome, c.limit)
 	if err := c.commit(ctx, id, payload, outcome); err != nil {
 		c.ended <- orderly(err)
 		return false

@@ -60,7 +60,7 @@ const (
 )
 
 // Current is the pool that runs the task whose context, or one made of it, ctx is; nil if it is no
-// task's. The task may call it as any pool; with its parent's workers as others do. Calls may be nested 10
+// task's, or an Initializer's or Finalizer's. The task may call it as any pool; with its parent's workers as others do. Calls may be nested 10
 // deep; then they fail with ErrDepth. What a task has not waited for when it returns is given up. To close
 // that pool ends the task's own use of it; the pool goes on. Its Workers are not those of the pool, and
 // Broadcast and Resize are not for it.
@@ -129,18 +129,30 @@ func (r *request) do(ctx context.Context, l *link, c *call, h head) error {
 	return nil
 }
 
-// death is a *WorkerDied as it travels.
+// sentinels are what is told apart of the errors of the pool and of contexts.
+var sentinels = map[uint32]error{
+	outcomeClosed: ErrClosed, outcomeBroken: ErrBroken, outcomeDepth: ErrDepth,
+	outcomeGivenUp: context.Canceled, outcomeExpired: context.DeadlineExceeded,
+}
+
+// death is a *WorkerDied as it travels, and the error that has it, if that has one of the sentinels as well.
 type death struct {
 	Died  WorkerDied
 	Fault string
+	With  uint32 // the sentinel's outcome; 0: there is none
+	Text  string
 }
 
 // answer makes of an error what an answer carries.
 func answer(err error) (outcome uint32, payload []byte) {
+	for o, sentinel := range sentinels {
+		if errors.Is(err, sentinel) {
+			outcome = o
+		}
+	}
 	var died *WorkerDied
-	switch {
-	case errors.As(err, &died):
-		d := death{Died: *died}
+	if errors.As(err, &died) {
+		d := death{Died: *died, With: outcome, Text: err.Error()}
 		if died.fault != nil {
 			d.Fault = died.fault.Error()
 		}
@@ -149,18 +161,8 @@ func answer(err error) (outcome uint32, payload []byte) {
 				return outcomeDied, payload
 			}
 		}
-		return outcomeFailed, []byte(err.Error())
-	case errors.Is(err, ErrClosed):
-		outcome = outcomeClosed
-	case errors.Is(err, ErrBroken):
-		outcome = outcomeBroken
-	case errors.Is(err, ErrDepth):
-		outcome = outcomeDepth
-	case errors.Is(err, context.Canceled):
-		outcome = outcomeGivenUp
-	case errors.Is(err, context.DeadlineExceeded):
-		outcome = outcomeExpired
-	default:
+	}
+	if outcome == 0 {
 		outcome = outcomeFailed
 	}
 	return outcome, []byte(err.Error())
@@ -168,33 +170,31 @@ func answer(err error) (outcome uint32, payload []byte) {
 
 // answered is the error that answer was given.
 func answered(outcome uint32, payload []byte) error {
-	switch outcome {
-	case outcomeDied:
-		c, err := codec.For[death]()
-		if err != nil {
-			return err
-		}
-		var d death
-		if err := c.Decode(payload, &d); err != nil {
-			return fmt.Errorf("pool: how a worker died: %w: %w", ErrUndecodable, err)
-		}
-		if d.Fault != "" {
-			d.Died.fault = errors.New(d.Fault)
-		}
-		return &d.Died
-	case outcomeClosed:
-		return &toldError{string(payload), ErrClosed}
-	case outcomeBroken:
-		return &toldError{string(payload), ErrBroken}
-	case outcomeDepth:
-		return &toldError{string(payload), ErrDepth}
-	case outcomeGivenUp:
-		return &toldError{string(payload), context.Canceled}
-	case outcomeExpired:
-		return &toldError{string(payload), context.DeadlineExceeded}
-	default:
-		return errors.New(string(payload))
+	if outcome == outcomeDied {
+		return answeredDeath(payload)
 	}
+	if sentinel := sentinels[outcome]; sentinel != nil {
+		return &toldError{string(payload), sentinel}
+	}
+	return errors.New(string(payload))
+}
+
+func answeredDeath(payload []byte) error {
+	c, err := codec.For[death]()
+	if err != nil {
+		return err
+	}
+	var d death
+	if err := c.Decode(payload, &d); err != nil {
+		return fmt.Errorf("pool: how a worker died: %w: %w", ErrUndecodable, err)
+	}
+	if d.Fault != "" {
+		d.Died.fault = errors.New(d.Fault)
+	}
+	if sentinel := sentinels[d.With]; sentinel != nil {
+		return &toldError{d.Text, errors.Join(&d.Died, sentinel)}
+	}
+	return &d.Died
 }
 
 // nest is the calls that one call has made, in the process that has the pool.
@@ -340,9 +340,11 @@ func (l *link) relay(
 	}()
 	l.buf = append(l.buf[:0], input...)
 	if attempt > 1 {
-		l.pool.tell(Event{
-			Kind: TaskRetried, ID: l.id, Pid: l.pid(), Task: t.name, Input: t.show(input), Attempt: attempt,
-		})
+		e := Event{Kind: TaskRetried, ID: l.id, Pid: l.pid(), Task: t.name, Attempt: attempt}
+		if l.pool.onEvent != nil {
+			e.Input = t.show(input)
+		}
+		l.pool.tell(e)
 	}
 	c := l.begin(call{task: t.name, input: t.show, attempt: attempt, depth: depth})
 	err = l.do(ctx, c, head{id: c.id, task: h.task, types: h.types, when: h.when})

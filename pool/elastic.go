@@ -28,6 +28,7 @@ func Elastic(minimum int, idle time.Duration) Option {
 //	slotStarting   six processes in a row were for nothing               slotGiven
 //	slotTaken      the process is gone: keep                             slotStarting, if it is to be replaced
 //	                                                                     slotEmpty, if not
+//	slotGiven      Resize, whatever the size                             slotEmpty
 //
 // Places from the pool's size on are there until they are empty.
 type slot int
@@ -46,6 +47,21 @@ func (p *Pool) place(id int, s slot) {
 		p.slots, p.links = p.slots[:n-1], p.links[:n-1]
 	}
 	p.empty = p.count(slotEmpty)
+}
+
+// vacate makes a worker's place empty. A Broadcast that waits for the worker has another one started, or is told that there will be none. The
+// pool's mu is held.
+func (p *Pool) vacate(id int) {
+	p.place(id, slotEmpty)
+	switch {
+	case p.pinned[id] == nil:
+	case id < p.size && !p.stopped():
+		p.fill(id, nil)
+	default:
+		for _, t := range p.dropPinned(id) {
+			t.dismiss(errTaken)
+		}
+	}
 }
 
 // count counts the places below the pool's size that are in that state.
@@ -92,7 +108,7 @@ func (p *Pool) fill(id int, started chan<- error) {
 			p.seat(l)
 		} else {
 			p.mu.Lock()
-			p.place(id, slotEmpty)
+			p.vacate(id)
 			p.mu.Unlock()
 		}
 		started <- err
@@ -102,17 +118,12 @@ func (p *Pool) fill(id int, started chan<- error) {
 // refill sees to it that somebody takes the place of a worker that ended in order, if somebody is to.
 func (p *Pool) refill(l *link) {
 	p.mu.Lock()
-	again := l.helps() || l.id < p.size && (!l.surplus || p.pinned[l.id] != nil)
-	var waiting []waiter
+	again := l.helps() || l.id < p.size && !l.surplus
 	if !again {
-		p.place(l.id, slotEmpty)
-		waiting = p.dropPinned(l.id)
+		p.vacate(l.id)
 		p.demand()
 	}
 	p.mu.Unlock()
-	for _, w := range waiting {
-		w.dismiss(errTaken)
-	}
 	if again {
 		p.replace(l.id, 0, nil)
 	}
@@ -128,13 +139,13 @@ func (p *Pool) wanted(id int) bool {
 	case id < p.size || id >= firstHelper:
 		return true
 	}
-	p.place(id, slotEmpty)
+	p.vacate(id)
 	return false
 }
 
 // Resize changes how many workers there are, or may be with Elastic, from 1 to 4,096. Those that are more than before are ready when
 // it returns; with Elastic they are started when there is something to do. Those that are too many end in order: idle
-// ones now, the others when their task has come back; Resize does not wait for that.
+// ones now, the others when their task has come back; Resize does not wait for that. Workers that were given up are tried again.
 //
 // Errors: ErrWorkers; ErrClosed or ErrBroken; that of a start, which is tried again when a call needs the worker; that of the context,
 // and then the start goes on; errors.ErrUnsupported for the pool that Current returns, whose workers are not its own.
@@ -182,11 +193,10 @@ func (p *Pool) resize(n int) {
 	for len(p.slots) < n {
 		p.slots, p.links = append(p.slots, slotEmpty), append(p.links, nil)
 	}
-	for i := n; i < len(p.slots); i++ {
-		if p.slots[i] == slotGiven {
-			p.slots[i] = slotEmpty
-		}
+	for id := range p.given {
+		p.slots[id] = slotEmpty
 	}
+	clear(p.given)
 	p.idle = slices.DeleteFunc(p.idle, func(l *link) bool {
 		over := l.id >= n && !l.helps()
 		if over {

@@ -10,6 +10,7 @@ import (
 	"slices"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"testing"
 	"time"
 
@@ -269,4 +270,18 @@ func TestResizeFailsWithTheErrorOfAStart(t *testing.T) {
 	}
 	require.NoError(t, p.Resize(testContext(t), 2))
 	requireWorks(t, p)
+}
+
+func TestResizeHasWorkersThatWereGivenUpTriedAgain(t *testing.T) {
+	p := newPool(t, 2, mode("only the first two", t.TempDir()))
+	requireWorks(t, p) // so none of the two was in vain
+	kill(t, pids(p)[0], syscall.SIGKILL)
+	_, err := pid.Broadcast(testContext(t), p, struct{}{})
+	require.ErrorIs(t, err, pool.ErrBroken, "the first one's place is given up")
+
+	// The one worker that there may be is that one.
+	require.Error(t, p.Resize(testContext(t), 1))
+	_, err = double.Call(testContext(t), p, 1)
+	require.ErrorIs(t, err, pool.ErrBroken, "it is tried again, and cannot be started")
+	require.NoError(t, p.Shutdown(testContext(t)))
 }

@@ -49,7 +49,7 @@ type Event struct {
 	OOM     OOM            // WorkerLost: whether the kernel's out-of-memory killer ended it
 	Err     error          // why, if there is a reason to name
 	Task    string         // the task's name, "" for none
-	Input   any            // the task's input
+	Input   any            // the task's input, which may have been decoded for this, in the parent, by an UnmarshalBinary if it has one
 	Attempt int            // how often the task was begun, this time included
 }
 
@@ -64,7 +64,7 @@ type Worker struct {
 // Workers then says that it runs a task, has not replied, and will not have if it is killed.
 type Running struct {
 	Task    string
-	Input   any
+	Input   any // as in Event
 	Attempt int
 	Since   time.Time // when the call was handed to the worker
 }

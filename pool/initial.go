@@ -10,7 +10,7 @@ import (
 
 // Initializer has each worker run the task with in before it is given any other, at the start and whenever it
 // is replaced; the result is dropped. What it sets up in the worker's process, package variables for example, is there for the tasks
-// that follow. Its context ends when it returns.
+// that follow. Its context ends when it returns. It is before the pool's tasks, so Current is nil in it, as in the Finalizer.
 //
 // New fails with the initializer's error, and leaves no worker. A replacement whose initializer fails, or ends the
 // process, is one that cannot be started: see ErrBroken.
@@ -43,6 +43,14 @@ func (t *Typed[In, Out]) errand(o *options, option string, in In) errand {
 		o.refuse("%w", err)
 	}
 	return errand{t.name, t.hash, t.types, input}
+}
+
+// calls is how many calls of a worker it is.
+func (e *errand) calls() uint64 {
+	if e.Task == 0 {
+		return 0
+	}
+	return 1
 }
 
 // greeted waits for the worker's first message.
@@ -84,7 +92,7 @@ func (l *link) beforehand(do func() error) error {
 // initialize makes the first call, which nobody sees. It is no work that the worker was of use for.
 func (l *link) initialize(e *errand) error {
 	l.last++
-	c := &call{id: l.last}
+	c := &call{id: l.last, depth: maxDepth} // to a worker that asks for something all the same
 	if _, err := send(l.pool.ctx, l.requests, l.record, head{id: c.id, task: e.Task, types: e.Types}, e.Input); err != nil {
 		return err
 	}

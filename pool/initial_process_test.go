@@ -365,3 +365,30 @@ func TestOptionOfNoTaskIsNamed(t *testing.T) {
 		require.ErrorContains(t, err, name)
 	}
 }
+
+// It runs before the worker is the pool's: what it asked the pool for would have to come from another worker, whose initializer asks as well.
+func TestInitializerHasNoPoolToCall(t *testing.T) {
+	for name, opts := range kinds {
+		t.Run(name, func(t *testing.T) {
+			p := newPool(t, 1, append(opts, pool.Initializer(orphan, 0))...)
+			requireWorks(t, p)
+			_, err := orphan.Call(testContext(t), p, 0)
+			require.ErrorContains(t, err, "there is a pool", "any other call has one")
+		})
+	}
+}
+
+var orphan = pool.Task("orphan", func(ctx context.Context, _ int) (int, error) {
+	if pool.Current(ctx) != nil {
+		return 0, errors.New("there is a pool")
+	}
+	return 0, nil
+})
+
+func TestInputsOfInitializerAndFinalizerAreHeldToMaxMessage(t *testing.T) {
+	for _, opt := range []pool.Option{pool.Initializer(countBytes, make([]byte, 5000)), pool.Finalizer(countBytes, make([]byte, 5000))} {
+		_, err := pool.New(testContext(t), opt, pool.MaxMessage(2000))
+		require.ErrorIs(t, err, pool.ErrTooLarge)
+		require.ErrorContains(t, err, `task "count bytes": its input: `)
+	}
+}

@@ -180,7 +180,7 @@ func (l *link) start(name string) error {
 	l.process, err = l.pool.program.Start(l.pool.ctx, orders{
 		Requests: requests.Ref(), Replies: replies.Ref(), State: o.Ref(),
 		Answers: answers.Ref(), Workers: int32(l.pool.workers),
-		Policy: int32(l.pool.policy), Limit: l.pool.limit, Finalizer: l.pool.finalizer,
+		Policy: int32(l.pool.policy), Limit: l.pool.limit, Initial: l.pool.initializer.calls(), Finalizer: l.pool.finalizer,
 	}, opts...)
 	return err
 }

@@ -186,17 +186,10 @@ func (l *link) spawn(t *localTask, h head) <-chan replied {
 	input, buf, limit := l.buf, l.reply.payload[:0], l.pool.limit
 	go tasks.lookup(h.task).protect(t, input, buf, func(payload []byte, outcome uint32, _ bool) {
 		t.end()
-		if size := uint64(len(payload)); size > limit && size > leastLimit {
-			payload, outcome = tooLarge(size, limit), outcomeTooLarge
-		}
+		payload, outcome = fitted(payload, outcome, limit)
 		done <- replied{outcome, payload}
 	})
 	return done
-}
-
-// tooLarge is the text of an outcomeTooLarge.
-func tooLarge(size, limit uint64) []byte {
-	return fmt.Appendf(nil, "%v: %d bytes, the limit is %d", ErrTooLarge, size, limit)
 }
 
 // wait is what becomes of a call that was given up.

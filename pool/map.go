@@ -33,6 +33,9 @@ const maxChunk = 1 << 16
 // long, 32,768 if they are as short as can be. When the loop is left early, the tasks under way are given up. If ctx
 // ends before the inputs do, each that was taken yields the context's error, the last one at least,
 // and no more are taken.
+//
+// Inputs and the loop run in turns, by the loop's goroutine: as long as inputs waits for something, no result is yielded, and the context's end
+// is not seen. So inputs must not wait for a result of the same Map; calls of which the inputs come one now and then are better made by Go.
 func (t *Typed[In, Out]) Map(ctx context.Context, p *Pool, inputs iter.Seq[In], opts ...MapOption) iter.Seq2[Out, error] {
 	return t.mapped(ctx, p, inputs, true, opts)
 }

@@ -141,8 +141,8 @@ func (a *assembly) add(record []byte) (bool, error) {
 	return !a.open, nil
 }
 
-// leastLimit is what a message may have in any case: the text of an error about its size.
-const leastLimit = 1 << 10
+// leastLimit is how many bytes a message may have in any case: what a task's error says.
+const leastLimit = 16 << 10
 
 // maxKept is how large a buffer may be that is kept for the next message.
 const maxKept = 1 << 20

@@ -83,7 +83,8 @@ func Retry(n int) Option {
 func Grace(d time.Duration) Option { return func(o *options) { o.grace = d } }
 
 // MaxMessage sets how many bytes an encoded input or result may have, 0 to 4 GiB, which is what holds
-// without it (1 GiB on 32-bit systems); larger ones fail with ErrTooLarge. A worker that goes mad
+// without it (1 GiB on 32-bit systems); larger ones fail with ErrTooLarge. The error that a task returned, or its panic, comes in any case,
+// its text and stack cut off to that many bytes, or 16 KiB if those are more. A worker that goes mad
 // cannot make its parent take more memory than that.
 func MaxMessage(bytes int64) Option {
 	return func(o *options) {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"runtime"
+	"slices"
 	"strings"
 	"testing"
 
@@ -116,3 +117,49 @@ func TestGoexitInATaskIsItsErrorAndTheWorkerLivesOn(t *testing.T) {
 	requireWorks(t, p)
 	require.Equal(t, before, pids(p))
 }
+
+// MaxMessage is about results.
+func TestErrorsComeHoweverLittleAMessageMayHave(t *testing.T) {
+	for name, opts := range kinds {
+		t.Run(name, func(t *testing.T) {
+			p := newPool(t, 1, append(opts, pool.MaxMessage(100))...)
+			ctx := testContext(t)
+			_, err := unlucky.Call(ctx, p, 10_000)
+			var failed *pool.TaskError
+			require.ErrorAs(t, err, &failed)
+			require.Equal(t, strings.Repeat("x", 10_000)+errUnlucky.Error(), failed.Text)
+			require.ErrorIs(t, err, errUnlucky)
+
+			_, err = unlucky.Call(ctx, p, 100_000)
+			require.ErrorAs(t, err, &failed)
+			require.Greater(t, len(failed.Text), 16_000)
+			require.Less(t, len(failed.Text), 17_000)
+			require.ErrorIs(t, err, errUnlucky)
+
+			var panicked *pool.PanicError
+			_, err = panicking.Call(ctx, p, "short")
+			require.ErrorAs(t, err, &panicked)
+			require.Equal(t, "short", panicked.Value)
+			require.Contains(t, panicked.Stack, "fallIntoThePit")
+
+			for got, err := range unlucky.Map(ctx, p, slices.Values([]int{1, 2, 3}), pool.Chunk(3)) {
+				require.Zero(t, got)
+				require.ErrorIs(t, err, errUnlucky)
+			}
+
+			_, err = panics.Call(ctx, p, 100_000)
+			require.ErrorAs(t, err, &panicked)
+			require.Greater(t, len(panicked.Value), 8_000)
+			require.Contains(t, panicked.Stack, "outcome_process_test.go")
+			require.Less(t, len(panicked.Value)+len(panicked.Stack), 17_000)
+		})
+	}
+}
+
+var (
+	unlucky = pool.Task("unlucky", func(_ context.Context, n int) (int, error) {
+		return 0, fmt.Errorf("%s%w", strings.Repeat("x", n), errUnlucky)
+	})
+
+	panics = pool.Task("panics", func(_ context.Context, n int) (int, error) { panic(strings.Repeat("x", n)) })
+)

@@ -70,6 +70,11 @@ func New(ctx context.Context, opts ...Option) (*Pool, error) {
 	if p.minimum > p.workers {
 		return nil, fmt.Errorf("%w: Elastic: at least %d of %d workers", ErrOption, p.minimum, p.workers)
 	}
+	for _, e := range []*errand{&p.initializer, &p.finalizer} {
+		if size := uint64(len(e.Input)); size > p.limit {
+			return nil, fmt.Errorf("pool: task %q: its input: %w: %d bytes, the limit is %d", e.Name, ErrTooLarge, size, p.limit)
+		}
+	}
 	p.counting = make(map[*link]struct{})
 	p.spares = make(chan *link, p.reserve)
 	p.oom = newOOMWatch(systemOOM())
@@ -152,7 +157,7 @@ func (p *Pool) seat(l *link) {
 	p.mu.Lock()
 	if p.stopped() || !l.helps() && l.id >= p.size {
 		if !l.helps() {
-			p.place(l.id, slotEmpty)
+			p.vacate(l.id)
 		}
 		p.mu.Unlock()
 		l.discard()

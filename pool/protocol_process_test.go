@@ -294,8 +294,8 @@ func TestWorkerThatBreaksTheProtocolIsKilledAndReplaced(t *testing.T) {
 		"answers another call":                    "reply to call 2, not 1: worker breaks the protocol",
 		"sends a head that is none":               "head of 39 bytes: worker breaks the protocol",
 		"sends nothing at all":                    "head of 0 bytes: worker breaks the protocol",
-		"announces 16 EiB":                        "18446744073709551615 bytes announced, the limit is 1024: worker breaks the protocol",
-		"announces more than the limit":           "1025 bytes announced, the limit is 1024: worker breaks the protocol",
+		"announces 16 EiB":                        "18446744073709551615 bytes announced, the limit is 16384: worker breaks the protocol",
+		"announces more than the limit":           "16385 bytes announced, the limit is 16384: worker breaks the protocol",
 		"sends more than it announced":            "4 bytes, 3 were announced: worker breaks the protocol",
 		"sends an empty part":                     "empty part: worker breaks the protocol",
 		"has a kind of its own":                   fmt.Sprintf("reply of kind %d: worker breaks the protocol", outcomes),
@@ -335,7 +335,7 @@ func TestWorkerThatBreaksTheProtocolOfAMapIsKilledAndReplaced(t *testing.T) {
 		"sends a row of no results":                        "0 bytes, for 0 results from call 1 on",
 		"sends a row that is uneven":                       "4 bytes, for 3 results from call 1 on",
 		"sends a row of more results than there are calls": "reply to call 2, the next is 2",
-		"announces 16 EiB":                                 "18446744073709551615 bytes announced, the limit is 1024",
+		"announces 16 EiB":                                 "18446744073709551615 bytes announced, the limit is 16384",
 	} {
 		for retry := range 2 {
 			t.Run(fmt.Sprint(scene, ", retry ", retry), func(t *testing.T) {

@@ -152,9 +152,7 @@ func (s *several) room() []byte {
 
 // made puts the outcome of the call that was made into the outbox, or commits it, if it is too large for that.
 func (s *several) made(ctx context.Context, payload []byte, outcome uint32) {
-	if size := uint64(len(payload)); size > s.child.limit {
-		payload, outcome = tooLarge(size, s.child.limit), outcomeTooLarge
-	}
+	payload, outcome = fitted(payload, outcome, s.child.limit)
 	if s.row && outcome != outcomeResult {
 		s.flush(ctx)
 		s.row = false

@@ -20,11 +20,11 @@ type waiter interface {
 // turns are those who wait for workers, under the pool's mu.
 type turns struct {
 	any    list.List          // of waiter, for any worker, in the order in which they came
-	pinned map[int]*list.List // likewise for one; they come before the others
+	pinned map[int]*list.List // of turn, likewise for one; they come before the others
 	given  map[int]error      // why a worker was given up, by ID
 }
 
-// errTaken: Resize took away the worker that a Broadcast waits for.
+// errTaken: Resize took away the worker that a Broadcast waits for. Turns are told of it under the pool's mu.
 var errTaken = errors.New("pool: the worker was taken away")
 
 // turn is a caller that waits.
@@ -262,6 +262,11 @@ func (p *Pool) giveUpWorker(id int, why error) {
 		return
 	}
 	p.mu.Lock()
+	if id >= p.size {
+		p.vacate(id)
+		p.mu.Unlock()
+		return
+	}
 	if p.given == nil {
 		p.given = make(map[int]error)
 	}
