@@ -2,6 +2,7 @@ package pool
 
 import (
 	"fmt"
+	"slices"
 )
 
 // inputs are a load of a mapping: some of its inputs, and their results.
@@ -82,6 +83,9 @@ func (w *inputs[In, Out]) done() {
 func (w *inputs[In, Out]) give(i int, err error) {
 	w.part = true
 	other := *w
+	if w.m.whole != nil { // MapSlice returns, and what it was given and has made is its caller's
+		w.in, w.out = slices.Clone(w.in), slices.Clone(w.out)
+	}
 	other.errs = make([]error, len(w.in))
 	copy(other.errs, w.errs)
 	for ; i < len(w.in); i++ {

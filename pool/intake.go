@@ -143,6 +143,11 @@ func (m *mapping[In, Out]) take(most int, underWay bool) *batch {
 		n = (n + m.width - 1) / m.width // calls may be long this time: others have their share
 	}
 	n = min(n, int(m.want.Load()), most)
+	if m.whole != nil {
+		w := m.whole.part(m, n)
+		m.taken += uint64(n)
+		return &batch{load: w, n: n, attempt: 1}
+	}
 	w := m.blank(n)
 	w.at = m.taken
 	from := m.ring[m.taken&uint64(len(m.ring)-1):]

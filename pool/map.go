@@ -2,6 +2,7 @@ package pool
 
 import (
 	"context"
+	"fmt"
 	"iter"
 )
 
@@ -45,14 +46,43 @@ func (t *Typed[In, Out]) MapUnordered(ctx context.Context, p *Pool, inputs iter.
 	return t.mapped(ctx, p, inputs, false, opts)
 }
 
+// MapSlice is Map for inputs that are all there already: it returns their results, in the same order, when there are all. It takes a
+// fraction of what Map does for tasks that take less than a microsecond, because nothing is done for each input but to copy it to a worker, and its result
+// from there to its place.
+//
+// The error is the *InputError of the first of the inputs that has one; the others are run all the same, and have their results. When
+// ctx ends, those that have none yet have its error, and MapSlice returns. The inputs must not change until then.
+func (t *Typed[In, Out]) MapSlice(ctx context.Context, p *Pool, inputs []In, opts ...MapOption) ([]Out, error) {
+	return newMapping(ctx, t, p, chunkOf(opts), false).runSlice(inputs)
+}
+
+// InputError is the error of one of MapSlice's inputs.
+type InputError struct {
+	Index int // of the input
+	Err   error
+}
+
+func (e *InputError) Error() string { return fmt.Sprintf("input %d: %v", e.Index, e.Err) }
+
+// Unwrap is what a Call with that input would have returned.
+func (e *InputError) Unwrap() error { return e.Err }
+
 func (t *Typed[In, Out]) mapped(
 	ctx context.Context, p *Pool, inputs iter.Seq[In], ordered bool, opts []MapOption,
 ) iter.Seq2[Out, error] {
+	chunk := chunkOf(opts)
+	return func(yield func(Out, error) bool) {
+		m := newMapping(ctx, t, p, chunk, ordered)
+		m.takeOver()
+		m.grow(m.bound())
+		m.run(inputs, yield)
+	}
+}
+
+func chunkOf(opts []MapOption) int {
 	var o mapOptions
 	for _, opt := range opts {
 		opt(&o)
 	}
-	return func(yield func(Out, error) bool) {
-		newMapping(ctx, t, p, o.chunk, ordered).run(inputs, yield)
-	}
+	return o.chunk
 }

@@ -30,7 +30,8 @@ type mapping[In, Out any] struct {
 	chunk   int // inputs in a request; 0: by how long they take
 	width   int // drivers
 
-	ring   []In // a power of two of them
+	whole  *whole[In, Out] // MapSlice's; nil: what follows has the inputs
+	ring   []In            // a power of two of them
 	next   uint64
 	pushed word.Uint64   // next, for the drivers
 	alarm  atomic.Uint64 // a driver waits until so many are pushed
@@ -80,8 +81,6 @@ func newMapping[In, Out any](ctx context.Context, t *Typed[In, Out], p *Pool, ch
 	if at, ok := ctx.Deadline(); ok {
 		m.when = at.UnixNano()
 	}
-	m.takeOver()
-	m.grow(m.bound())
 	return m
 }
 
@@ -130,8 +129,12 @@ func (m *mapping[In, Out]) measured(each time.Duration) {
 func (m *mapping[In, Out]) deliver(w *inputs[In, Out]) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.ready = append(m.ready, w)
 	m.done += uint64(len(w.in))
+	if m.whole != nil {
+		m.whole.note(w)
+	} else {
+		m.ready = append(m.ready, w)
+	}
 	if m.find() >= 0 {
 		m.some.Store(true)
 		if m.hungry {
@@ -305,7 +308,9 @@ func (m *mapping[In, Out]) end(drivers *sync.WaitGroup) {
 	if m.watch != nil {
 		m.watch.Stop()
 	}
-	m.handOn()
+	if m.whole == nil {
+		m.handOn()
+	}
 }
 
 // run yields the results of what inputs has.
