@@ -17,11 +17,13 @@ func poolManyRows() []Row {
 		N: 1_000_000, Warm: 100_000, Goal: 1, Place: Free, Workers: 2,
 		Payload: "uint64, its complement back, checked", Concurrency: "1 caller, 2 workers",
 	}
-	one, chunks := two, two
+	one, chunks, slice := two, two, two
 	one.Name, one.About = "pool/map/one", "Map of a million empty tasks, one in a message"
 	one.Ours, one.Reference = measureTasks(mapAll(pool.Chunk(1))), limit(500, "2 million tasks in a second")
 	chunks.Name, chunks.About = "pool/map/chunks", "Map of a million empty tasks, as many in a message as it finds right"
 	chunks.Ours, chunks.Reference = measureTasks(mapAll()), limit(50, "20 million tasks in a second")
+	slice.Name, slice.About = "pool/map/slice", "MapSlice of a million empty tasks: the inputs in a slice, and the results"
+	slice.Ours, slice.Reference = measureTasks(mapSlice), chunks.Reference
 
 	futures := two
 	futures.Name, futures.About = "pool/future", "Go of an empty task, and Wait, one after the other"
@@ -43,7 +45,7 @@ func poolManyRows() []Row {
 		N: 10_000, Unit: "threads", Goal: 1, Place: Free, Payload: "uint64, its complement back, checked",
 		Concurrency: "10,000 callers, 2 workers", Workers: 2, Ours: measureCallers, Reference: limit(16, "16 threads"),
 	}
-	return []Row{one, chunks, futures, parked, block, crowd}
+	return []Row{one, chunks, slice, futures, parked, block, crowd}
 }
 
 func goEach(ctx context.Context, p *pool.Pool, j Job, first, n uint64) error {

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"iter"
+	"slices"
 	"time"
 
 	"github.com/kindred-ipc/kindred/pool"
@@ -41,7 +42,7 @@ func pythonRows() []Row {
 	const fiftieth = 0.02
 	call := row("pool/python/call", "calls of an empty task, one after the other, by two workers", 5_000, 0, measureTasks(callEach), python("Pool.apply", "python_pool.py", "call"))
 	many := row("pool/python/map", "Map of an empty task, one at a time to a worker, by two workers", 20_000, fiftieth, measureTasks(mapAll(pool.Chunk(1))), python("Pool.imap", "python_pool.py", "map"))
-	chunks := row("pool/python/chunks", "Map of an empty task, in chunks, by two workers", 1_000_000, fiftieth, measureTasks(mapAll()), python("Pool.map", "python_pool.py", "chunks"))
+	chunks := row("pool/python/chunks", "MapSlice of an empty task, in chunks, by two workers: a slice in, a slice out, as lists in Python", 1_000_000, fiftieth, measureTasks(mapSlice), python("Pool.map", "python_pool.py", "chunks"))
 	executor := row("pool/python/executor", "Map of an empty task, one at a time to a worker, by two workers", 20_000, fiftieth, measureTasks(mapAll(pool.Chunk(1))), python("ProcessPoolExecutor.map", "python_pool.py", "executor"))
 	rows := []Row{set, get, value, add, array, pipe}
 	for _, r := range []Row{call, many, chunks, executor} {
@@ -175,6 +176,15 @@ func mapAll(opts ...pool.MapOption) tasks {
 		expect(i, first+n, "caller, how many")
 		return nil
 	}
+}
+
+func mapSlice(ctx context.Context, p *pool.Pool, j Job, first, n uint64) error {
+	all, err := complement.MapSlice(ctx, p, slices.Collect(words(j.Salt+first, n)))
+	for i, got := range all {
+		expect(got, ^(j.PeerSalt + first + uint64(i)), "caller")
+	}
+	expect(uint64(len(all)), n, "caller, how many")
+	return err
 }
 
 // words are n numbers from first on.

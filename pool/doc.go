@@ -33,7 +33,8 @@
 //
 // # Many at a time
 //
-// Map and MapUnordered hand inputs to the workers several at a time, when their tasks are quick, and one by one, when
+// Map and MapUnordered take inputs from an iterator, and yield results as one; MapSlice takes a slice, and returns one. All three hand inputs to the
+// workers several at a time, when their tasks are quick, and one by one, when
 // they take longer than 0.4 ms: [Chunk] sets how many. Each input is a call by itself in all else: what an error, a panic or a death
 // concerns is that input alone.
 //

@@ -2,6 +2,7 @@ package pool_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"slices"
@@ -45,6 +46,27 @@ func Example() {
 	// 2
 	// lost, alone: 3
 	// 3
+}
+
+// The results of a slice of inputs, all at once. The first input that has an error is told; the others have their results.
+func ExampleTyped_MapSlice() {
+	ctx := context.Background()
+	p, err := pool.New(ctx, pool.Workers(2))
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer p.Shutdown(ctx)
+
+	counts, err := words.MapSlice(ctx, p, []string{"one", "and two", "poison", "and then four"})
+	var failed *pool.InputError
+	if errors.As(err, &failed) {
+		fmt.Println("lost, alone: input", failed.Index)
+	}
+	fmt.Println(counts)
+	// Output:
+	// lost, alone: input 2
+	// [1 2 0 3]
 }
 
 // Futures are calls that nobody waits for yet.
