@@ -42,6 +42,8 @@ func TestEveryOperationHasACase(t *testing.T) {
 		"pool.EventKind.String":    word,
 		"pool.Finalizer":           "sets a call that is like any other",
 		"pool.Initializer":         "sets a call that is like any other",
+		"pool.InputError.Error":    text,
+		"pool.InputError.Unwrap":   field,
 		"pool.OOM.String":          word,
 		"pool.RegisterError":       name,
 		"pool.RegisterErrorType":   name,

@@ -66,6 +66,12 @@ func (f *firm) several(a *crashlab.Actor) error {
 	return nil
 }
 
+// whole is several, all at once.
+func (f *firm) whole(a *crashlab.Actor) error {
+	_, err := echo.MapSlice(a.Ctx, f.pool, []job{{N: 1}, {N: 2}})
+	return err
+}
+
 // unordered is several, as they come.
 func (f *firm) unordered(a *crashlab.Actor) error {
 	for _, err := range echo.MapUnordered(a.Ctx, f.pool, slices.Values([]job{{N: 1}, {N: 2}})) {
@@ -142,6 +148,9 @@ func parentCases() []crashlab.Case {
 		}),
 		of("pool.Typed.Map", []string{"pool.Typed.Map"}, func(f *firm) crashlab.Play {
 			return crashlab.Play{Ready: f.found, Victim: f.several}
+		}),
+		of("pool.Typed.MapSlice", []string{"pool.Typed.MapSlice"}, func(f *firm) crashlab.Play {
+			return crashlab.Play{Ready: f.found, Victim: f.whole}
 		}),
 		of("pool.Typed.MapUnordered", []string{"pool.Typed.MapUnordered"}, func(f *firm) crashlab.Play {
 			return crashlab.Play{Ready: f.found, Victim: f.unordered}

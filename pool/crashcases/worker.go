@@ -21,6 +21,7 @@ type crew struct {
 	load  int // bytes of each message
 	task  *pool.Typed[job, job]
 	row   bool // both calls' inputs are a row
+	slice bool // and a slice
 
 	pool  *pool.Pool
 	calls [3]*pending // by number; 0 is not used
@@ -118,6 +119,19 @@ func (c *crew) both(*crashlab.Actor) error {
 			close(c.calls[n].done)
 			n++
 			return true
+		}
+		if c.slice {
+			all, err := number.MapSlice(ctx, c.pool, []int{1, 2}, pool.Chunk(2))
+			var failed *pool.InputError
+			errors.As(err, &failed)
+			for i, n := range all {
+				var err error
+				if failed != nil && failed.Index == i {
+					n, err = i+1, failed.Err
+				}
+				settle(c.job(n), err)
+			}
+			return
 		}
 		if !c.row {
 			c.task.Map(ctx, c.pool, slices.Values([]job{c.job(1), c.job(2)}), pool.Chunk(2))(settle)
@@ -347,9 +361,9 @@ func workerCases() []crashlab.Case {
 			}
 		}
 	}
-	playBoth := func(row bool) func() crashlab.Play {
+	playBoth := func(row, slice bool) func() crashlab.Play {
 		return func() crashlab.Play {
-			c := &crew{task: echo, row: row}
+			c := &crew{task: echo, row: row, slice: slice}
 			return crashlab.Play{
 				Bare: true, Foreign: c.start, Victim: c.both, Finish: c.finish, Recover: c.hear, Check: c.check, Leave: c.leave,
 				Unblock: func(*crashlab.Actor) error { return nil }, // both are on the way
@@ -379,13 +393,19 @@ func workerCases() []crashlab.Case {
 			Name:   "pool.Typed.Map, its worker dies",
 			Covers: []string{"pool.Typed.Map"},
 			States: workerStates,
-			Play:   playBoth(false),
+			Play:   playBoth(false, false),
 		},
 		{
 			Name:   "pool.Typed.Map of plain memory, its worker dies",
 			Covers: []string{"pool.Typed.Map"},
 			States: workerStates,
-			Play:   playBoth(true),
+			Play:   playBoth(true, false),
+		},
+		{
+			Name:   "pool.Typed.MapSlice, its worker dies",
+			Covers: []string{"pool.Typed.MapSlice"},
+			States: workerStates,
+			Play:   playBoth(true, true),
 		},
 		{
 			Name:   "pool.Current, the worker that asks dies",
