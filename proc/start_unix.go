@@ -196,8 +196,9 @@ func (p *Process) handshake(ctx context.Context, say func() error) error {
 	stop := context.AfterFunc(ctx, func() { _ = p.Kill() })
 
 	err := say()
-	if err == nil || errors.Is(err, syscall.EPIPE) || errors.Is(err, syscall.ECONNRESET) {
-		// If the child has closed its end, listen knows why: it may have refused before it read.
+	if err == nil || errors.Is(err, syscall.EPIPE) || errors.Is(err, syscall.ECONNRESET) || errors.Is(err, os.ErrClosed) {
+		// If the child has closed its end, listen knows why: it may have refused before it read. If watch has
+		// closed this one, the child is dead, and listen has said so.
 		err = <-p.started
 	}
 	if !stop() {

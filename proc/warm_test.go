@@ -4,6 +4,7 @@ package proc
 
 import (
 	"context"
+	"os"
 	"testing"
 	"time"
 
@@ -43,5 +44,22 @@ func TestAWarmChildThatDiesAsItIsTaken(t *testing.T) {
 	err = p.run(ctx, payload)
 	var exit *ExitError
 	require.ErrorAs(t, err, &exit)
+	require.NoError(t, w.Close())
+}
+
+// Nor is it another error if all that belonged to the child is released before it is told anything.
+func TestAWarmChildThatIsGoneAsItIsTaken(t *testing.T) {
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	w, err := idler.Warm(ctx, 1)
+	require.NoError(t, err)
+	p := <-w.parked
+	require.NoError(t, p.Close())
+	payload, err := idler.payload(ctx, true)
+	require.NoError(t, err)
+	err = p.run(ctx, payload)
+	var exit *ExitError
+	require.ErrorAs(t, err, &exit)
+	require.NotErrorIs(t, err, os.ErrClosed, "it is the set's word for its own end")
 	require.NoError(t, w.Close())
 }
