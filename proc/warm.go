@@ -18,12 +18,14 @@ type Warm[A any] struct {
 	parked   chan *Process
 	ctx      context.Context // ends with Close
 	cancel   context.CancelFunc
-	mu       sync.Mutex // held to begin to refill, and to close
+	mu       sync.Mutex // held to begin to refill, to add one to parked, and to close
+	coming   int        // children that are being started for parked
 	refills  sync.WaitGroup
 }
 
 // Warm starts n children, at least 1, that wait for what they are to do, and returns when they do. The options are those of all of
-// them. A child that is handed out is made up for in the background; those that wait die with this process, as all children do.
+// them. A child that is handed out is made up for in the background, and if it cannot be started, again with each later Start; those that
+// wait die with this process, as all children do.
 //
 // The context is that of the call alone. Errors are those of Start; then nothing is left.
 func (f *Function[A]) Warm(ctx context.Context, n int, opts ...Option) (*Warm[A], error) {
@@ -33,6 +35,7 @@ func (f *Function[A]) Warm(ctx context.Context, n int, opts ...Option) (*Warm[A]
 	w := &Warm[A]{function: f, opts: opts, parked: make(chan *Process, n)}
 	w.ctx, w.cancel = context.WithCancel(context.Background())
 	failures := make(chan error, n)
+	w.coming = n
 	for range n {
 		w.refills.Go(func() { failures <- w.park(ctx) })
 	}
@@ -51,25 +54,28 @@ func (w *Warm[A]) park(ctx context.Context) error {
 	o := w.function.options(w.opts)
 	o.parked = true
 	p, err := w.function.start(ctx, nil, o)
-	if err != nil {
-		return err
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.coming--
+	if err == nil {
+		w.parked <- p // for which there is room
 	}
-	w.parked <- p // there is room for as many as are started
-	return nil
+	return err
 }
 
-// refill makes up for a child that was taken. If that fails, a later Start has no child to take, starts one by itself, and says what
-// is wrong.
+// refill makes up for the children that were taken, those included that could not be made up for before. If that fails, a later Start
+// has no child to take, starts one by itself, says what is wrong, and refills again.
 func (w *Warm[A]) refill() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if w.ctx.Err() == nil {
+	for w.ctx.Err() == nil && w.coming+len(w.parked) < cap(w.parked) {
+		w.coming++
 		w.refills.Go(func() {
 			select {
 			case <-time.After(refillPause):
-				_ = w.park(w.ctx)
-			case <-w.ctx.Done():
+			case <-w.ctx.Done(): // so park starts nothing
 			}
+			_ = w.park(w.ctx)
 		})
 	}
 }
@@ -85,6 +91,7 @@ func (w *Warm[A]) Start(ctx context.Context, args A) (*Process, error) {
 	if err != nil {
 		return nil, fmt.Errorf("proc: start %q: %w", w.function.name, err)
 	}
+	defer w.refill() // only then, lest it take the CPUs from the start
 	for {
 		if w.ctx.Err() != nil {
 			return nil, fmt.Errorf("proc: start %q: warm set: %w", w.function.name, os.ErrClosed)
@@ -92,7 +99,6 @@ func (w *Warm[A]) Start(ctx context.Context, args A) (*Process, error) {
 		select {
 		case p := <-w.parked:
 			if !p.Alive() { // it was killed while it waited
-				w.refill()
 				continue
 			}
 			return w.hand(ctx, p, &args, payload)
@@ -102,9 +108,8 @@ func (w *Warm[A]) Start(ctx context.Context, args A) (*Process, error) {
 	}
 }
 
-// hand has a child that waits run the function. Only then it is made up for.
+// hand has a child that waits run the function.
 func (w *Warm[A]) hand(ctx context.Context, p *Process, args *A, payload []byte) (*Process, error) {
-	defer w.refill()
 	release, err := hold(ctx, args)
 	if err == nil {
 		defer release()

@@ -5,6 +5,7 @@ package proc
 import (
 	"context"
 	"os"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -61,5 +62,36 @@ func TestAWarmChildThatIsGoneAsItIsTaken(t *testing.T) {
 	var exit *ExitError
 	require.ErrorAs(t, err, &exit)
 	require.NotErrorIs(t, err, os.ErrClosed, "it is the set's word for its own end")
+	require.NoError(t, w.Close())
+}
+
+func TestAWarmSetMakesUpForWhatCouldNotBeStarted(t *testing.T) {
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	var out atomic.Bool // of processes
+	w, err := idler.Warm(ctx, 2, func(o *options) {
+		if out.Load() {
+			o.executable = "/there/is/no/such/program"
+		}
+	})
+	require.NoError(t, err)
+	out.Store(true)
+	for range 2 {
+		p, err := w.Start(ctx, true)
+		require.NoError(t, err)
+		require.NoError(t, p.Wait(ctx))
+		w.refills.Wait()
+	}
+	_, err = w.Start(ctx, true)
+	require.ErrorIs(t, err, os.ErrNotExist, "there is nobody left")
+	w.refills.Wait()
+	require.Empty(t, w.parked)
+
+	out.Store(false)
+	p, err := w.Start(ctx, true)
+	require.NoError(t, err)
+	require.NoError(t, p.Wait(ctx))
+	w.refills.Wait()
+	require.Len(t, w.parked, 2, "all are there again")
 	require.NoError(t, w.Close())
 }
