@@ -51,7 +51,8 @@
 //   - A child that the option Outlive lets live on after its parent ends by itself, when its time is over: one that is stopped
 //     by then, or whose Go code makes no progress, stays.
 //   - Processes that a child starts by other means than this package are not
-//     children in this sense: they are neither killed nor waited for.
+//     children in this sense: they are neither killed nor waited for, but for what they write to the
+//     child's streams (see Stdout).
 //   - On macOS a child learns of its parent's death from the control
 //     socket alone, in a goroutine: a stopped child dies only when it is continued. Waiting there holds a
 //     thread per child.

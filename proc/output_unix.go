@@ -7,6 +7,7 @@ import (
 	"errors"
 	"io"
 	"os"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -20,7 +21,8 @@ type outputs struct {
 type outputPipe struct {
 	reader *os.File
 	writer io.Writer
-	copied chan struct{}
+	own    chan struct{} // closed when all is passed on that the child itself wrote, which has ended
+	copied chan struct{} // closed when all is passed on that descendants wrote as well
 }
 
 // add makes a pipe to w and returns the end of it that is the child's.
@@ -29,27 +31,49 @@ func (o *outputs) add(w io.Writer) (fd int, err error) {
 	if err != nil {
 		return -1, err
 	}
-	o.pipes = append(o.pipes, &outputPipe{r, w, make(chan struct{})})
+	o.pipes = append(o.pipes, &outputPipe{r, w, make(chan struct{}), make(chan struct{})})
 	return fd, nil
 }
 
 // copy starts to pass on what comes.
 func (o *outputs) copy() {
 	for _, p := range o.pipes {
-		go func() {
-			defer close(p.copied)
-			if _, err := io.Copy(p.writer, p.reader); err != nil {
-				// The writer is at fault, not the child, which a broken pipe would kill.
-				_, _ = io.Copy(io.Discard, p.reader)
-			}
-			if w, ok := p.writer.(interface{ flush() }); ok {
-				w.flush()
-			}
-		}()
+		go p.copy()
 	}
 }
 
-// finish waits for what the child left in the pipes, and closes them.
+func (p *outputPipe) copy() {
+	p.pass(newOwnReader(p.reader))
+	close(p.own)
+	_ = p.reader.SetReadDeadline(time.Time{})
+	p.pass(p.reader)
+	close(p.copied)
+}
+
+// pass passes on what r has. The writer is called only if something came, not for a ReadFrom that waits for more: who
+// gave it may look at it as soon as the child has ended.
+func (p *outputPipe) pass(r io.Reader) {
+	if _, err := io.Copy(struct{ io.Writer }{p.writer}, r); err != nil {
+		// The writer is at fault, not the child, which a broken pipe would kill.
+		p.writer = io.Discard
+		_, _ = io.Copy(p.writer, r)
+	}
+	if w, ok := p.writer.(interface{ flush() }); ok {
+		w.flush()
+	}
+}
+
+// end says that the child is reaped, and waits until what itself left in the pipes is passed on.
+func (o *outputs) end(patience context.Context) {
+	for _, p := range o.pipes {
+		ended(p.reader)
+	}
+	for _, p := range o.pipes {
+		waitFor(patience, p.own)
+	}
+}
+
+// finish waits for what descendants of the child write, and closes the pipes.
 func (o *outputs) finish(patience context.Context) {
 	for _, p := range o.pipes {
 		waitFor(patience, p.copied)

@@ -5,9 +5,11 @@ package proc_test
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
+	"os/exec"
 	"os/signal"
 	"path/filepath"
 	"strings"
@@ -321,6 +323,71 @@ func TestOutputIsCompleteWhenTheProcessIsDone(t *testing.T) {
 	late.pid <- p.Pid()
 	require.NoError(t, p.Wait(ctx))
 	require.Equal(t, 100, strings.Count(late.text.String(), "\n"))
+}
+
+type leaveArgs struct{ Text, Gate string }
+
+// leave writes, and leaves a program behind that holds the child's standard streams, and its control socket, until its gate is
+// opened, and then writes.
+var leave = proc.Func("leave", func(_ context.Context, args leaveArgs) error {
+	cmd := exec.Command("/bin/sh", "-c", `read line <"$0"; echo late >&2`, args.Gate)
+	cmd.Stdout, cmd.Stderr = os.Stdout, os.Stderr
+	control, err := unix.Dup(3)
+	if err != nil {
+		return err
+	}
+	cmd.ExtraFiles = []*os.File{os.NewFile(uintptr(control), "control socket")}
+	if err := cmd.Start(); err != nil {
+		return err
+	}
+	fmt.Fprint(os.Stderr, args.Text)
+	return errors.New("that is all")
+})
+
+// newGate makes a place where a program waits for the test.
+func newGate(t *testing.T) (path string, open func()) {
+	path = filepath.Join(t.TempDir(), "gate")
+	require.NoError(t, unix.Mkfifo(path, 0o600))
+	return path, func() {
+		f, err := os.OpenFile(path, os.O_WRONLY, 0) // until the program opens it to read
+		require.NoError(t, err)
+		require.NoError(t, f.Close())
+	}
+}
+
+func TestADescendantThatHoldsTheStreamsIsNotTheChild(t *testing.T) {
+	ctx := testContext(t)
+	over, cancel := context.WithCancel(ctx)
+	cancel()
+	text := strings.Repeat("its own\n", 8000)
+	for keep, kept := range map[int]string{0: "", 20: "its own\nits own\n"} {
+		gate, open := newGate(t)
+		var stderr bytes.Buffer
+		p, err := leave.Start(ctx, leaveArgs{text, gate}, proc.Stdout(io.Discard), proc.Stderr(&stderr), proc.KeepStderr(keep))
+		require.NoError(t, err)
+		<-p.Done()
+		require.True(t, stderr.String() == text, "what itself wrote is all there, and nothing else")
+		require.Equal(t, kept, p.LastStderr())
+		require.Equal(t, "that is all", exitError(t, p.Err()).Text)
+		code, ended := p.ExitCode()
+		require.True(t, ended)
+		require.Equal(t, 1, code)
+		require.NotContains(t, proc.Children(), p)
+
+		require.ErrorIs(t, p.Wait(over), context.Canceled, "the output is not at its end")
+		open()
+		require.Equal(t, p.Err(), p.Wait(ctx))
+		require.True(t, stderr.String() == text+"late\n", "nor is it cut off")
+	}
+}
+
+func TestWaitForADescendantThatHoldsTheStreamsHasItsLimit(t *testing.T) {
+	ctx := testContext(t)
+	gate, open := newGate(t)
+	p, err := leave.Start(ctx, leaveArgs{"", gate}, proc.Stdout(io.Discard), proc.Stderr(nil))
+	require.NoError(t, err)
+	require.Equal(t, "that is all", exitError(t, p.Wait(ctx)).Text)
+	open()
 }
 
 type brokenWriter struct{ calls int }

@@ -25,8 +25,9 @@ type Process struct {
 	heard   chan struct{} // closed when listen has returned
 	text    string        // the function's error, written before heard is closed
 
-	done chan struct{} // closed when the child is reaped
-	err  error         // of Wait, written before done is closed
+	done     chan struct{} // closed when the child is reaped, and what itself said and wrote is read
+	err      error         // of Wait, written before done is closed
+	released chan struct{} // closed when its streams are, too
 }
 
 // Name returns the name of the process.
@@ -36,26 +37,34 @@ func (p *Process) Name() string { return p.name }
 // process: to send signals, use the methods here.
 func (p *Process) Pid() int { return p.pid }
 
-// Wait waits until the child has ended. It returns nil if the exit status is 0, and an *ExitError
-// otherwise; the same each time, to each caller. If the context is done before, Wait returns the
+// Wait waits until the child has ended, and its output has been passed on (see Stdout). It returns nil if the exit status is 0, and an
+// *ExitError otherwise; the same each time, to each caller. If the context is done before, Wait returns the
 // context's error; the child goes on.
 func (p *Process) Wait(ctx context.Context) error {
 	select {
-	case <-p.done:
+	case <-p.released:
 		return p.err
 	default:
 	}
 	select {
-	case <-p.done:
+	case <-p.released:
 		return p.err
 	case <-ctx.Done():
 		return ctx.Err()
 	}
 }
 
-// Done returns a channel that is closed when the child has ended and has been reaped. To wait for it beside queues and pipes,
-// give queue.Select a queue.Closed of it.
+// Done returns a channel that is closed when the child has ended and has been reaped. It does not wait for descendants of the child
+// that hold its streams, as Wait does for a second. To wait for it beside queues and pipes, give queue.Select a queue.Closed of it.
 func (p *Process) Done() <-chan struct{} { return p.done }
+
+// Err returns what Wait does, and nil as long as Done is open. It does not wait.
+func (p *Process) Err() error {
+	if p.Alive() {
+		return nil
+	}
+	return p.err
+}
 
 // Alive reports whether Done is still open. It does not wait.
 func (p *Process) Alive() bool {
@@ -110,6 +119,6 @@ func (p *Process) Interrupt() error { return p.Signal(os.Interrupt) }
 // from Wait.
 func (p *Process) Close() error {
 	_ = p.Kill() // the only error is that there is nothing left to kill
-	<-p.done
+	<-p.released
 	return nil
 }

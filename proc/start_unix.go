@@ -36,18 +36,19 @@ type command struct {
 // start runs the named function with encoded arguments in a new process.
 func start(ctx context.Context, function string, payload []byte, o *options) (*Process, error) {
 	p := &Process{
-		name:    o.name,
-		started: make(chan error, 1),
-		heard:   make(chan struct{}),
-		done:    make(chan struct{}),
+		name:     o.name,
+		started:  make(chan error, 1),
+		heard:    make(chan struct{}),
+		done:     make(chan struct{}),
+		released: make(chan struct{}),
 	}
-	ended, err := p.launch(ctx, payload, o)
+	reaped, err := p.launch(ctx, payload, o)
 	if err != nil {
 		return nil, err
 	}
 	// From here on the process exists, and watch releases what belongs to it.
 	go p.listen()
-	go p.watch(ended)
+	go p.watch(reaped)
 
 	if err := p.handshake(ctx, func() error { return p.greet(function, o) }); err != nil {
 		_ = p.Close()
@@ -78,9 +79,9 @@ func (p *Process) run(ctx context.Context, payload []byte) error {
 	return nil
 }
 
-// launch starts the program with its descriptors. Ended is to be called when the child has been
+// launch starts the program with its descriptors. Reaped is to be called when the child has been
 // reaped. After an error there is no process and nothing to release.
-func (p *Process) launch(ctx context.Context, payload []byte, o *options) (ended func(), err error) {
+func (p *Process) launch(ctx context.Context, payload []byte, o *options) (reaped func(), err error) {
 	// The child's descriptors, as the parent holds them for the time of the start.
 	var given descriptors
 	defer given.close()
@@ -130,7 +131,7 @@ func (p *Process) launch(ctx context.Context, payload []byte, o *options) (ended
 		return nil, err
 	}
 	c.files, c.cpus, c.outlives = given.withoutStrays(), o.cpus, o.outlive > 0
-	pid, ended, err := spawn(ctx, c)
+	pid, reaped, err := spawn(ctx, c)
 	if err != nil {
 		return nil, err
 	}
@@ -140,7 +141,7 @@ func (p *Process) launch(ctx context.Context, payload []byte, o *options) (ended
 	p.pid = pid
 	p.control = control
 	p.outputs.copy()
-	return ended, nil
+	return reaped, nil
 }
 
 func newCommand(o *options, inv invitation) (*command, error) {
@@ -223,9 +224,10 @@ var errEnded = errors.New("control socket ended")
 // listen reads what the child says until it has no more to say.
 func (p *Process) listen() {
 	defer close(p.heard)
+	from := newOwnReader(p.control)
 	ready, parked := false, false
 	for {
-		kind, payload, err := readFrame(p.control)
+		kind, payload, err := readFrame(from)
 		switch {
 		case err != nil && !errors.Is(err, ErrProtocol):
 			err = errEnded
@@ -254,25 +256,26 @@ func (p *Process) listen() {
 	}
 }
 
-// watch reaps the child, and releases everything that belonged to it.
-func (p *Process) watch(ended func()) {
+// watch reaps the child, tells of its end, and releases everything that belonged to it.
+func (p *Process) watch(reaped func()) {
 	state, err := reap(p.pid, p.process)
-	ended()
-	// All that the child said is in the socket and the pipes by now, and their end as well, unless
-	// a descendant holds a copy.
+	reaped()
 	patience, cancel := context.WithTimeout(context.Background(), drainTimeout)
 	defer cancel()
+	ended(p.control)
 	waitFor(patience, p.heard)
 	p.control.Close()
 	<-p.heard
-	p.outputs.finish(patience)
+	p.outputs.end(patience)
 	p.err = p.result(state, err)
 	close(p.done)
 	children.remove(p)
+	p.outputs.finish(patience)
+	close(p.released)
 }
 
-// drainTimeout bounds the time for which the end of a child waits for the ends of its socket and
-// its streams, of which a descendant may hold copies.
+// drainTimeout bounds the time for which a child's end waits for the writers of its streams, and its release for the ends of the
+// streams, of which descendants may hold copies.
 const drainTimeout = time.Second
 
 func waitFor(patience context.Context, c <-chan struct{}) {

@@ -23,7 +23,7 @@ const maxTail = 1 << 20
 
 // LastStderr returns what is kept of the child's standard error (see KeepStderr), whole lines if they fit. When the child ended in
 // a panic or a fatal error of the Go runtime and wrote more than is kept, the line that says so stands in front. It does not
-// wait: all is there when Done is closed.
+// wait: all that the child itself wrote is there when Done is closed (see Stdout).
 func (p *Process) LastStderr() string {
 	if p.tail == nil {
 		return ""

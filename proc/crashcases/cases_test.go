@@ -23,7 +23,7 @@ func TestEveryOperationHasACase(t *testing.T) {
 	crashtest.Covered(t, "..", Cases(), map[string]string{
 		"proc.Affinity": option, "proc.Log": option, "proc.Nice": option, "proc.Rlimit": option, "proc.Outlive": option,
 		"proc.Children": field, "proc.Parent": field, "proc.ParentProcess.Name": field, "proc.ParentProcess.Pid": field,
-		"proc.ParentProcess.Done": field, "proc.Process.ExitCode": field,
+		"proc.ParentProcess.Done": field, "proc.Process.ExitCode": field, "proc.Process.Err": field,
 		"proc.Current":            field,
 		"proc.Dir":                option,
 		"proc.Env":                option,
