@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"os/exec"
 	"syscall"
 	"testing"
 	"time"
@@ -13,6 +14,7 @@ import (
 
 	"github.com/kindred-ipc/kindred/internal/proctest"
 	"github.com/kindred-ipc/kindred/pool"
+	"github.com/kindred-ipc/kindred/proc"
 )
 
 // ending ends its process.
@@ -37,6 +39,35 @@ var ending = pool.Task("ending", func(_ context.Context, how string) (int, error
 	}
 	return os.Getpid(), nil
 })
+
+// leaving starts a program that holds the worker's standard error until its gate, a file, is opened, and then writes; and the
+// worker writes, and is killed.
+var leaving = pool.Task("leaving", func(_ context.Context, gate string) (int, error) {
+	cmd := exec.Command("/bin/sh", "-c", `read line <"$0"; echo late >&2`, gate)
+	cmd.Stderr = os.Stderr
+	if err := cmd.Start(); err != nil {
+		return 0, err
+	}
+	fmt.Fprintln(os.Stderr, "its own")
+	_ = unix.Kill(os.Getpid(), unix.SIGKILL)
+	blockForEver()
+	return 0, nil
+})
+
+// What the program writes is passed on for a second after the worker's death: so it was told of before.
+func TestDeathIsToldOfThoughADescendantHoldsTheStandardError(t *testing.T) {
+	var to atomicText
+	p := newPool(t, 1, pool.Process(proc.Stderr(&to)))
+	gate, open := newGate(t)
+	_, err := leaving.Call(testContext(t), p, gate)
+	var died *pool.WorkerDied
+	require.ErrorAs(t, err, &died)
+	require.Equal(t, "its own\n", died.Stderr)
+	require.Equal(t, "its own\n", to.text())
+	open()
+	require.NoError(t, p.Shutdown(testContext(t)))
+	require.Equal(t, "its own\nlate\n", to.text())
+}
 
 // oomOf is what the error may say of the out-of-memory killer, which killed nobody.
 func oomOf(died *pool.WorkerDied) pool.OOM {

@@ -111,7 +111,8 @@
 // # Caveats
 //
 // What workers write to their standard error goes through the parent, which keeps the last of it, also if it goes to
-// a file (see proc.KeepStderr).
+// a file (see proc.KeepStderr). A process that a task starts and that has the worker's standard error delays nothing that is told of
+// the worker's death; but Join waits for what it writes, for a second after that at most.
 //
 // A context is over when its task has returned. A goroutine that the task has left behind, and that asks it for the first time only 1,024 calls later,
 // may be answered for another call of that worker, if one runs.

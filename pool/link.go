@@ -193,8 +193,7 @@ func (l *link) discard() {
 	if l.inside != nil {
 		return
 	}
-	_ = l.process.Kill()
-	<-l.process.Done()
+	_ = l.process.Close()
 	_ = l.seg.Close()
 	l.meter.close()
 }
@@ -311,7 +310,7 @@ func (l *link) keep() {
 	inOrder := retired && c == nil
 	switch {
 	case inOrder:
-		l.pool.tell(Event{Kind: WorkerRetired, ID: l.id, Pid: l.process.Pid(), Err: l.process.Wait(context.Background())})
+		l.pool.tell(Event{Kind: WorkerRetired, ID: l.id, Pid: l.process.Pid(), Err: l.process.Err()})
 	case !over || c != nil:
 		l.pool.tell(l.obituary(c))
 	}
@@ -332,6 +331,7 @@ func (l *link) keep() {
 	default:
 		l.pool.succeed(l, unneeded)
 	}
+	_ = l.process.Wait(context.Background()) // for its output, which nobody but Join waits for
 }
 
 // obituary tells of the death, and of the call that was lost by it, if there was one.
@@ -381,10 +381,10 @@ func (l *link) reckon(c *call) {
 	}
 }
 
-// status is how a process ended.
+// status is how a process ended. It is gone.
 func status(p *proc.Process) (code int, signal syscall.Signal) {
 	var exit *proc.ExitError
-	if errors.As(p.Wait(context.Background()), &exit) {
+	if errors.As(p.Err(), &exit) {
 		signal, _ = exit.Signal.(syscall.Signal)
 		return exit.Code, signal
 	}
@@ -393,7 +393,8 @@ func status(p *proc.Process) (code int, signal syscall.Signal) {
 
 // end is the end of the process as an error, that of a good one included.
 func (l *link) end() error {
-	err := l.process.Wait(context.Background())
+	<-l.process.Done()
+	err := l.process.Err()
 	if err == nil {
 		err = fmt.Errorf("%q (pid %d): exit status 0", l.process.Name(), l.process.Pid())
 	}
