@@ -42,7 +42,7 @@ func (k EventKind) String() string {
 // Event is something that happened to a worker or a task.
 type Event struct {
 	Kind    EventKind
-	ID      int            // of the worker: 0 to Workers-1; a replacement has the ID of the one before
+	ID      int            // of the worker: from 0 on, from 4,096 on if it makes up for a blocked one; a replacement has the ID of the one before
 	Pid     int            // of the worker
 	Code    int            // WorkerLost: exit code, -1 if a signal ended it
 	Signal  syscall.Signal // WorkerLost: 0 if it exited
@@ -55,7 +55,7 @@ type Event struct {
 
 // Worker is one worker as Workers saw it.
 type Worker struct {
-	ID      int
+	ID      int // as in Event
 	Pid     int // 0 while it is being replaced
 	Running *Running
 }
