@@ -9,6 +9,8 @@ import (
 // callbacks calls functions one after the other, in the order in which they came, on a goroutine that
 // lives as long as there are any.
 type callbacks struct {
+	mark mark // by which Join knows that one calls it
+
 	mu      sync.Mutex
 	queue   []func()
 	running bool
@@ -21,7 +23,7 @@ func (c *callbacks) add(f func()) {
 	c.queue = append(c.queue, f)
 	if !c.running {
 		c.running = true
-		go c.run()
+		go c.mark.around(c.run)
 	}
 }
 
@@ -59,7 +61,7 @@ func (c *callbacks) call(f func()) {
 			slog.Error("pool: a callback panicked", "panic", v, "stack", string(debug.Stack()))
 			return
 		}
-		go c.run()
+		go c.mark.around(c.run)
 	}()
 	f()
 	returned = true

@@ -42,9 +42,8 @@ func (p *Pool) Close() error {
 
 // Join waits for the calls that were made before Close, for the end of all workers, and for the callbacks
 // of futures; in such a callback, for all but callbacks. Errors: ErrNotClosed before Close, Shutdown or
-// Terminate; ErrWithin in OnEvent's function and in a task of a Local pool, for
-// which the pool itself waits; that of ctx, when it is
-// over first. It may be called again, by any goroutine.
+// Terminate; ErrWithin in OnEvent's function and, if the pool is Local, in its tasks, for which it waits itself; that of ctx, when it is
+// over first. It may be called again, by any goroutine. What is within another pool may wait for this one.
 func (p *Pool) Join(ctx context.Context) error {
 	p.mu.Lock()
 	closed := p.finishing
@@ -58,14 +57,13 @@ func (p *Pool) Join(ctx context.Context) error {
 	default:
 	}
 	end := p.gone
-	if within((*Pool).tell) {
-		return ErrWithin
-	}
-	if within((*callbacks).call) {
-		end = p.over
-	}
-	if p.local && within((*registered).protect) {
-		return ErrWithin
+	for m := range marks() {
+		switch m {
+		case p.mark(inEvent), p.mark(inTask):
+			return ErrWithin
+		case p.mark(inCallback):
+			end = p.over
+		}
 	}
 	if err := ctx.Err(); err != nil {
 		return err

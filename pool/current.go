@@ -89,10 +89,11 @@ type asker interface {
 func newNested(a asker, workers int, limit uint64) *Pool {
 	p := &Pool{
 		options: options{workers: workers, grace: -1, limit: limit, borrowed: true},
-		born:    time.Now(), life: life{over: make(chan struct{}), gone: make(chan struct{})},
+		number:  pools.Add(1), born: time.Now(), life: life{over: make(chan struct{}), gone: make(chan struct{})},
 	}
 	p.ctx, p.cancel = context.WithCancel(context.Background())
 	p.counting = make(map[*link]struct{})
+	p.callbacks.mark = p.mark(inCallback)
 	p.resize(workers)
 	for id := range workers {
 		r := &request{asker: a}

@@ -53,10 +53,12 @@ func (p *Pool) errandLocal(e *errand) (err error) {
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
-	tasks.lookup(e.Task).protect(ctx, e.Input, nil, func(payload []byte, outcome uint32, _ bool) {
-		if outcome != outcomeResult {
-			err = failure(e.Name, outcome, payload)
-		}
+	p.mark(inTask).around(func() {
+		tasks.lookup(e.Task).protect(ctx, e.Input, nil, func(payload []byte, outcome uint32, _ bool) {
+			if outcome != outcomeResult {
+				err = failure(e.Name, outcome, payload)
+			}
+		})
 	})
 	return err
 }
@@ -184,10 +186,12 @@ type replied struct {
 func (l *link) spawn(t *localTask, h head) <-chan replied {
 	done := make(chan replied, 1)
 	input, buf, limit := l.buf, l.reply.payload[:0], l.pool.limit
-	go tasks.lookup(h.task).protect(t, input, buf, func(payload []byte, outcome uint32, _ bool) {
-		t.end()
-		payload, outcome = fitted(payload, outcome, limit)
-		done <- replied{outcome, payload}
+	go l.pool.mark(inTask).around(func() {
+		tasks.lookup(h.task).protect(t, input, buf, func(payload []byte, outcome uint32, _ bool) {
+			t.end()
+			payload, outcome = fitted(payload, outcome, limit)
+			done <- replied{outcome, payload}
+		})
 	})
 	return done
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"os"
 	"runtime"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -186,3 +187,16 @@ var (
 	endsPool func() error // of the test, in its process
 	ends     = pool.Task("ends", func(context.Context, int) (string, error) { return endsPool().Error(), nil })
 )
+
+// hook runs what its test has put down under that name.
+var hook = pool.Task("hook", func(ctx context.Context, name string) (int, error) {
+	f, _ := hooks.Load(name)
+	return 1, f.(func(context.Context) error)(ctx)
+})
+
+var hooks sync.Map // of func(context.Context) error, by name
+
+func hooked(t *testing.T, f func(ctx context.Context) error) (name string) {
+	hooks.Store(t.Name(), f)
+	return t.Name()
+}

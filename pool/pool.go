@@ -16,6 +16,7 @@ import (
 // goroutines.
 type Pool struct {
 	options
+	number uint64 // of all pools of this process
 	born   time.Time
 	ctx    context.Context // of the processes that are being started
 	cancel context.CancelFunc
@@ -56,7 +57,7 @@ type Pool struct {
 func New(ctx context.Context, opts ...Option) (*Pool, error) {
 	p := &Pool{
 		options: options{grace: defaultGrace, limit: maxMessage, program: worker},
-		born:    time.Now(), life: life{over: make(chan struct{}), gone: make(chan struct{})},
+		number:  pools.Add(1), born: time.Now(), life: life{over: make(chan struct{}), gone: make(chan struct{})},
 	}
 	for _, opt := range opts {
 		opt(&p.options)
@@ -76,6 +77,7 @@ func New(ctx context.Context, opts ...Option) (*Pool, error) {
 		}
 	}
 	p.counting = make(map[*link]struct{})
+	p.callbacks.mark = p.mark(inCallback)
 	p.spares = make(chan *link, p.reserve)
 	p.oom = newOOMWatch(systemOOM())
 	p.ctx, p.cancel = context.WithCancel(ctx)
@@ -241,10 +243,12 @@ func (p *Pool) tell(e Event) {
 	}
 	p.event.Lock()
 	defer p.event.Unlock()
-	if p.log != nil {
-		e.logged(p.log)
-	}
-	if p.onEvent != nil {
-		p.onEvent(e)
-	}
+	p.mark(inEvent).around(func() {
+		if p.log != nil {
+			e.logged(p.log)
+		}
+		if p.onEvent != nil {
+			p.onEvent(e)
+		}
+	})
 }
