@@ -248,10 +248,13 @@ func (l *link) do(ctx context.Context, c *call, h head) error {
 
 // died is the error of a call that was begun by a worker that is gone.
 func (l *link) died(c *call) *WorkerDied {
-	return &WorkerDied{
-		Task: c.task, Pid: l.process.Pid(), Code: l.code, Signal: l.sig, Attempts: c.attempt,
-		OOM: l.oom, Stderr: l.process.LastStderr(), fault: c.fault,
+	died := &WorkerDied{
+		Task: c.task, Pid: l.pid(), Code: l.code, Signal: l.sig, Attempts: c.attempt, OOM: l.oom, fault: c.fault,
 	}
+	if l.inside == nil {
+		died.Stderr = l.process.LastStderr()
+	}
+	return died
 }
 
 // leave is what a caller does with a call when its context is over.

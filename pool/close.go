@@ -88,10 +88,10 @@ func (p *Pool) Shutdown(ctx context.Context) error {
 func (p *Pool) Terminate() {
 	p.cutOff(ErrClosed)
 	p.end()
+	p.kill() // first: finish lets those end in order that are left
 	p.mu.Lock()
 	p.finishOnce()
 	p.mu.Unlock()
-	p.kill()
 }
 
 // cutOff lets no new call in, and none get a worker that waits for one.

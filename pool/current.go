@@ -96,9 +96,7 @@ func newNested(a asker, workers int, limit uint64) *Pool {
 	p.callbacks.mark = p.mark(inCallback)
 	p.resize(workers)
 	for id := range workers {
-		r := &request{asker: a}
-		r.ctx, r.end = context.WithCancel(p.ctx)
-		p.seat(p.newInside(id, r))
+		p.seat(p.newInside(id, &request{a, newSpan(p.ctx)}))
 	}
 	return p
 }
@@ -106,11 +104,8 @@ func newNested(a asker, workers int, limit uint64) *Pool {
 // request is a worker that has the pool do its calls.
 type request struct {
 	asker
-	ctx context.Context // cancelled by kill
-	end context.CancelFunc
+	span
 }
-
-func (r *request) kill() { r.end() }
 
 func (r *request) do(ctx context.Context, l *link, c *call, h head) error {
 	within, cancel := context.WithCancel(ctx)

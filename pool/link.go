@@ -100,7 +100,7 @@ const keptStderr = 4 << 10
 // connect makes a worker that is ready: of a spare, or of a process that it starts.
 func (p *Pool) connect(id int) (*link, error) {
 	if p.local {
-		if err := p.errandLocal(&p.initializer); err != nil {
+		if err := p.initializeLocal(); err != nil {
 			return nil, fmt.Errorf("worker %d: initializer: %w", id, err)
 		}
 		return p.newLocal(id), nil
@@ -200,6 +200,9 @@ func (l *link) discard() {
 
 // bury says to the rings what they may not be able to see: the worker writes, into memory, who it is.
 func (l *link) bury() {
+	if l.inside != nil {
+		return
+	}
 	l.requests.PeerGone()
 	l.replies.PeerGone()
 	l.answers.PeerGone()
@@ -267,11 +270,11 @@ func (l *link) release() {
 // the process is gone, and it is known whether c was begun.
 func (l *link) mourn(c *call, why error) {
 	l.endNest()
-	_ = l.process.Kill()
+	l.kill()
 	l.mu.Lock()
 	c.lost, c.fault = true, blame(why)
 	l.mu.Unlock()
-	l.settled.Signal()
+	l.settled.Broadcast()
 	<-l.gone
 }
 
@@ -294,23 +297,24 @@ func (l *link) abandon(c *call) {
 	})
 }
 
-// keep waits for the death of the process, tells of it, and has it replaced.
+// keep tells of the worker's death, and has it replaced.
 func (l *link) keep() {
-	<-l.process.Done()
 	l.bury()
 	l.pool.withdraw(l)
 	c := l.settleLast()
 	if c != nil {
 		l.reckon(c)
 	}
-	l.code, l.sig = status(l.process)
-	l.oom = l.pool.oom.verdict(l.sig, time.Now())
+	l.code, l.sig = l.status()
+	if l.inside == nil {
+		l.oom = l.pool.oom.verdict(l.sig, time.Now())
+	}
 	over, retired := l.pool.fate(l)
 	unneeded := l.pool.unneeded(l)
 	inOrder := retired && c == nil
 	switch {
 	case inOrder:
-		l.pool.tell(Event{Kind: WorkerRetired, ID: l.id, Pid: l.process.Pid(), Err: l.process.Err()})
+		l.pool.tell(Event{Kind: WorkerRetired, ID: l.id, Pid: l.pid(), Err: l.ending()})
 	case !over || c != nil:
 		l.pool.tell(l.obituary(c))
 	}
@@ -320,8 +324,7 @@ func (l *link) keep() {
 		l.pool.shatter(l, c) // before whoever waits for gone has others make what l did not begin
 	}
 	close(l.gone)
-	_ = l.seg.Close()
-	l.meter.close()
+	l.free()
 	switch {
 	case over || inOrder && unneeded:
 	case inOrder:
@@ -331,12 +334,22 @@ func (l *link) keep() {
 	default:
 		l.pool.succeed(l, unneeded)
 	}
-	_ = l.process.Wait(context.Background()) // for its output, which nobody but Join waits for
+	if l.inside == nil {
+		_ = l.process.Wait(context.Background()) // for its output, which nobody but Join waits for
+	}
+}
+
+// free gives back what a process had in this one.
+func (l *link) free() {
+	if l.inside == nil {
+		_ = l.seg.Close()
+		l.meter.close()
+	}
 }
 
 // obituary tells of the death, and of the call that was lost by it, if there was one.
 func (l *link) obituary(c *call) Event {
-	e := Event{Kind: WorkerLost, ID: l.id, Pid: l.process.Pid(), Code: l.code, Signal: l.sig, OOM: l.oom}
+	e := Event{Kind: WorkerLost, ID: l.id, Pid: l.pid(), Code: l.code, Signal: l.sig, OOM: l.oom}
 	if c == nil {
 		return e
 	}
@@ -367,9 +380,11 @@ func (l *link) settleLast() *call {
 
 // reckon finds out whether c, which is lost, was begun.
 func (l *link) reckon(c *call) {
-	if c.many != nil {
+	switch {
+	case l.inside != nil: // it has said so itself
+	case c.many != nil:
 		c.many.reckon(c, l.state)
-	} else {
+	default:
 		// The claim of a worker that breaks the protocol proves nothing.
 		c.begun = c.fault != nil || l.state.claimed.Load()&^returned == c.id
 	}
@@ -391,8 +406,11 @@ func status(p *proc.Process) (code int, signal syscall.Signal) {
 	return 0, 0
 }
 
-// end is the end of the process as an error, that of a good one included.
+// end is the end of the worker as an error, that of a good one included.
 func (l *link) end() error {
+	if l.inside != nil {
+		return fmt.Errorf("worker %d: %w", l.id, l.ending())
+	}
 	<-l.process.Done()
 	err := l.process.Err()
 	if err == nil {

@@ -2,6 +2,7 @@ package pool
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"sync"
@@ -12,23 +13,54 @@ import (
 // Local makes the workers goroutines of this process, for tests, and for programs that do not always
 // need processes. Everything else is the same: inputs and results are encoded, so that what could not be
 // handed over fails here, too; a panic is a *PanicError; a task sees the end of its caller's context,
-// and none of its values. What is not: a goroutine cannot be killed. One that goes on after the grace
-// period, or Terminate, is left to itself, and another one takes its place; Join does not wait for it.
+// and none of its values. What is not: a goroutine cannot be killed. One that would be, because it goes on after the grace
+// period, or Terminate, sees the end of its context, and is left to itself; Join does not wait for it. In all else that is the
+// death of the worker, by SIGKILL: it is told of, counted and limited (WorkerLost, Stats, RestartLimit, BreakOnDeath), and another
+// worker takes the place. That goes for initializers and finalizers as well.
 // And a task that would end its process ends the program. Process has no effect then.
 func Local() Option { return func(o *options) { o.local = true } }
 
-// inside does the calls of a worker that is no process of its own.
+// inside is a worker that is no process of its own.
 type inside interface {
 	// do is (*link).do.
 	do(ctx context.Context, l *link, c *call, h head) error
-	// kill makes do return. The pool's mu is held.
-	kill()
+	// life is how it ends.
+	life() *span
+}
+
+// span is from the start of such a worker to its end, in order or not. Its end is final, and the first counts.
+type span struct {
+	ctx context.Context // over with it
+	end context.CancelCauseFunc
+}
+
+func newSpan(ctx context.Context) (s span) {
+	s.ctx, s.end = context.WithCancelCause(ctx)
+	return s
+}
+
+func (s *span) life() *span { return s }
+
+// Why a span ended. If it is something else, that is the finalizer's error.
+var (
+	errEnded = errors.New("ended")
+	errLeft  = errors.New("it did not end, and is left to itself")
+)
+
+// kill is what comes instead of SIGKILL.
+func (s *span) kill() { s.end(errLeft) }
+
+// err is what (*proc.Process).Wait says of a process. The span is over.
+func (s *span) err() error {
+	if err := context.Cause(s.ctx); err != errEnded {
+		return err
+	}
+	return nil
 }
 
 // goroutine is a worker that runs tasks in this process.
 type goroutine struct {
-	ctx context.Context // of tasks; cancelled by kill
-	end context.CancelFunc
+	span // of which the context is that of tasks
 }
 
 // seatLocal makes goroutines the workers.
@@ -46,44 +78,54 @@ func (p *Pool) seatLocal() error {
 	return nil
 }
 
-// errandLocal is what a worker does as the first thing, or the last.
-func (p *Pool) errandLocal(e *errand) (err error) {
+// initializeLocal is what a worker does as the first thing.
+func (p *Pool) initializeLocal() error {
+	s := newSpan(context.Background())
+	defer s.end(errEnded)
+	defer context.AfterFunc(p.ctx, func() { s.end(p.ctx.Err()) })() // nothing else of p.ctx is for tasks
+	return p.errandLocal(&s, &p.initializer)
+}
+
+// errandLocal has e done, in a goroutine of its own: it may end that, and if it goes on when the span is over, it is left to itself.
+func (p *Pool) errandLocal(s *span, e *errand) error {
 	if e.Task == 0 {
 		return nil
 	}
-	ctx, cancel := context.WithCancel(context.Background())
-	defer cancel()
-	p.mark(inTask).around(func() {
+	ctx, cancel := context.WithCancel(s.ctx)
+	done := make(chan error, 1)
+	go p.mark(inTask).around(func() {
 		tasks.lookup(e.Task).protect(ctx, e.Input, nil, func(payload []byte, outcome uint32, _ bool) {
+			cancel()
 			if outcome != outcomeResult {
-				err = failure(e.Name, outcome, payload)
+				done <- failure(e.Name, outcome, payload)
+				return
 			}
+			done <- nil
 		})
 	})
-	return err
+	select {
+	case err := <-done:
+		return err
+	case <-s.ctx.Done():
+		return context.Cause(s.ctx)
+	}
 }
 
-// leaveLocal is the end of a worker that has retired.
+// leaveLocal is the end of a worker that has been told to: the call that it has, if its caller gave that up, and the finalizer.
 func (l *link) leaveLocal() {
-	err := l.pool.errandLocal(&l.pool.finalizer)
-	if err != nil {
-		err = fmt.Errorf("finalizer: %w", err)
+	if l.settleLast() != nil {
+		return // it has ended
 	}
-	over, _ := l.pool.fate(l)
-	unneeded := l.pool.unneeded(l)
-	if !over {
-		l.pool.tell(Event{Kind: WorkerRetired, ID: l.id, Pid: l.pid(), Err: err})
+	s := l.inside.life()
+	if err := l.pool.errandLocal(s, &l.pool.finalizer); err != nil {
+		s.end(fmt.Errorf("finalizer: %w", err))
+		return
 	}
-	l.pool.record(l)
-	if !over && !unneeded {
-		l.pool.refill(l)
-	}
+	s.end(errEnded)
 }
 
 func (p *Pool) newLocal(id int) *link {
-	g := new(goroutine)
-	g.ctx, g.end = context.WithCancel(context.Background())
-	return p.newInside(id, g)
+	return p.newInside(id, &goroutine{newSpan(context.Background())})
 }
 
 func (p *Pool) newInside(id int, do inside) *link {
@@ -92,10 +134,16 @@ func (p *Pool) newInside(id int, do inside) *link {
 	return l
 }
 
-func (g *goroutine) kill() { g.end() }
-
 func (g *goroutine) do(ctx context.Context, l *link, c *call, h head) error {
+	if g.ctx.Err() != nil {
+		l.mourn(c, nil)
+		return errNotBegun
+	}
+	l.mu.Lock()
+	c.begun = true
+	l.mu.Unlock()
 	task := g.begin(l.pool, c.depth, h)
+	l.nest = task.nest
 	done := l.spawn(task, h)
 	select {
 	case r := <-done:
@@ -111,7 +159,8 @@ func (g *goroutine) do(ctx context.Context, l *link, c *call, h head) error {
 		l.pool.keep.Go(func() { g.wait(l, c, done) })
 		return errGivenUp
 	case <-g.ctx.Done():
-		return g.lose(l, c)
+		l.mourn(c, nil)
+		return l.died(c)
 	}
 }
 
@@ -212,36 +261,20 @@ func (g *goroutine) wait(l *link, c *call, done <-chan replied) {
 	case <-grace:
 	case <-g.ctx.Done():
 	}
-	_ = g.lose(l, c)
-	if over, _ := l.pool.fate(l); !l.pool.unneeded(l) && !over {
-		l.pool.replace(l.id, 0, nil)
-	}
-}
-
-// lose takes a worker out of the pool whose goroutine is at c, and left to itself.
-func (g *goroutine) lose(l *link, c *call) error {
-	g.end()
-	l.pool.withdraw(l)
-	l.pool.tell(Event{
-		Kind: WorkerLost, ID: l.id, Pid: l.pid(), Code: -1, Signal: syscall.SIGKILL,
-		Task: c.task, Input: c.input(l.buf), Attempt: c.attempt,
-	})
-	l.settleInside(nil, 0, nil)
-	l.pool.record(l)
-	return &WorkerDied{Task: c.task, Pid: l.pid(), Code: -1, Signal: syscall.SIGKILL, Attempts: c.attempt}
+	l.mourn(c, nil)
 }
 
 // settleInside is settle without a ring.
 func (l *link) settleInside(c *call, outcome uint32, payload []byte) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if c != nil {
-		c.outcome, c.payload = outcome, payload
-		if !c.left {
-			l.tally.returned(outcome, l.pool.born, c.since)
-		}
+	c.outcome, c.payload = outcome, payload
+	l.worked = true
+	if !c.left {
+		l.tally.returned(outcome, l.pool.born, c.since)
 	}
 	l.call = nil
+	l.settled.Broadcast()
 }
 
 // pid is the process of the worker.
@@ -252,28 +285,53 @@ func (l *link) pid() int {
 	return l.process.Pid()
 }
 
-// kill ends the worker now. The pool's mu is held.
+// onEnd has f called, by a goroutine of its own, when the worker has ended.
+func (l *link) onEnd(f func()) {
+	if l.inside != nil {
+		context.AfterFunc(l.inside.life().ctx, f) // there may be thousands of requests, of which none is used
+		return
+	}
+	go func() {
+		<-l.process.Done()
+		f()
+	}()
+}
+
+// kill ends the worker now.
 func (l *link) kill() {
 	if l.inside != nil {
-		l.inside.kill()
+		l.inside.life().kill()
 		return
 	}
 	_ = l.process.Kill()
 }
 
-// retire lets the worker end: it reads that there will be no more requests. It has none. The pool's mu is
+// retire lets the worker end: it reads that there will be no more requests. It has none, but one that was given up. The pool's mu is
 // held.
 func (l *link) retire() {
-	l.retired = true
-	if l.inside == nil {
+	switch {
+	case l.inside == nil:
 		_ = l.requests.Close()
-		return
+	case l.inside.life().ctx.Err() != nil:
+		return // it was killed
+	case !l.retired:
+		l.pool.keep.Go(l.leaveLocal)
 	}
-	if l.helps() {
-		l.pool.extra[l.id] = starting
-	} else {
-		l.pool.links[l.id] = nil
-		l.pool.place(l.id, slotStarting)
+	l.retired = true
+}
+
+// ending says how the worker ended. It has.
+func (l *link) ending() error {
+	if l.inside != nil {
+		return l.inside.life().err()
 	}
-	l.pool.keep.Go(l.leaveLocal)
+	return l.process.Err()
+}
+
+// status is that of the worker, which has ended.
+func (l *link) status() (code int, signal syscall.Signal) {
+	if l.inside != nil {
+		return -1, syscall.SIGKILL // nobody is told of another end
+	}
+	return status(l.process)
 }

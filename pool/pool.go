@@ -175,19 +175,14 @@ func (p *Pool) seat(l *link) {
 		p.past(l.id).Restarts++
 	}
 	p.watch()
-	if l.inside == nil {
-		p.keep.Add(1)
-	}
+	p.keep.Add(1)
 	p.mu.Unlock()
 	p.tell(Event{Kind: WorkerStarted, ID: l.id, Pid: l.pid()})
 	p.release(l, false)
-	if l.inside != nil {
-		return
-	}
-	go func() {
+	l.onEnd(func() {
 		defer p.keep.Done()
 		l.keep()
-	}()
+	})
 }
 
 // enter counts a call, so that the workers stay until it is over.

@@ -77,7 +77,7 @@ func (l *link) allowance() int {
 // held.
 func (l *link) dismiss() {
 	l.retire()
-	if l.inside == nil && l.pool.grace >= 0 {
-		l.doom = time.AfterFunc(l.pool.grace, func() { _ = l.process.Kill() })
+	if l.pool.grace >= 0 {
+		l.doom = time.AfterFunc(l.pool.grace, l.kill)
 	}
 }
