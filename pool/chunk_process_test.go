@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"iter"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -54,6 +55,8 @@ var obey = pool.Task("obey", func(ctx context.Context, e errand) (errand, error)
 	case "wait":
 		gate, err := os.Open(filepath.Join(e.Dir, "gate"))
 		return e, errors.Join(err, gate.Close())
+	case "block":
+		blockForEver()
 	case "hold":
 		<-ctx.Done()
 		return e, ctx.Err()
@@ -71,6 +74,27 @@ func errands(dir string, n int, do map[int]string) []errand {
 		all[i] = errand{N: i, Dir: dir, Do: do[i]}
 	}
 	return all
+}
+
+// opening are errands as inputs. One of them waits at the gate until the one at that place is asked for: so that what is before that is at
+// the workers, whoever is faster.
+func opening(t *testing.T, all []errand, at int) iter.Seq[errand] {
+	gate := filepath.Join(all[0].Dir, "gate")
+	require.NoError(t, syscall.Mkfifo(gate, 0o600))
+	return func(yield func(errand) bool) {
+		for i, e := range all {
+			if i == at {
+				go func() {
+					if f, err := os.OpenFile(gate, os.O_WRONLY, 0); err == nil {
+						f.Close()
+					}
+				}()
+			}
+			if !yield(e) {
+				return
+			}
+		}
+	}
 }
 
 // timesBegun is how often each was begun.
@@ -266,7 +290,8 @@ func TestMapThatIsLeftBeginsNoMoreOfAChunk(t *testing.T) {
 	before := pids(p)
 	dir := t.TempDir()
 	n := 0
-	for _, err := range obey.Map(testContext(t), p, slices.Values(errands(dir, 100, map[int]string{50: "hold"})), pool.Chunk(10)) {
+	inputs := opening(t, errands(dir, 100, map[int]string{45: "wait", 50: "hold"}), 60)
+	for _, err := range obey.Map(testContext(t), p, inputs, pool.Chunk(10)) {
 		require.NoError(t, err)
 		if n++; n == 50 {
 			running(t, p, "obey")
@@ -283,9 +308,9 @@ func TestGraceThatEndsAmidAChunkCostsTheWorker(t *testing.T) {
 	var d diary
 	p := newPool(t, 1, pool.Grace(0), d.option())
 	dir := t.TempDir()
-	require.NoError(t, syscall.Mkfifo(filepath.Join(dir, "gate"), 0o600))
 	n := 0
-	for _, err := range obey.Map(testContext(t), p, slices.Values(errands(dir, 20, map[int]string{10: "wait"})), pool.Chunk(10)) {
+	inputs := opening(t, errands(dir, 20, map[int]string{5: "wait", 10: "block"}), 15)
+	for _, err := range obey.Map(testContext(t), p, inputs, pool.Chunk(10)) {
 		require.NoError(t, err)
 		if n++; n == 10 {
 			eventually(t, func() bool { return timesBegun(t, dir)["10"] == 1 })
