@@ -355,6 +355,25 @@ func newGate(t *testing.T) (path string, open func()) {
 	}
 }
 
+// lockedText is a writer whose text may be looked at while there is somebody who might still write.
+type lockedText struct {
+	mu sync.Mutex
+	b  []byte
+}
+
+func (w *lockedText) Write(b []byte) (int, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.b = append(w.b, b...)
+	return len(b), nil
+}
+
+func (w *lockedText) text() string {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return string(w.b)
+}
+
 func TestADescendantThatHoldsTheStreamsIsNotTheChild(t *testing.T) {
 	ctx := testContext(t)
 	over, cancel := context.WithCancel(ctx)
@@ -362,11 +381,11 @@ func TestADescendantThatHoldsTheStreamsIsNotTheChild(t *testing.T) {
 	text := strings.Repeat("its own\n", 8000)
 	for keep, kept := range map[int]string{0: "", 20: "its own\nits own\n"} {
 		gate, open := newGate(t)
-		var stderr bytes.Buffer
+		var stderr lockedText
 		p, err := leave.Start(ctx, leaveArgs{text, gate}, proc.Stdout(io.Discard), proc.Stderr(&stderr), proc.KeepStderr(keep))
 		require.NoError(t, err)
 		<-p.Done()
-		require.True(t, stderr.String() == text, "what itself wrote is all there, and nothing else")
+		require.True(t, stderr.text() == text, "what itself wrote is all there, and nothing else")
 		require.Equal(t, kept, p.LastStderr())
 		require.Equal(t, "that is all", exitError(t, p.Err()).Text)
 		code, ended := p.ExitCode()
@@ -377,7 +396,7 @@ func TestADescendantThatHoldsTheStreamsIsNotTheChild(t *testing.T) {
 		require.ErrorIs(t, p.Wait(over), context.Canceled, "the output is not at its end")
 		open()
 		require.Equal(t, p.Err(), p.Wait(ctx))
-		require.True(t, stderr.String() == text+"late\n", "nor is it cut off")
+		require.True(t, stderr.text() == text+"late\n", "nor is it cut off")
 	}
 }
 
