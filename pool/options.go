@@ -110,7 +110,8 @@ func Waiting(p ring.Policy) Option {
 // at a time, in order. It must not block and not call the pool, but for Close and Terminate.
 func OnEvent(f func(Event)) Option { return func(o *options) { o.onEvent = f } }
 
-// Process sets options of the worker processes: environment, limits, where their output goes.
+// Process sets options of the worker processes: environment, limits, where their output goes. A writer for it (proc.Stdout,
+// proc.Stderr) is that of all workers, and so must bear calls from several goroutines at once, unlike a bytes.Buffer.
 func Process(opts ...proc.Option) Option {
 	return func(o *options) { o.process = append(o.process, opts...) }
 }

@@ -171,11 +171,13 @@ func GOMEMLIMIT(bytes int64) Option {
 // Stdout sets where the child's standard output goes. The default is the parent's os.Stdout. An
 // *os.File is handed to the child itself, in blocking mode; any other writer gets what the child writes from a
 // goroutine of the parent, one call at a time, also if it is the writer of both Stdout and Stderr;
-// what it refuses is dropped. Nil is /dev/null.
+// what it refuses is dropped. Nil is /dev/null. That is so for one process: a writer that is given to several, as by the options of a
+// Warm set, a Group or a pool, is called by several goroutines at once, and must bear that. A bytes.Buffer does not.
 //
 // What the child itself wrote has been passed on when Done is closed. Wait and Close wait for what its descendants write as well,
-// until the last of them has closed the stream. Both are for a second after the child's end: what is not read by then, because a
-// descendant keeps the stream open or the writer takes its time, is dropped, and a call of the writer may still be under way.
+// until the last of them has closed the stream; the writer may be called until then. Both are for a second after the child's end:
+// what is not read by then, because a descendant keeps the stream open or the writer takes its time, is dropped, and a call of the
+// writer may still be under way.
 func Stdout(w io.Writer) Option {
 	return func(o *options) { o.stdout = w }
 }
