@@ -144,7 +144,7 @@ func (q *queue) due(gone func(segment.Owner) bool) bool {
 		case free:
 			room = true
 		case returned:
-			if !q.doomed(w) || q.hasGrave(i) {
+			if !q.doomed(i, w) || q.hasGrave(i) {
 				return true
 			}
 		default:
@@ -156,9 +156,12 @@ func (q *queue) due(gone func(segment.Owner) bool) bool {
 	return room && q.seen()
 }
 
-// doomed reports whether a message was handed out often enough.
-func (q *queue) doomed(word uint64) bool {
-	return q.grave != nil && deliveries(word) >= int(q.most) && !q.grave.isShut()
+// doomed reports whether the message in a bay was handed out often enough, and there is a queue for the dead that takes such.
+func (q *queue) doomed(i, word uint64) bool {
+	if q.grave == nil || deliveries(word) < int(q.most) || q.grave.isShut() {
+		return false
+	}
+	return !q.boxed || q.grave.bound == 0 || q.berthed(i).size <= q.grave.bound
 }
 
 // hasGrave reports whether there is room for a message in the queue for the dead.
@@ -167,8 +170,8 @@ func (q *queue) hasGrave(i uint64) bool {
 	if q.boxed {
 		size = q.berthed(i).size
 	}
-	if g.flags&dropping != 0 || g.bound > 0 && size > g.bound {
-		return true // or it fails, which somebody is to hear
+	if g.flags&dropping != 0 {
+		return true
 	}
 	room, err := g.spare(size)
 	return room > 0 || err != nil
@@ -210,7 +213,7 @@ func (q *queue) choose(burying bool) (bay uint64, what int) {
 			continue
 		}
 		switch {
-		case !q.doomed(w):
+		case !q.doomed(i, w):
 			bay, what, oldest = i, returned, b.at
 		case burying && q.hasGrave(i):
 			bay, what, oldest = i, buried, b.at

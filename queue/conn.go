@@ -30,6 +30,7 @@ type Conn struct {
 	broken        error // what all reads fail with from now on
 	writing       sync.Mutex
 	out           *ring.BytesWriter
+	reset         bool // the other side died: what all writes fail with from now on
 	once          sync.Once
 	closed        atomic.Bool
 }
@@ -74,7 +75,7 @@ func (c *Conn) readable() bool {
 }
 
 // Write writes all of p, and waits while there is no room. Errors, in a *net.OpError: EPIPE, when the other side closed, or closed its
-// reading side, and behind CloseWrite; ECONNRESET, when the other side died and there is no room; os.ErrDeadlineExceeded;
+// reading side, and behind CloseWrite; ECONNRESET, when the other side died and there is no room, and from then on; os.ErrDeadlineExceeded;
 // net.ErrClosed; ErrCorrupt. The first n bytes are written then.
 func (c *Conn) Write(p []byte) (int, error) {
 	c.writing.Lock()
@@ -83,12 +84,15 @@ func (c *Conn) Write(p []byte) (int, error) {
 	if ctx.Err() != nil {
 		return 0, c.fail("write", ctx, ctx.Err())
 	}
+	if c.reset {
+		return 0, c.fail("write", ctx, syscall.ECONNRESET)
+	}
 	n, err := c.out.Stream(ctx).Write(p)
 	switch {
 	case err == nil:
 		return n, nil
 	case errors.Is(err, ring.ErrPeerDied):
-		err = syscall.ECONNRESET
+		c.reset, err = true, syscall.ECONNRESET
 	case errors.Is(err, ring.ErrClosed):
 		err = syscall.EPIPE
 	}

@@ -90,6 +90,9 @@ func TestWhoDialledIsKilled(t *testing.T) {
 			for err == nil {
 				_, err = conns[0].Write(make([]byte, 1<<16))
 			}
+			if _, again := conns[0].Write(make([]byte, 1<<16)); !errors.Is(again, syscall.ECONNRESET) {
+				err = errors.Join(err, again, io.ErrUnexpectedEOF)
+			}
 			failed <- err
 		}()
 		for _, c := range conns[1:] {

@@ -260,10 +260,14 @@ func (q *queue) inRing() uint64 {
 	return n
 }
 
-// glance is how many messages there are, if nothing was taken meanwhile.
+// glance is how many messages there are, if nothing was taken meanwhile. What was taken may lie behind the tail, as long as who put it has not stored
+// that: if the slots there are used again before end looks at them, it comes to no good.
 func (q *queue) glance() (n uint64, ok bool) {
 	at := q.state.head.Load()
 	end := q.end()
+	if int64(end-at) < 0 {
+		return 0, false
+	}
 	return min(end-at, q.capacity), q.state.head.Load() == at
 }
 
@@ -273,7 +277,8 @@ func (q *queue) sound() error {
 	tail := q.state.tail.Load()
 	there := q.sequence(at).Load() == at+1
 	end := q.end()
-	if bad := end-at > q.capacity || int64(tail-at) > 0 && !there; bad && q.state.head.Load() == at {
+	bad := end-at > q.capacity || int64(tail-at) > 0 && !there
+	if bad && q.state.head.Load() == at && q.state.tail.Load() == tail { // see glance
 		return q.seg.Sound(fmt.Errorf("messages from %d to %d, of %d, and the first there is %v: %w", at, end, q.capacity, there, ErrCorrupt))
 	}
 	return nil

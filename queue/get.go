@@ -85,7 +85,7 @@ func (q *queue) got(released bool, at uint64) error {
 // get takes whose CPU is not taken away. It never sleeps.
 func (q *Queue[T]) TryGet() (v T, ok bool, err error) {
 	var vs [1]T
-	if q.flags&leased != 0 {
+	if q.flags&leased != 0 && q.seg.Writable() == nil {
 		q.reclaim(q.seg.Gone)
 	}
 	n, err := q.take(atOnce, vs[:])
@@ -93,7 +93,8 @@ func (q *Queue[T]) TryGet() (v T, ok bool, err error) {
 }
 
 // GetMany takes as many messages as there are, up to len(vs), and waits while there is none. It returns how many it took.
-// For its errors see Get; messages before one that does not decode are returned with the error.
+// For its errors see Get. A message that does not decode is left out of those that it returns, and its error is returned with them; the errors of
+// several are joined.
 func (q *Queue[T]) GetMany(ctx context.Context, vs []T) (int, error) {
 	if len(vs) == 0 {
 		return 0, nil
@@ -170,19 +171,26 @@ func (q *Queue[T]) take(ctx context.Context, vs []T) (n int, err error) {
 	return q.unwrap(vs[:n], caught)
 }
 
-// unwrap makes messages of what was taken. It returns how many came before the first that is none.
+// unwrap makes messages of what was taken. It returns how many are some, which come first then, and the errors of the others.
 func (q *Queue[T]) unwrap(vs []T, caught []catch) (n int, err error) {
-	n = len(vs)
-	for i := range caught {
-		if e := q.open(&caught[i], &vs[i]); e != nil && err == nil {
-			n, err = i, e
-		}
+	if !q.boxed && q.bare {
+		return len(vs), nil
 	}
-	if !q.boxed && !q.bare {
-		for i := range vs {
-			if !q.codec.Sound(&vs[i]) && err == nil {
-				n, err = i, errNoBool
-			}
+	for i := range vs {
+		var bad error
+		if q.boxed {
+			bad = q.open(&caught[i], &vs[i])
+		} else if !q.codec.Sound(&vs[i]) {
+			bad = errNoBool
+		}
+		switch {
+		case bad == nil:
+			vs[n] = vs[i]
+			n++
+		case err == nil:
+			err = bad
+		default:
+			err = errors.Join(err, bad)
 		}
 	}
 	clear(vs[n:])

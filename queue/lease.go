@@ -44,7 +44,9 @@ func (l *Lease[T]) Nack() error {
 // Lease takes the next message, of a queue that was made with Leases, until Ack or Nack is called. Those that came back are
 // next, in their order, before those that were never handed out. It waits while there is none, or as many leases as
 // the queue has slots. Once the queue is shut down, and all is handed out, it waits for what others have, which may come
-// back, and fails with ErrShutDown when they have nothing any more. Errors: ErrNoLeases, and those of Get.
+// back, and fails with ErrShutDown when they have nothing any more. A message that does not decode is an error, and done, but if there is a queue for
+// the dead: then it comes back. Errors: ErrNoLeases, those of Get, and ErrNoSpace, if there is none to move a message to the queue for the dead, and no other
+// message.
 func (q *Queue[T]) Lease(ctx context.Context) (l Lease[T], err error) {
 	for {
 		ok, err := q.lease(ctx, &l)
@@ -59,11 +61,11 @@ func (q *Queue[T]) Lease(ctx context.Context) (l Lease[T], err error) {
 
 // TryLease is Lease that does not wait, and reports whether there was a message. Errors: ErrBusy, and those of Lease.
 func (q *Queue[T]) TryLease() (l Lease[T], ok bool, err error) {
-	if q.flags&leased != 0 {
+	if q.flags&leased != 0 && q.seg.Writable() == nil {
 		q.reclaim(q.seg.Gone)
 	}
 	ok, err = q.lease(atOnce, &l)
-	return l, ok, q.wrap("lease from", err)
+	return l, ok && err == nil, q.wrap("lease from", err)
 }
 
 // getLeased is take of a queue with leases: what it returns is done.
@@ -71,7 +73,7 @@ func (q *Queue[T]) getLeased(ctx context.Context, vs []T) (n int, err error) {
 	for n < len(vs) {
 		var l Lease[T]
 		if ok, err := q.lease(ctx, &l); err != nil || !ok {
-			if n > 0 {
+			if n > 0 && !ok {
 				err = nil // it comes again with the next call
 			}
 			return n, err
@@ -85,11 +87,12 @@ func (q *Queue[T]) getLeased(ctx context.Context, vs []T) (n int, err error) {
 	return n, nil
 }
 
-// lease hands out the next message, if there is one.
+// lease hands out the next message, and reports whether there was one. With an error, it was one that does not decode.
 func (q *Queue[T]) lease(ctx context.Context, l *Lease[T]) (bool, error) {
 	if q.flags&leased == 0 {
 		return false, ErrNoLeases
 	}
+	var unburied error // why one that is doomed stays, which is said if there is no other
 	for burying := true; ; {
 		if err := q.seg.Writable(); err != nil {
 			return false, err
@@ -118,19 +121,17 @@ func (q *Queue[T]) lease(ctx context.Context, l *Lease[T]) (bool, error) {
 			q.tellRoom(at+1, 1)
 		}
 		if what == buried && word != 0 {
-			if burying, err = q.handDown(ctx, i, word); err != nil {
-				return false, err
-			}
+			burying, unburied = q.handDown(ctx, i, word)
 			continue
 		}
 		if word == 0 || err != nil {
-			return false, err
+			return false, errors.Join(err, unburied)
 		}
 		if race.Enabled {
 			q.race.Acquire(raceItems)
 		}
 		if err := q.openBay(i, &l.Message); err != nil {
-			return false, errors.Join(err, q.spoil(i, word))
+			return true, errors.Join(err, q.spoil(i, word))
 		}
 		l.q, l.bay, l.word, l.Deliveries = q.queue, i, word, deliveries(word)
 		runtime.KeepAlive(q)

@@ -50,6 +50,9 @@ func Listen(seg *shm.Segment, name string, opts ...shm.ObjectOption) (*Listener,
 func addrOf(seg *shm.Segment, name string) Addr { return Addr{seg.Engine().String(), name} }
 
 func listen(seg *shm.Segment, name string, opts []shm.ObjectOption) (*Listener, error) {
+	if err := seg.Engine().Writable(); err != nil {
+		return nil, err
+	}
 	o, err := segment.OrNew(func() (segment.Object, error) { return lookupListener(seg, name) },
 		func() (segment.Object, error) { return newListener(seg, name, opts) })
 	if err != nil {

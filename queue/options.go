@@ -32,8 +32,8 @@ func MaxBytes(n int) shm.ObjectOption { return func(s *segment.Spec) { s.Bound =
 func Leases() shm.ObjectOption { return func(s *segment.Spec) { s.Vary(segment.KindQueue, leased) } }
 
 // DeadTo is Leases with a queue for the dead, of the same messages and codec, in the same segment: a message that was handed out
-// so often, 1 to 65,535 times, and came back, goes there. While that has no room, it waits; once that is shut down, it is handed
-// out again. Who is killed in the middle of that may leave it in both.
+// so often, 1 to 65,535 times, and came back, goes there. While that has no room, it waits; once that is shut down, or if it is larger than
+// what that may have (MaxBytes), it is handed out again. Who is killed in the middle of that may leave it in both.
 func DeadTo[T any](dead *Queue[T], deliveries int) shm.ObjectOption {
 	return func(s *segment.Spec) {
 		s.Vary(segment.KindQueue, leased)

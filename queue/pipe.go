@@ -246,7 +246,9 @@ func (p *pipe) End() (End, error) {
 }
 
 // Close gives this handle up, and wakes whoever waits in a call of it, with ErrClosed. When it was the last of its end, the
-// other one receives what is there, and then io.EOF. It fails with ErrClosed if that was done before.
+// other one receives what is there, and then io.EOF. It fails with ErrClosed if that was done before. The memory of the pipe stays
+// until the process ends that made it, and if an End was ever made, as long as the segment: who needs many pipes keeps some, or uses a Listener,
+// whose connections are used again.
 func (p *pipe) Close() error {
 	if err := p.seg.Writable(); err != nil || p.life.Err() != nil {
 		return p.wrap("close end of", ErrClosed)

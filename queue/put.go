@@ -126,14 +126,18 @@ func (q *Queue[T]) putSlow(ctx context.Context, vs []T, op string) (int, error) 
 	if err != nil {
 		return 0, q.wrap(op, err)
 	}
-	for {
+	for rescued := false; ; rescued = true {
 		var n int
 		n, err = q.fill(ctx, vs, &pack)
 		if n == 0 && err == nil {
-			if q.flags&failing != 0 {
-				err = ErrFull
-			} else {
+			switch {
+			case q.flags&failing == 0:
 				err = q.awaitRoom(ctx, pack.size())
+			case !rescued:
+				q.rescue(true) // who has died may have taken some
+				continue
+			default:
+				err = ErrFull
 			}
 		}
 		if n > 0 || err != nil {

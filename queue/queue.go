@@ -177,6 +177,9 @@ func planOf(s *segment.Segment, capacity int, stride, size uint64, spec segment.
 			return plan{}, fmt.Errorf("queue for the dead: %w", err)
 		}
 	}
+	if stride != parcelSize && size == 0 {
+		p.bound = 0 // of what takes no memory
+	}
 	if p.bound > 0 && size > 0 {
 		p.capacity, p.bound = min(p.capacity, p.bound/size), 0
 		if p.capacity == 0 {
