@@ -180,11 +180,14 @@ func mapAll(opts ...pool.MapOption) tasks {
 
 func mapSlice(ctx context.Context, p *pool.Pool, j Job, first, n uint64) error {
 	all, err := complement.MapSlice(ctx, p, slices.Collect(words(j.Salt+first, n)))
+	if err != nil {
+		return err
+	}
 	for i, got := range all {
 		expect(got, ^(j.PeerSalt + first + uint64(i)), "caller")
 	}
 	expect(uint64(len(all)), n, "caller, how many")
-	return err
+	return nil
 }
 
 // words are n numbers from first on.

@@ -143,10 +143,15 @@ func (m *mapping[In, Out]) take(most int, underWay bool) *batch {
 		n = (n + m.width - 1) / m.width // calls may be long this time: others have their share
 	}
 	n = min(n, int(m.want.Load()), most)
+	w := m.following(n)
+	m.taken += uint64(n)
+	return &batch{load: w, n: n, attempt: 1}
+}
+
+// following are the next n inputs. The mapping's mu is held.
+func (m *mapping[In, Out]) following(n int) *inputs[In, Out] {
 	if m.whole != nil {
-		w := m.whole.part(m, n)
-		m.taken += uint64(n)
-		return &batch{load: w, n: n, attempt: 1}
+		return m.whole.part(m, n)
 	}
 	w := m.blank(n)
 	w.at = m.taken
@@ -157,8 +162,7 @@ func (m *mapping[In, Out]) take(most int, underWay bool) *batch {
 	copy(w.in[len(from):], rest)
 	clear(from)
 	clear(rest)
-	m.taken += uint64(n)
-	return &batch{load: w, n: n, attempt: 1}
+	return w
 }
 
 // blank are n inputs. The mapping's mu is held.

@@ -396,10 +396,13 @@ func (l *link) reckon(c *call) {
 	}
 }
 
-// status is how a process ended. It is gone.
-func status(p *proc.Process) (code int, signal syscall.Signal) {
+// status is how the worker ended. It has.
+func (l *link) status() (code int, signal syscall.Signal) {
+	if l.inside != nil {
+		return -1, syscall.SIGKILL // nobody is told of another end
+	}
 	var exit *proc.ExitError
-	if errors.As(p.Err(), &exit) {
+	if errors.As(l.process.Err(), &exit) {
 		signal, _ = exit.Signal.(syscall.Signal)
 		return exit.Code, signal
 	}

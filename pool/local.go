@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"os"
 	"sync"
-	"syscall"
 	"time"
 )
 
@@ -326,12 +325,4 @@ func (l *link) ending() error {
 		return l.inside.life().err()
 	}
 	return l.process.Err()
-}
-
-// status is that of the worker, which has ended.
-func (l *link) status() (code int, signal syscall.Signal) {
-	if l.inside != nil {
-		return -1, syscall.SIGKILL // nobody is told of another end
-	}
-	return status(l.process)
 }

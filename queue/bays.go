@@ -47,8 +47,11 @@ func as(word, to uint64) uint64 { return word&^status | to }
 // high is how many bays may be in use.
 func (q *queue) high() uint64 { return min(q.state.high.Load(), q.bays) }
 
-// reclaim has what dead ones had come back, and reports whether there was any.
+// reclaim has what dead ones had come back, and reports whether there was any. An observer has nothing come back.
 func (q *queue) reclaim(gone func(segment.Owner) bool) (came bool) {
+	if q.seg.Writable() != nil {
+		return false
+	}
 	for i := range q.high() {
 		b := q.bay(i)
 		w := b.word.Load()

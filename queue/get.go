@@ -85,7 +85,7 @@ func (q *queue) got(released bool, at uint64) error {
 // get takes whose CPU is not taken away. It never sleeps.
 func (q *Queue[T]) TryGet() (v T, ok bool, err error) {
 	var vs [1]T
-	if q.flags&leased != 0 && q.seg.Writable() == nil {
+	if q.flags&leased != 0 {
 		q.reclaim(q.seg.Gone)
 	}
 	n, err := q.take(atOnce, vs[:])

@@ -61,7 +61,7 @@ func (q *Queue[T]) Lease(ctx context.Context) (l Lease[T], err error) {
 
 // TryLease is Lease that does not wait, and reports whether there was a message. Errors: ErrBusy, and those of Lease.
 func (q *Queue[T]) TryLease() (l Lease[T], ok bool, err error) {
-	if q.flags&leased != 0 && q.seg.Writable() == nil {
+	if q.flags&leased != 0 {
 		q.reclaim(q.seg.Gone)
 	}
 	ok, err = q.lease(atOnce, &l)

@@ -54,12 +54,12 @@ func New[T any](seg *shm.Segment, capacity int, opts ...shm.ObjectOption) (*Queu
 	case spec.Variant&failing != 0 && spec.Variant&dropping != 0:
 		err = fmt.Errorf("both FailWhenFull and DropOldest: %w", ErrOption)
 	default:
-		p, err = planOf(s, capacity, stride, size, spec)
+		p, err = planOf(s, capacity, c.Plain(), stride, size, spec)
 	}
 	if err != nil {
 		return nil, refuse("make", spec.Name, seg, err)
 	}
-	if size == 0 {
+	if !c.Plain() {
 		spec.Contents = segment.HasParcels
 	}
 	spec.Size = p.body()
@@ -160,7 +160,7 @@ func (p plan) bays() uint64 {
 func sizeFor(capacity uint64) uint64 { return max(uint64(1)<<bits.Len64(capacity-1), 2) }
 
 // planOf is the plan of a queue that is to be made.
-func planOf(s *segment.Segment, capacity int, stride, size uint64, spec segment.Spec) (plan, error) {
+func planOf(s *segment.Segment, capacity int, plain bool, stride, size uint64, spec segment.Spec) (plan, error) {
 	if capacity < 1 || uint64(capacity) > min(uint64(s.Size())/stride, 1<<32-1) || int(spec.Bound) < 0 {
 		return plan{}, fmt.Errorf("%d messages in slots of %d bytes, at most %d bytes, in a segment of %d: %w",
 			capacity, stride, int(spec.Bound), s.Size(), ErrCapacity)
@@ -177,11 +177,11 @@ func planOf(s *segment.Segment, capacity int, stride, size uint64, spec segment.
 			return plan{}, fmt.Errorf("queue for the dead: %w", err)
 		}
 	}
-	if stride != parcelSize && size == 0 {
-		p.bound = 0 // of what takes no memory
-	}
-	if p.bound > 0 && size > 0 {
-		p.capacity, p.bound = min(p.capacity, p.bound/size), 0
+	if p.bound > 0 && plain {
+		if size > 0 {
+			p.capacity = min(p.capacity, p.bound/size)
+		}
+		p.bound = 0
 		if p.capacity == 0 {
 			return plan{}, fmt.Errorf("messages of %d bytes, at most %d: %w", size, spec.Bound, ErrCapacity)
 		}
