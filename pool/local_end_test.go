@@ -149,12 +149,7 @@ func TestLocalWorkerIsFinalizedWhenItsTaskIsAtItsEnd(t *testing.T) {
 		close(finalized)
 		return nil
 	})))
-	path, open := newGate(t)
-	ctx, cancel := context.WithCancel(context.Background())
-	call := start(ctx, p, gate, path)
-	running(t, p, "gate")
-	cancel()
-	require.Equal(t, context.Canceled, (<-call).err)
+	open := giveUp(t, p)
 	soon, cancel := context.WithTimeout(context.Background(), 10*time.Millisecond)
 	defer cancel()
 	require.Equal(t, context.DeadlineExceeded, p.Shutdown(soon))
@@ -170,13 +165,7 @@ func TestLocalWorkerIsFinalizedWhenItsTaskIsAtItsEnd(t *testing.T) {
 
 func TestTerminateAfterCloseReachesALocalTaskThatWasGivenUp(t *testing.T) {
 	p := newLocal(t, 1, pool.Grace(-1))
-	path, open := newGate(t)
-	defer open()
-	ctx, cancel := context.WithCancel(context.Background())
-	call := start(ctx, p, gate, path)
-	running(t, p, "gate")
-	cancel()
-	require.Equal(t, context.Canceled, (<-call).err)
+	defer giveUp(t, p)()
 	soon, cancel := context.WithTimeout(context.Background(), 10*time.Millisecond)
 	defer cancel()
 	require.Equal(t, context.DeadlineExceeded, p.Shutdown(soon))

@@ -32,37 +32,24 @@ func TestAWarmChildThatDiedWhileItWaitedIsReplaced(t *testing.T) {
 	require.Empty(t, w.parked)
 }
 
-// A child that dies between the two is the error of the start, as it is of any other.
+// A child that dies between the two is the error of the start, as it is of any other; also if all that belonged to it is released before it is told
+// anything.
 func TestAWarmChildThatDiesAsItIsTaken(t *testing.T) {
-	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
-	defer cancel()
-	w, err := idler.Warm(ctx, 1)
-	require.NoError(t, err)
-	p := <-w.parked
-	require.NoError(t, p.Kill())
-	payload, err := idler.payload(ctx, true)
-	require.NoError(t, err)
-	err = p.run(ctx, payload)
-	var exit *ExitError
-	require.ErrorAs(t, err, &exit)
-	require.NoError(t, w.Close())
-}
-
-// Nor is it another error if all that belonged to the child is released before it is told anything.
-func TestAWarmChildThatIsGoneAsItIsTaken(t *testing.T) {
-	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
-	defer cancel()
-	w, err := idler.Warm(ctx, 1)
-	require.NoError(t, err)
-	p := <-w.parked
-	require.NoError(t, p.Close())
-	payload, err := idler.payload(ctx, true)
-	require.NoError(t, err)
-	err = p.run(ctx, payload)
-	var exit *ExitError
-	require.ErrorAs(t, err, &exit)
-	require.NotErrorIs(t, err, os.ErrClosed, "it is the set's word for its own end")
-	require.NoError(t, w.Close())
+	for _, end := range []func(*Process) error{(*Process).Kill, (*Process).Close} {
+		ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+		defer cancel()
+		w, err := idler.Warm(ctx, 1)
+		require.NoError(t, err)
+		p := <-w.parked
+		require.NoError(t, end(p))
+		payload, err := idler.payload(ctx, true)
+		require.NoError(t, err)
+		err = p.run(ctx, payload)
+		var exit *ExitError
+		require.ErrorAs(t, err, &exit)
+		require.NotErrorIs(t, err, os.ErrClosed, "it is the set's word for its own end")
+		require.NoError(t, w.Close())
+	}
 }
 
 func TestAWarmSetMakesUpForWhatCouldNotBeStarted(t *testing.T) {
