@@ -113,8 +113,9 @@ const (
 	inline = 96
 	// firstLine is how many of them lie on the line of the sequence, where lines have 64 bytes.
 	firstLine = 32
-	// boxHead is what a box begins with: the intent that the heap wants.
-	boxHead = 8
+	// boxHead is where the message of a box begins: behind the intent that the heap wants, and where a copy is quick of
+	// what begins a page, as large slices do (see bulk.Copy).
+	boxHead = 32
 )
 
 // Flags of a queue, and the variants that options ask for.

@@ -2,6 +2,7 @@ package bulk
 
 import (
 	"bytes"
+	"fmt"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -22,5 +23,27 @@ func TestCopyIsCopy(t *testing.T) {
 			require.Equal(t, n, Copy(dst[shift:shift+n], src[shift:]), "the shorter of both counts")
 			require.Equal(t, byte(0xaa), dst[shift+n])
 		}
+	}
+}
+
+// The bytes are right in either way, so that only this says which one was taken.
+func TestWhatAliasesIsNotMovedByAStringInstruction(t *testing.T) {
+	memory := make([]byte, 3*page)
+	for distance, aliases := range map[int]bool{0: false, 1: true, near - 1: true, near: false, page - 1: false, page: false, page + 8: true} {
+		require.Equal(t, aliases, alias(memory[distance:], memory), "%d bytes behind", distance)
+	}
+	require.False(t, alias(memory, memory[1:]), "before")
+}
+
+func BenchmarkCopy(b *testing.B) {
+	memory := make([]byte, 256<<10)
+	const size = 64 << 10
+	for _, distance := range []int{0, 8, 16, 32, 64} {
+		b.Run(fmt.Sprintf("%d-behind", distance), func(b *testing.B) {
+			b.SetBytes(size)
+			for b.Loop() {
+				Copy(memory[2*size+distance:][:size], memory[:size])
+			}
+		})
 	}
 }
