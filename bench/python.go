@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"iter"
-	"slices"
 	"time"
 
 	"github.com/kindred-ipc/kindred/pool"
@@ -179,7 +178,11 @@ func mapAll(opts ...pool.MapOption) tasks {
 }
 
 func mapSlice(ctx context.Context, p *pool.Pool, j Job, first, n uint64) error {
-	all, err := complement.MapSlice(ctx, p, slices.Collect(words(j.Salt+first, n)))
+	in := make([]uint64, n)
+	for i := range in {
+		in[i] = j.Salt + first + uint64(i)
+	}
+	all, err := complement.MapSlice(ctx, p, in)
 	if err != nil {
 		return err
 	}
