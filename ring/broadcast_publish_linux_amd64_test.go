@@ -32,10 +32,11 @@ func broadcastMethods[T any]() []any {
 // broadcastSites are the methods that publish, nil for those that do for many records what the others do for
 // one.
 var broadcastSites = map[string]func(*routine, *testing.T){
-	"BroadcastWriter.Push":  (*routine).requirePush,
-	"Subscriber.Next":       (*routine).requireNext,
-	"BroadcastWriter.burst": nil,
-	"Subscriber.burst":      nil,
+	"BroadcastWriter.Push":    (*routine).requirePush,
+	"Subscriber.Next":         (*routine).requireNext,
+	"BroadcastWriter.burst":   nil,
+	"BroadcastWriter.prepare": nil, // what is there already
+	"Subscriber.burst":        nil,
 }
 
 func TestABroadcastKeepsItsOrderWithPlainStores(t *testing.T) {

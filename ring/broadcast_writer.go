@@ -117,11 +117,22 @@ func (w *BroadcastWriter[T]) Push(ctx context.Context, v T) error {
 
 // pushed is what may be left to do for a push: subscribers sleep, or slots are to be fetched.
 func (w *BroadcastWriter[T]) pushed() {
-	if i := w.index + soon; w.pos%fetches == 0 && i+fetches <= uint64(len(w.slots)) {
-		fetch(w.slots[i : i+fetches])
+	if w.pos%fetches == 0 {
+		w.prepare()
 	}
 	if !w.event.Idle() {
 		w.signal()
+	}
+}
+
+// prepare has the lines of slots that are written soon fetched, and owned. The turn is this writer's.
+func (w *BroadcastWriter[T]) prepare() {
+	n := uint64(len(w.slots))
+	if i := w.index + soon; i+fetches <= n {
+		fetch(w.slots[i:][:fetches])
+	}
+	if i := w.index + near; w.pos%owned == 0 && i+owned <= n && w.pos+near >= n {
+		own(w.slots[i:][:owned], w.pos+near+1-n)
 	}
 }
 

@@ -6,9 +6,16 @@ import "github.com/kindred-ipc/kindred/internal/futex"
 // who read have had them since the last lap. Nothing that the writer executes waits for the stores before it, so the fetches
 // overlap, which they would not do where the stores come to them in their order. Who writes a batch has those of the next but
 // one fetched behind it, if it is as large: the next was fetched before.
+//
+// A fetch for writing is a hint, and Zen 4 does not take it for a line that it shares with who read it. So who writes one by one
+// also stores to the lines that come next, owned slots of them at a time, from near values ahead on: stores that follow each
+// other directly have their lines asked for together, those of pushes do not, with all that a function stores on its stack
+// in between. Where the hint was taken, the line is there by then.
 const (
-	soon     = 16
+	soon     = 48
 	fetches  = 16
+	near     = 16
+	owned    = 32
 	smallest = 256 // the smallest ring for which there are fetches: of another, those who read are near wherever they are
 	batch    = 256 // the largest for which there are fetches: what is fetched for larger ones may be gone until it is used
 )
@@ -18,4 +25,12 @@ func fetch[T any](slots []slot[T]) {
 	size := slotSize[T]()
 	every := max(64/size, 1) // slots that share a line
 	futex.PrefetchWrite(&slots[0].sequence, uintptr(every*size), int((uint64(len(slots))+every-1)/every))
+}
+
+// own stores to the lines of slots that are free what they have there: sequence is that of the first. Nobody else writes them.
+func own[T any](slots []slot[T], sequence uint64) {
+	every := max(64/slotSize[T](), 1)
+	for i := uint64(0); i < uint64(len(slots)); i += every {
+		futex.Publish(&slots[i].sequence, sequence+i)
+	}
 }

@@ -60,6 +60,7 @@ type site struct {
 var sites = map[string]site{
 	"Writer.Push":         {publishes: 1, file: "spsc_writer.go"},
 	"Writer.put":          {publishes: 1, file: "spsc_writer.go", loop: true}, // PushN
+	"Writer.prepare":      {publishes: 1, unseen: true},                       // what is there already
 	"Writer.Commit":       {publishes: 2, loop: true},                         // up to the end of the slots, and from their begin
 	"Reader.Pop":          {publishes: 1, file: "spsc_reader.go", payload: "v := r.ahead.values[i]"},
 	"Reader.popNext":      {publishes: 1, file: "spsc_reader.go"},

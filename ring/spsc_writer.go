@@ -72,14 +72,25 @@ func (w *Writer[T]) Push(ctx context.Context, v T) error {
 // pushed is what may be left to do for a push: the reader may sleep, or may have closed, or the segment may be
 // closed; or slots are to be fetched.
 func (w *Writer[T]) pushed() error {
-	if i := w.pos - w.lap + soon; w.trails && w.pos%fetches == 0 && w.pos+soon+fetches <= w.limit.Load() {
-		fetch(w.slots[i : i+fetches])
+	if w.trails && w.pos%fetches == 0 {
+		w.prepare()
 	}
 	closed := !w.end.peer.Idle() && w.signal()
 	if closed || w.end.cut() {
 		return w.lost(closed)
 	}
 	return nil
+}
+
+// prepare has the lines of slots that are written soon fetched, and owned.
+func (w *Writer[T]) prepare() {
+	limit, capacity := w.limit.Load(), w.ring.capacity
+	if p := w.pos + soon; p+fetches <= limit {
+		fetch(w.slots[p-w.lap:][:fetches])
+	}
+	if p := w.pos + near; w.pos%owned == 0 && p+owned <= limit && p >= capacity {
+		own(w.slots[p-w.lap:][:owned], p+1-capacity)
+	}
 }
 
 // lost reports that the reader closed, or that the segment was closed, before a push or under it.
