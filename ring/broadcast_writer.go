@@ -125,14 +125,14 @@ func (w *BroadcastWriter[T]) pushed() {
 	}
 }
 
-// prepare has the lines of slots that are written soon fetched, and owned. The turn is this writer's.
+// prepare has the lines of slots that are written soon fetched, and those of the next ones owned. The turn is this writer's.
 func (w *BroadcastWriter[T]) prepare() {
 	n := uint64(len(w.slots))
 	if i := w.index + soon; i+fetches <= n {
 		fetch(w.slots[i:][:fetches])
 	}
-	if i := w.index + near; w.pos%owned == 0 && i+owned <= n && w.pos+near >= n {
-		own(w.slots[i:][:owned], w.pos+near+1-n)
+	if i := w.index; w.pos%owned == 0 && i+owned <= n && w.pos >= n {
+		own(w.slots[i:][:owned], w.pos+1-n)
 	}
 }
 

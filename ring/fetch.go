@@ -8,13 +8,12 @@ import "github.com/kindred-ipc/kindred/internal/futex"
 // one fetched behind it, if it is as large: the next was fetched before.
 //
 // A fetch for writing is a hint, and Zen 4 does not take it for a line that it shares with who read it. So who writes one by one
-// also stores to the lines that come next, owned slots of them at a time, from near values ahead on: stores that follow each
-// other directly have their lines asked for together, those of pushes do not, with all that a function stores on its stack
-// in between. Where the hint was taken, the line is there by then.
+// owns the lines of the next slots, too, owned of them at a time, by stores that follow each other directly: their lines are asked for
+// together. Those of pushes are not, with all that functions store on the stack in between. Where the hint was taken, the
+// line is there by then.
 const (
-	soon     = 48
+	soon     = 32
 	fetches  = 16
-	near     = 16
 	owned    = 32
 	smallest = 256 // the smallest ring for which there are fetches: of another, those who read are near wherever they are
 	batch    = 256 // the largest for which there are fetches: what is fetched for larger ones may be gone until it is used

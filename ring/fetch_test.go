@@ -4,6 +4,8 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/kindred-ipc/kindred/shm"
 )
 
 // stepwise pushes and pops so many values, each popped before the next is pushed.
@@ -49,6 +51,48 @@ func TestASmallRingHasNoLinesFetched(t *testing.T) {
 		require.False(t, w.trails)
 		for v := range uint64(48) {
 			requirePop(t, in, v)
+		}
+	}
+}
+
+// What the lines of slots are owned by is no value: each slot has the sequence of what was pushed to it last.
+func TestOwnedSlotsHaveWhatTheyHad(t *testing.T) {
+	const capacity = 512
+	r, w, in := readAhead(t, capacity)
+	owns := 0
+	for next := uint64(2); next < 4*capacity; {
+		for range capacity / 2 {
+			requirePop(t, in, next)
+			next++
+		}
+		for w.pos-next < capacity {
+			if w.trails && w.pos%owned == owned-1 && w.pos+owned < w.limit.Load() {
+				owns++
+			}
+			require.NoError(t, w.Push(over(), w.pos))
+			for i := range uint64(capacity) {
+				last := w.pos - 1 - (w.pos-1-i)%capacity
+				require.Equal(t, last+1, r.slots[i].sequence.Load(), "slot %d behind position %d", i, w.pos)
+			}
+		}
+	}
+	require.Equal(t, w.end.plain(), owns > 0, "how often lines were owned: %d", owns)
+}
+
+func TestOwnedSlotsOfABroadcastHaveWhatTheyHad(t *testing.T) {
+	seg, err := shm.Anonymous(1 << 20)
+	require.NoError(t, err)
+	defer seg.Close()
+	b, err := NewBroadcast[uint64](seg, 256)
+	require.NoError(t, err)
+	w, err := b.Writer()
+	require.NoError(t, err)
+	n := uint64(len(w.slots))
+	for v := range 4 * n {
+		require.NoError(t, w.Push(over(), v))
+		for i := range min(n, v+1) {
+			last := v - (v-i)%n
+			require.Equal(t, last+1, w.slots[i].sequence.Load(), "slot %d behind record %d", i, v)
 		}
 	}
 }

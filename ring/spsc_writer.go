@@ -82,13 +82,13 @@ func (w *Writer[T]) pushed() error {
 	return nil
 }
 
-// prepare has the lines of slots that are written soon fetched, and owned.
+// prepare has the lines of slots that are written soon fetched, and those of the next ones owned.
 func (w *Writer[T]) prepare() {
 	limit, capacity := w.limit.Load(), w.ring.capacity
 	if p := w.pos + soon; p+fetches <= limit {
 		fetch(w.slots[p-w.lap:][:fetches])
 	}
-	if p := w.pos + near; w.pos%owned == 0 && p+owned <= limit && p >= capacity {
+	if p := w.pos; p%owned == 0 && p+owned <= limit && p >= capacity {
 		own(w.slots[p-w.lap:][:owned], p+1-capacity)
 	}
 }
