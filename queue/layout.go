@@ -160,8 +160,9 @@ var (
 
 // layoutOf is the hash that a queue carries whose messages have that codec.
 func layoutOf[T any](c *codec.Codec[T]) uint64 {
-	const spread = 0x9e3779b97f4a7c15
-	h := codec.LayoutHash(reflect.TypeFor[queueState]())*spread + codec.LayoutHash(reflect.TypeFor[row]())
+	h := uint64(boxHead)
+	h = h*spread + codec.LayoutHash(reflect.TypeFor[queueState]())
+	h = h*spread + codec.LayoutHash(reflect.TypeFor[row]())
 	return h*spread + c.Layout()
 }
 

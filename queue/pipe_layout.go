@@ -61,7 +61,9 @@ const spread = 0x9e3779b97f4a7c15
 
 // pipeStates is the part of the layout that all pipes share.
 var pipeStates = sync.OnceValue(func() uint64 {
-	return codec.LayoutHash(reflect.TypeFor[pipeState]())*spread + codec.LayoutHash(reflect.TypeFor[queueState]())
+	h := uint64(boxHead)
+	h = h*spread + codec.LayoutHash(reflect.TypeFor[pipeState]())
+	return h*spread + codec.LayoutHash(reflect.TypeFor[queueState]())
 })
 
 // pipeLayoutOf is the hash that a pipe carries from whose first end values of type A go, and from the other of type B.
