@@ -85,17 +85,26 @@ func (k *killer) hand(i int) time.Duration {
 	return 0
 }
 
-// due reports whether it is time for kill n: its results are in, or somebody lingers over its bait, which may be
-// the last chance.
+// due reports whether it is time for kill n: its results are in, or its bait was handed out and somebody lingers over it, which may be
+// the last chance; or over the bait of a kill before, which may be the last as well: who had that of kill n may be done.
 func (k *killer) due(n int) bool {
 	if k.results.Load() >= int64(k.point(n)) {
 		return true
 	}
-	bait := k.bait(n)
-	if k.handed.Load() <= int64(bait) {
+	if k.handed.Load() <= int64(k.bait(n)) {
 		return false
 	}
-	return slices.ContainsFunc(k.crew.Workers(), func(w pool.Worker) bool { return holds(w) == k.files[bait] })
+	return slices.ContainsFunc(k.crew.Workers(), func(w pool.Worker) bool { return k.lures(holds(w), n) })
+}
+
+// lures reports whether a file is the bait of kill n, or of one before it.
+func (k *killer) lures(path string, n int) bool {
+	for ; n > 0; n-- {
+		if path == k.files[k.bait(n)] {
+			return true
+		}
+	}
+	return false
 }
 
 // start runs the killer beside the work. The function that it returns ends that, waits for it, and returns what run

@@ -73,6 +73,19 @@ func TestKillIsDueHalfWayOrAtItsBait(t *testing.T) {
 	require.True(t, k.due(1))
 }
 
+// Results count in the order of files: those behind a file that lingers do not, though their workers are done with them.
+func TestKillIsDueWhereNothingIsLeftButTheBaitOfAnother(t *testing.T) {
+	k := planned(5, 20)
+	for i := range 20 {
+		k.hand(i)
+	}
+	k.results.Store(15)
+	k.done.Store(4)
+	require.False(t, k.due(5))
+	k.crew = &fakeCrew{staff: []pool.Worker{busy(0, 10, k.files[k.bait(4)])}}
+	require.True(t, k.due(5))
+}
+
 // busy is a worker at work.
 func busy(id, pid int, path string) pool.Worker {
 	return pool.Worker{ID: id, Pid: pid, Running: &pool.Running{Input: job{Path: path}}}
