@@ -64,7 +64,7 @@ func TestTypesThatTheReceiverCannotKnowAreRefused(t *testing.T) {
 	why := " cannot be encoded: " + whyUnknown
 	require.Equal(t, `codec: any: codec.unknown`+why, failure[any](t, unknown{}))
 	require.Equal(t, `codec: map[string]interface {}["x"][1]: codec.unknown`+why, failure(t, map[string]any{"x": []any{1, unknown{}}}))
-	require.Contains(t, failure[any](t, [200]int{}), whyUnknown)
+	require.Contains(t, failure[any](t, [200]int64{}), whyUnknown)
 	v := any(nil)
 	for range maxTyped {
 		v = registered{"x", v}
