@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"math/bits"
 	"path/filepath"
 	"runtime"
 	"slices"
@@ -126,12 +127,14 @@ func TestTaskThatTakesMoreThanTheCapEndsItsWorker(t *testing.T) {
 	n, err := leak.Call(testContext(t), p, 1)
 	require.NoError(t, err)
 	require.Equal(t, 1, n)
-	_, err = leak.Call(testContext(t), p, 1536) // what an int of 32 bits has room for, in bytes
+	_, err = leak.Call(testContext(t), p, 2<<10-1) // in bytes what an int of 32 bits has room for
 	var died *pool.WorkerDied
 	require.ErrorAs(t, err, &died)
 	if !race.Enabled { // whose own memory comes to its end first
 		require.Equal(t, 2, died.Code)
-		require.Regexp(t, "out of memory|cannot allocate memory", died.Stderr)
+	}
+	if !race.Enabled && bits.UintSize == 64 { // else the runtime says more behind it than is kept
+		require.Contains(t, died.Stderr, "out of memory")
 	}
 	requireWorks(t, p)
 }
