@@ -67,7 +67,7 @@ func (q *Queue[T]) putBehind(ctx context.Context, v T) error {
 	return q.putOne(ctx, v)
 }
 
-// fetched is how many slots are fetched at a time, for writing, as many ahead of the tail, as a ring does; it divides how many slots there are
+// fetched is how many slots are fetched at a time, for writing, as many ahead of the tail; it divides how many slots there are
 // where there is so much room. Here the lock of the next put waits for this one's stores besides.
 const fetched = 16
 

@@ -19,17 +19,18 @@ const (
 	batch    = 256 // the largest for which there are fetches: what is fetched for larger ones may be gone until it is used
 )
 
+// alongside is how many slots share a line.
+func alongside[T any]() uint64 { return max(64/slotSize[T](), 1) }
+
 // fetch has the CPU fetch the lines of slots, of which there are some, and which are free.
 func fetch[T any](slots []slot[T]) {
-	size := slotSize[T]()
-	every := max(64/size, 1) // slots that share a line
-	futex.PrefetchWrite(&slots[0].sequence, uintptr(every*size), int((uint64(len(slots))+every-1)/every))
+	every := alongside[T]()
+	futex.PrefetchWrite(&slots[0].sequence, uintptr(every*slotSize[T]()), int((uint64(len(slots))+every-1)/every))
 }
 
 // own stores to the lines of slots that are free what they have there: sequence is that of the first. Nobody else writes them.
 func own[T any](slots []slot[T], sequence uint64) {
-	every := max(64/slotSize[T](), 1)
-	for i := uint64(0); i < uint64(len(slots)); i += every {
+	for i := uint64(0); i < uint64(len(slots)); i += alongside[T]() {
 		futex.Publish(&slots[i].sequence, sequence+i)
 	}
 }

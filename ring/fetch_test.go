@@ -55,7 +55,7 @@ func TestASmallRingHasNoLinesFetched(t *testing.T) {
 	}
 }
 
-// What the lines of slots are owned by is no value: each slot has the sequence of what was pushed to it last.
+// To own lines changes nothing: each slot has the sequence of what was pushed to it last.
 func TestOwnedSlotsHaveWhatTheyHad(t *testing.T) {
 	const capacity = 512
 	r, w, in := readAhead(t, capacity)
