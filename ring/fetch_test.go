@@ -1,6 +1,7 @@
 package ring
 
 import (
+	"context"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -95,4 +96,32 @@ func TestOwnedSlotsOfABroadcastHaveWhatTheyHad(t *testing.T) {
 			require.Equal(t, last+1, w.slots[i].sequence.Load(), "slot %d behind record %d", i, v)
 		}
 	}
+}
+
+func TestOwnedSlotsOfALaneHaveWhatTheyHad(t *testing.T) {
+	biasedLane(t, func(ctx context.Context, m, has *MPMC[uint64], _ *shm.Segment, _ func()) {
+		l := &has.lanes[has.here.way.Load()&wayLane]
+		size := uint64(len(l.slots))
+		owns := 0
+		for range 16 {
+			for range m.Cap() / 2 {
+				at := l.tail.Load()
+				if has.here.bias.Load() != nil && at%owned == 0 && at > 2*size && at&m.mask+owned < size && at+owned < l.limit.Load() {
+					owns++
+				}
+				require.NoError(t, has.Push(ctx, at))
+				for i := range size {
+					if at >= size {
+						require.Equal(t, at-(at-i)%size+1, l.slots[i].sequence.Load(), "slot %d behind position %d", i, at)
+					}
+				}
+			}
+			for range m.Cap() / 2 {
+				_, ok, err := m.TryPop()
+				require.NoError(t, err)
+				require.True(t, ok)
+			}
+		}
+		require.Positive(t, owns)
+	})
 }

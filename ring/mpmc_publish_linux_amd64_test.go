@@ -39,6 +39,7 @@ var mpmcSites = map[string]func(*routine, *testing.T){
 	"MPMC.popUnbiased":  (*routine).requireMPMCBiasedPop,
 	"MPMC.popSwapped":   (*routine).requireMPMCPop,
 	"MPMC.adopt":        nil,
+	"MPMC.own":          nil,
 	"MPMC.stretch":      nil,
 	"MPMC.fill":         nil,
 	"MPMC.takeFrom":     nil,

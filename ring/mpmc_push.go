@@ -61,8 +61,31 @@ func (m *MPMC[T]) pushed(l *track[T], at uint64) error {
 	if i := (at + soon) & m.mask; at%fetches == 0 && i+fetches <= uint64(len(l.slots)) && at+soon+fetches <= l.limit.Load() {
 		fetch(l.slots[i : i+fetches])
 	}
+	if at%owned == 0 && at > m.mask {
+		m.own()
+	}
 	runtime.KeepAlive(m)
 	return nil
+}
+
+// own has the lines of the next slots owned that are free, if this goroutine has a bias, and the lane was full once. It stretches no
+// stack, as stretch does not.
+//
+//go:nosplit
+//go:noinline
+func (m *MPMC[T]) own() {
+	b := m.here.bias.Load()
+	if !bias.Enabled || b == nil || !b.mine() {
+		return
+	}
+	l := &m.lanes[b.lane]
+	futex.Publish(b.mark, 1) // as in Push
+	if at := l.tail.Load(); l.lock.Load() == b.word && at > m.mask && at+owned <= l.limit.Load() {
+		if i := at & m.mask; i+owned <= uint64(len(l.slots)) {
+			own(l.slots[i:i+owned], at-m.mask)
+		}
+	}
+	futex.Publish(b.mark, 0)
 }
 
 // pushUnbiased is Push for who has no bias, or has lost it, or finds no room below the limit.
