@@ -111,24 +111,28 @@ func (q *queue) store(at uint64, p *pack) error {
 		if err := p.box.Tie(q.offset(at) + boxAt); err != nil {
 			return err
 		}
-		s.box = p.box.Place()
+		s.box, s.size = p.box.Place(), p.size()
 		if err := p.box.Settle(); err != nil {
 			return err
 		}
 	} else {
-		// The line of the sequence comes last: who polls it takes it away as soon as it is written to.
-		if len(p.bytes) > firstLine {
-			copy(s.text[firstLine:], p.bytes[firstLine:])
-		}
-		copy(s.text[:], p.bytes[:min(len(p.bytes), firstLine)])
+		s.write(p.bytes)
 	}
-	s.size = p.size()
 	if q.bound > 0 { // else it is not worth a look at the slot before, whose line is with who read it
 		s.through = q.through(at) + p.size()
 	}
 	q.commit(&s.sequence, at)
 	futex.Publish(&q.state.tail, at+1)
 	return nil
+}
+
+// write writes a short message. The line of the sequence comes last: who polls it takes it away as soon as it is written to.
+func (s *parcel) write(b []byte) {
+	if len(b) > firstLine {
+		copy(s.text[firstLine:], b[firstLine:])
+	}
+	copy(s.text[:firstLine], b)
+	s.size = uint64(len(b))
 }
 
 // offset is where the slot of a position lies in the segment.

@@ -43,8 +43,9 @@ type pipe struct {
 	self        uint64 // what stands in the share
 	here, there side
 	out, in     lane // of no queue, if the pipe is one-way
+	closed      atomic.Bool
 	life        context.Context
-	end         context.CancelFunc // ends life
+	end         context.CancelFunc // ends life, behind closed
 	bells       segment.Bells      // of those who select
 	polls       atomic.Bool        // polling may pay off
 	forItems    segment.Wait       // what awaitItems waits for, made once: those who sleep for each message would feed the collector
@@ -188,7 +189,8 @@ func pipeOf(o segment.Object, number, share uint32) (*pipe, error) {
 	}
 	e := &pipe{
 		seg: s, object: o, state: st, number: number, share: share, self: uint64(s.Self()),
-		here: side{s, &st.ends[number], &st.serial}, there: side{s, &st.ends[1-number], &st.serial},
+		here:  side{seg: s, shares: &st.ends[number], serial: &st.serial},
+		there: side{seg: s, shares: &st.ends[1-number], serial: &st.serial},
 	}
 	for i := range lanesOf(flags) {
 		l, err := laneIn(o, p, i)
@@ -211,7 +213,7 @@ func (p *pipe) wrap(op string, err error) error {
 	if err == nil || err == io.EOF {
 		return err
 	}
-	if p.seg.IsClosed() || p.life.Err() != nil && errors.Is(err, context.Canceled) {
+	if p.seg.IsClosed() || p.closed.Load() && errors.Is(err, context.Canceled) {
 		err = ErrClosed
 	}
 	return fmt.Errorf("queue: %s pipe in segment %s: %w", op, p.seg, err)
@@ -222,7 +224,7 @@ func (p *pipe) usable(l lane) error {
 	if l.queue == nil {
 		return ErrDirection
 	}
-	if p.life.Err() != nil {
+	if p.closed.Load() {
 		return ErrClosed
 	}
 	return p.seg.Writable()
@@ -232,7 +234,7 @@ func (p *pipe) usable(l lane) error {
 // closed, that counts as one; so an End that nobody makes one of keeps the pipe open. Who has passed it to a child that ended before
 // it made one makes it himself, and closes it. It fails with ErrShares when there are 128 handles of this end, and with ErrClosed.
 func (p *pipe) End() (End, error) {
-	if p.life.Err() != nil {
+	if p.closed.Load() {
 		return End{}, p.wrap("share end of", ErrClosed)
 	}
 	if err := p.seg.Writable(); err != nil {
@@ -250,12 +252,13 @@ func (p *pipe) End() (End, error) {
 // until the process ends that made it, and if an End was ever made, as long as the segment: who needs many pipes keeps some, or uses a Listener,
 // whose connections are used again.
 func (p *pipe) Close() error {
-	if err := p.seg.Writable(); err != nil || p.life.Err() != nil {
+	if err := p.seg.Writable(); err != nil || p.closed.Load() {
 		return p.wrap("close end of", ErrClosed)
 	}
 	if !p.here.shares[p.share].CompareAndSwap(p.self, 0) {
 		return p.wrap("close end of", ErrClosed)
 	}
+	p.closed.Store(true)
 	p.end()
 	p.bells.Ring()
 	p.rouse()
@@ -298,7 +301,7 @@ func (p *pipe) isDeserted() bool { return p.there.deserted(p.seg.Swept) }
 
 // until is a wait until look says so, the other end is deserted, or this handle is closed.
 func (p *pipe) until(w segment.Wait, look func(sleeping bool) bool) segment.Wait {
-	over := func() bool { return p.life.Err() != nil || p.seg.Self() == 0 }
+	over := func() bool { return p.closed.Load() || p.seg.Self() == 0 }
 	w.Try = func() bool { return look(true) || over() || p.isDeserted() }
 	w.Poll = func() bool { return look(false) || over() }
 	w.Peer = p.there.someone

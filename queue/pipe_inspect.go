@@ -46,7 +46,7 @@ func InspectPipe(o segment.Object) (fmt.Stringer, error) {
 		return nil, err
 	}
 	info := PipeInfo{Capacity: uint64(p.Cap()), OneWay: p.state.flags&oneWay != 0}
-	for n, s := range []side{p.here, p.there} {
+	for n, s := range []*side{&p.here, &p.there} {
 		for i := range s.shares {
 			switch w := s.shares[i].Load(); {
 			case w&passing != 0:
@@ -71,7 +71,7 @@ func CheckPipe(o segment.Object) error {
 	if err != nil {
 		return err
 	}
-	for n, s := range []side{p.here, p.there} {
+	for n, s := range []*side{&p.here, &p.there} {
 		for i := range s.shares {
 			w := s.shares[i].Load()
 			if w&passing != 0 {

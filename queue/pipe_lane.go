@@ -20,6 +20,7 @@ type lane struct {
 	spares   *[spareBoxes]word.Uint64
 	sparesAt uint64 // their offset in the segment
 	carries  bool   // messages may name what is kept for as long as there is their box
+	fast     bool   // to put a short message is one swap and some stores, and so is to take it
 }
 
 // lanePlan is the plan of each lane of a pipe.
@@ -50,6 +51,7 @@ func laneIn(o segment.Object, p plan, number uint64) (lane, error) {
 		spares: &pipeIn(o).spares[number], sparesAt: o.Offset() + sparesOffset + number*spareBoxes*8,
 	}
 	l.slots, l.boxed = laneSlotsIn(o, at), true
+	l.fast = p.bound == 0
 	return l, nil
 }
 

@@ -8,12 +8,32 @@ import (
 
 	"github.com/kindred-ipc/kindred/internal/bulk"
 	"github.com/kindred-ipc/kindred/internal/futex"
+	"github.com/kindred-ipc/kindred/internal/race"
 	"github.com/kindred-ipc/kindred/internal/segment"
 )
 
 // Recv receives the next message. It waits while there is none. Errors: io.EOF, as it is, when nobody has the other end any
 // more, and all is received; ErrDirection, ErrClosed, ErrCorrupt, and the context's. A message that does not decode is taken, too.
 func (p *Pipe[S, R]) Recv(ctx context.Context) (v R, err error) {
+	if p.bareR {
+		b := bytesOf(&v)
+		if _, done, err := p.recvNow(b, uint64(len(b))); done {
+			runtime.KeepAlive(p)
+			if err != nil {
+				return *new(R), p.wrap(receiving, err)
+			}
+			return v, nil
+		}
+	} else {
+		p.glimpse()
+	}
+	return p.recvOne(ctx)
+}
+
+// recvOne is Recv of one who has to wait, or has more to do than to copy.
+//
+//go:noinline
+func (p *Pipe[S, R]) recvOne(ctx context.Context) (v R, err error) {
 	var c [1]catch
 	if err = p.recv(ctx, &c); err == nil {
 		err = p.open(&c[0], &v)
@@ -40,6 +60,7 @@ var errEmpty = errors.New("no message")
 
 // RecvBytes receives the bytes of the next message, whatever R is. For its errors see Recv.
 func (p *Pipe[S, R]) RecvBytes(ctx context.Context) ([]byte, error) {
+	p.glimpse()
 	var c [1]catch
 	err := p.recv(ctx, &c)
 	if err != nil {
@@ -52,6 +73,20 @@ func (p *Pipe[S, R]) RecvBytes(ctx context.Context) ([]byte, error) {
 // RecvInto receives the bytes of the next message into b, and returns how many they are. If b is too short it fails with a
 // *ShortBufferError, which has the whole message, and leaves b alone. For other errors see Recv.
 func (p *Pipe[S, R]) RecvInto(ctx context.Context, b []byte) (int, error) {
+	if n, done, err := p.recvNow(b, 0); done {
+		runtime.KeepAlive(p)
+		if err != nil {
+			return 0, p.wrap(receiving, err)
+		}
+		return int(n), nil
+	}
+	return p.recvLate(ctx, b)
+}
+
+// recvLate is RecvInto of one who has to wait, or whose message is long.
+//
+//go:noinline
+func (p *Pipe[S, R]) recvLate(ctx context.Context, b []byte) (int, error) {
 	var c [1]catch
 	if err := p.recv(ctx, &c); err != nil {
 		return 0, p.wrap(receiving, err)
@@ -99,17 +134,13 @@ func (p *pipe) ready() (bool, error) {
 
 // recv takes the next message.
 func (p *pipe) recv(ctx context.Context, c *[1]catch) error {
-	for polled := ctx == atOnce || !p.polls.Load(); ; {
+	for {
 		if err := p.usable(p.in); err != nil {
 			return err
 		}
 		if done, err := p.in.take(ctx, c); done || err != nil {
 			return err
 		}
-		if !polled && p.in.glimpse() {
-			continue
-		}
-		polled = true
 		gone := p.seg.Swept
 		if ctx == atOnce {
 			gone = p.seg.Gone
@@ -131,6 +162,47 @@ func (p *pipe) recv(ctx context.Context, c *[1]catch) error {
 	}
 }
 
+// recvNow is recv of a short message into b where nothing stands in the way: one of at least that many bytes, and as many as b has at
+// most. It reports how many it has, and whether it was received.
+func (p *pipe) recvNow(b []byte, least uint64) (n uint64, done bool, err error) {
+	l := &p.in
+	if l.queue == nil || !l.next() && !p.glimpse() || !l.fast || !l.gets.TryLock() {
+		return 0, false, nil
+	}
+	at := l.state.head.Load()
+	s := l.parcel(at)
+	n = s.size
+	if s.sequence.Load() != at+1 || s.box != 0 || n < least || n > min(uint64(len(b)), inline) || p.closed.Load() {
+		return 0, false, l.leave(&l.gets)
+	}
+	if race.Enabled {
+		l.race.Acquire(raceItems)
+	}
+	copy(b, s.text[:n])
+	futex.Publish(&l.state.head, at+1)
+	if !l.gets.Swift() {
+		return n, true, l.received(l.gets.Release(), at+1)
+	}
+	released := l.gets.Drop()
+	if released && l.gets.Unwanted() && l.room.Event().Idle() {
+		return n, true, nil
+	}
+	return n, true, l.received(released, at+1)
+}
+
+// received is what is left to do for a receive that has committed, when somebody is to be woken, or the segment was closed.
+func (l *lane) received(released bool, at uint64) error {
+	err := l.settle(&l.gets, released)
+	l.tellRoom(at, 1)
+	return err
+}
+
+// next reports whether the message at the head is there.
+func (l *lane) next() bool {
+	at := l.state.head.Load()
+	return l.parcel(at).sequence.Load() == at+1
+}
+
 // A glimpse is what a receiver does before it looks at anything but the next slot: it polls for about as long as the answer of a process
 // that is polling, too, takes to come. The first polls are without a pause, which would delay the quickest answers.
 const (
@@ -138,8 +210,13 @@ const (
 	glimpsesTight = 64
 )
 
-// glimpse polls the next slot, all of it: so its two lines come at once, and not one behind the other when the message is there.
-func (l lane) glimpse() bool {
+// glimpse polls the next slot, all of it: so its two lines come at once, and not one behind the other when the message is there. It
+// reports whether it is.
+func (p *pipe) glimpse() bool {
+	l := &p.in
+	if l.queue == nil || !p.polls.Load() {
+		return false
+	}
 	at := l.state.head.Load()
 	s := l.parcel(at)
 	tail := s.tail()

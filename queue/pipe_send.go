@@ -5,6 +5,8 @@ import (
 	"errors"
 	"io"
 	"runtime"
+
+	"github.com/kindred-ipc/kindred/internal/futex"
 )
 
 const (
@@ -16,14 +18,10 @@ const (
 // ErrTooLarge, ErrClosed, shm.ErrNoSpace, ErrCorrupt, the context's, and one that names the path to what cannot be encoded. Behind
 // an error, v is not sent; but ErrClosed does not say whether it is.
 func (p *Pipe[S, R]) Send(ctx context.Context, v S) error {
-	var err error
 	if p.bareS {
-		err = p.send(ctx, bytesOf(&v), nil)
-	} else {
-		err = p.sendEncoded(ctx, v)
+		return p.SendBytes(ctx, bytesOf(&v))
 	}
-	runtime.KeepAlive(p)
-	return p.wrap(sending, err)
+	return p.wrap(sending, p.sendEncoded(ctx, v))
 }
 
 // TrySend sends v if there is room, and reports whether it did. It fails with ErrBusy when another process is stopped in the middle
@@ -39,7 +37,56 @@ func (p *Pipe[S, R]) TrySend(v S) (bool, error) {
 // SendBytes sends the bytes of a message, whatever S is: for the other end they are those of what was sent, which is a string or a []byte
 // as it is, or what the other end reads by RecvBytes. For its errors see Send.
 func (p *Pipe[S, R]) SendBytes(ctx context.Context, b []byte) error {
-	return p.wrap(sending, p.send(ctx, b, nil))
+	done, err := p.sendNow(b)
+	if !done {
+		err = p.send(ctx, b, nil)
+	}
+	runtime.KeepAlive(p)
+	if err != nil {
+		return p.wrap(sending, err)
+	}
+	return nil
+}
+
+// sendNow is send of a short message where nothing stands in the way, and reports whether it was sent.
+func (p *pipe) sendNow(b []byte) (done bool, err error) {
+	l := &p.out
+	if !l.fast || len(b) > inline || !l.puts.TryLock() {
+		return false, nil
+	}
+	at := l.state.tail.Load()
+	s := l.parcel(at)
+	if at >= l.state.limit.Load() && !l.stretch(at) || s.box != 0 || p.closed.Load() || !p.there.attended() {
+		return false, l.leave(&l.puts)
+	}
+	s.write(b)
+	l.commit(&s.sequence, at)
+	futex.Publish(&l.state.tail, at+1)
+	if !l.puts.Swift() {
+		return true, l.sent(l.puts.Release())
+	}
+	released := l.puts.Drop()
+	if released && l.puts.Unwanted() && l.items.Event().Idle() {
+		return true, nil
+	}
+	return true, l.sent(released)
+}
+
+// stretch moves the limit as far as there is room, and reports whether there is some.
+func (l *lane) stretch(at uint64) bool {
+	limit := l.state.head.Load() + l.capacity
+	if limit-at > l.capacity || limit == at {
+		return false // what looks wrong is told by spare
+	}
+	l.state.limit.Store(limit)
+	return true
+}
+
+// sent is what is left to do for a send that has committed, when somebody is to be woken, or the segment was closed.
+func (l *lane) sent(released bool) error {
+	err := l.settle(&l.puts, released)
+	l.tellItems()
+	return err
 }
 
 func (p *Pipe[S, R]) sendEncoded(ctx context.Context, v S) error {

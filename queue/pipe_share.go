@@ -2,6 +2,7 @@ package queue
 
 import (
 	"fmt"
+	"sync/atomic"
 
 	"github.com/kindred-ipc/kindred/internal/segment"
 	"github.com/kindred-ipc/kindred/internal/word"
@@ -32,11 +33,12 @@ type End struct {
 type side struct {
 	seg    *segment.Segment
 	shares *[shares]word.Uint64
-	serial *word.Uint64 // of the pipe: see pass
+	serial *word.Uint64  // of the pipe: see pass
+	known  atomic.Uint32 // a share that was somebody's
 }
 
 // claim has a share be w, and returns its number.
-func (s side) claim(w uint64) (uint32, error) {
+func (s *side) claim(w uint64) (uint32, error) {
 	for _, gone := range []func(segment.Owner) bool{func(segment.Owner) bool { return false }, s.seg.Gone} {
 		for i := range s.shares {
 			was := s.shares[i].Load()
@@ -54,7 +56,7 @@ func (s side) claim(w uint64) (uint32, error) {
 // pass makes a share for an End that goes on its way, and returns its number and serial. The serial moves once more when the share is
 // there: who looks for shares meanwhile has perhaps looked past this one, and does not find that of its maker any more, who
 // closes.
-func (s side) pass() (share uint32, serial uint64, err error) {
+func (s *side) pass() (share uint32, serial uint64, err error) {
 	serial = s.serial.Add(1) &^ passing
 	share, err = s.claim(passing | serial)
 	s.serial.Add(1) // pairs with the loads in deserted
@@ -62,18 +64,25 @@ func (s side) pass() (share uint32, serial uint64, err error) {
 }
 
 // deserted reports whether nobody has a share of it, as far as gone knows who is dead. While an End is made, somebody has one.
-func (s side) deserted(gone func(segment.Owner) bool) bool {
+func (s *side) deserted(gone func(segment.Owner) bool) bool {
 	serial := s.serial.Load()
 	for i := range s.shares {
 		if w := s.shares[i].Load(); w != 0 && (w&passing != 0 || segment.OwnerOf(w) == s.seg.Self() || !gone(segment.OwnerOf(w))) {
+			s.known.Store(uint32(i))
 			return false
 		}
 	}
 	return s.serial.Load() == serial
 }
 
+// attended reports whether who had a share when last was looked has it still, and is not known to be dead: then it is not deserted.
+func (s *side) attended() bool {
+	w := s.shares[s.known.Load()%shares].Load()
+	return w != 0 && w&passing == 0 && !s.seg.Swept(segment.OwnerOf(w))
+}
+
 // someone is one of another attach who has a share, of whose death is nothing known; 0: there is nobody.
-func (s side) someone() segment.Owner {
+func (s *side) someone() segment.Owner {
 	for i := range s.shares {
 		w := s.shares[i].Load()
 		if o := segment.OwnerOf(w); w != 0 && w&passing == 0 && o != s.seg.Self() && !s.seg.Swept(o) {

@@ -20,7 +20,7 @@ func TestAPutAndAGetPublishByPlainStoresInTheirOrder(t *testing.T) {
 		t.Log("counters of coverage may be calls: not looked at")
 		return
 	}
-	publishes := map[string]int{
+	methods := map[string]int{
 		"Put": 3, // the sequence, the tail, the lock
 		"Get": 2, // the head, the lock
 	}
@@ -29,28 +29,20 @@ func TestAPutAndAGetPublishByPlainStoresInTheirOrder(t *testing.T) {
 		return strings.Contains(name, "/kindred/queue.(*Queue[go.shape.uint64]).")
 	}) {
 		name := r.Name[strings.LastIndexByte(r.Name, '.')+1:]
-		n := publishes[name]
+		n := methods[name]
 		if n == 0 {
 			continue
 		}
 		looked[name] = true
-		require.NoError(t, r.Err)
-		stores := r.All(func(in *disassemble.Instruction) bool {
-			_, ok := in.Stores()
-			return ok && in.Of("futex.Publish")
-		})
-		require.Len(t, stores, n, "of %s", name)
+		stores := publishes(t, &r, n)
 		disturbs := func(i int) bool { return r.Calls(i) || r.Code[i].Fences() }
 		locks := r.All(func(in *disassemble.Instruction) bool { return in.Fences() })
 		require.NotEmpty(t, locks)
 		straight := r.Reach(locks[0], disturbs)
 		for k, i := range stores {
-			require.Equal(t, x86asm.MOV, r.Code[i].Op, r.Show(i))
-			require.Equal(t, 8, r.Code[i].MemBytes, "in one piece: %s", r.Show(i))
 			require.True(t, straight[i], r.Show(i))
 			if k > 0 {
 				require.True(t, r.Reach(stores[k-1], disturbs)[i], r.Show(i))
-				require.False(t, r.Reach(i, disassemble.Never)[stores[k-1]], r.Show(i))
 			}
 		}
 
@@ -78,5 +70,57 @@ func TestAPutAndAGetPublishByPlainStoresInTheirOrder(t *testing.T) {
 			require.Equal(t, 1, messages)
 		}
 	}
-	require.Len(t, looked, len(publishes))
+	require.Len(t, looked, len(methods))
+}
+
+// publishes are the n stores that publish, each in one piece, and in their order.
+func publishes(t *testing.T, r *disassemble.Routine, n int) []int {
+	t.Helper()
+	require.NoError(t, r.Err)
+	stores := r.All(func(in *disassemble.Instruction) bool {
+		_, ok := in.Stores()
+		return ok && in.Of("futex.Publish")
+	})
+	require.Len(t, stores, n, "of %s", r.Name)
+	for k, i := range stores {
+		require.Equal(t, x86asm.MOV, r.Code[i].Op, r.Show(i))
+		require.Equal(t, 8, r.Code[i].MemBytes, "in one piece: %s", r.Show(i))
+		if k > 0 {
+			require.True(t, r.Reach(stores[k-1], disassemble.Never)[i], r.Show(i))
+			require.False(t, r.Reach(i, disassemble.Never)[stores[k-1]], r.Show(i))
+		}
+	}
+	return stores
+}
+
+// Likewise a short message of a pipe, whose bytes are copied before its slot is published, or given back.
+func TestASendAndARecvOfAPipePublishBehindTheirCopies(t *testing.T) {
+	if testing.CoverMode() != "" {
+		t.Log("counters of coverage may be calls: not looked at")
+		return
+	}
+	methods := map[string]int{
+		"sendNow": 3, // the sequence, the tail, the lock
+		"recvNow": 2, // the head, the lock
+	}
+	routines := disassemble.Routines(t, func(name string) bool {
+		return strings.Contains(name, "/kindred/queue.(*pipe).") && methods[name[strings.LastIndexByte(name, '.')+1:]] > 0
+	})
+	require.Len(t, routines, len(methods))
+	for _, r := range routines {
+		stores := publishes(t, &r, methods[r.Name[strings.LastIndexByte(r.Name, '.')+1:]])
+		copies := 0
+		for i := range r.Code {
+			if !r.Calls(i) || !strings.Contains(r.Callee(i), "memmove") {
+				continue
+			}
+			copies++
+			require.True(t, r.Reach(i, disassemble.Never)[stores[0]], r.Show(i))
+			require.False(t, r.Reach(stores[0], disassemble.Never)[i], r.Show(i))
+		}
+		require.Positive(t, copies)
+		locks := r.All(func(in *disassemble.Instruction) bool { return in.Fences() })
+		require.NotEmpty(t, locks)
+		require.True(t, r.Reach(locks[0], disassemble.Never)[stores[0]])
+	}
 }
