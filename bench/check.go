@@ -12,21 +12,17 @@ import (
 const mostNoise = 0.15
 
 // noise is how far apart the runs lie of which the result's ratio is made: the median distance of their ratios from the
-// median of these, as a share of it. Reference and ours ran in turn, so each has its pair.
+// median of these, as a share of it.
 func (c conditioned) noise() float64 {
-	n := min(len(c.Ours), len(c.Theirs))
-	ratios := make([]float64, n)
-	for i := range ratios {
-		ratios[i] = c.Ours[i] / c.Theirs[i]
-	}
-	if n == 0 || median(ratios) == 0 {
+	apart := c.ratios()
+	if len(apart) == 0 || median(apart) == 0 {
 		return 0
 	}
-	middle := median(ratios)
-	for i := range ratios {
-		ratios[i] = math.Abs(ratios[i] - middle)
+	middle := median(apart)
+	for i := range apart {
+		apart[i] = math.Abs(apart[i] - middle)
 	}
-	return median(ratios) / middle
+	return median(apart) / middle
 }
 
 // misses reports whether the ratio is worse than the goal by more than the noise.

@@ -40,14 +40,8 @@ func (d difference) delta() string { return d.test.FormatDelta(d.old.Center, d.n
 // significant reports whether the runs tell the two apart.
 func (d difference) significant() bool { return d.test.P < d.test.Alpha }
 
-// ratios are those of the runs, each with the reference's run before it.
-func (c conditioned) ratios() runs {
-	r := make(runs, min(len(c.Ours), len(c.Theirs)))
-	for i := range r {
-		r[i] = c.Ours[i] / c.Theirs[i]
-	}
-	return r
-}
+// ratios are those of the runs.
+func (c conditioned) ratios() runs { return ratios(c.Ours, c.Theirs) }
 
 // changes are those of the figures that both have, in new's order; and the names of those that only one has.
 func changes(old, new session) (both []change, gone, come []string) {

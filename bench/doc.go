@@ -17,7 +17,8 @@
 // is something else, its unit says so. Some rows measure several figures at once, percentiles for example, of which
 // each is a line of its own. A row is measured several times (-runs), reference and ours in turn, so that whatever
 // changes on the machine meets both. Shown are the median, the smallest and the largest of the runs. The ratio is the
-// median of ours divided by the median of the reference: below 1, ours is better. A goal is a ratio that is to be
+// median of the runs' ratios, each of ours to that of the reference beside it: below 1, ours is better. (Where the machine was in another
+// state for some runs, it is not that of the two medians, which may be of different states.) A goal is a ratio that is to be
 // reached, and "met" says whether it was in this run; where the goal is no ratio, the reference is a fixed limit, whose
 // name says so, and the goal is 1. It is null where there is no goal, or nothing to hold against it. A row whose runs
 // lie far apart is called unsteady on standard error: then the machine was busy, and the row is worth a second look.

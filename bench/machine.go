@@ -48,5 +48,5 @@ func (m Machine) heading() string {
 	if m.Quick {
 		look = ", each of a tenth of the operations: a look, not a figure"
 	}
-	return fmt.Sprintf("%v\n%s\nmedian of %d runs%s; ratio: of the medians, ours divided by the reference\n", m, m.References, m.Runs, look)
+	return fmt.Sprintf("%v\n%s\nmedian of %d runs%s; ratio: ours divided by the reference, the median of the runs'\n", m, m.References, m.Runs, look)
 }

@@ -62,8 +62,8 @@ func (s session) table() (string, error) {
 	var b strings.Builder
 	m := s.machine
 	fmt.Fprintf(&b, "Measured by `go run ./bench` on %s, %d CPUs, %s, %s, on %s, with a load of %s before; each row\n"+
-		"beside its reference in the same run, median of %d runs or of as many as fitted. The ratio is ours divided by the reference: below 1,\n"+
-		"ours is faster. A goal is the ratio that we want.\n\n",
+		"beside its reference in the same run, median of %d runs or of as many as fitted. The ratio is ours divided by the reference, the median\n"+
+		"of the runs' ratios: below 1, ours is faster. A goal is the ratio that we want.\n\n",
 		m.CPU, m.CPUs, m.System, m.Go, m.When.Format("2 January 2006"), m.Load, m.Runs)
 	b.WriteString("| what | ours | reference | | ratio | goal |\n| --- | ---: | --- | ---: | ---: | --- |\n")
 	var missing []error

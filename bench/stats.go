@@ -16,7 +16,7 @@ type Result struct {
 	Runs           int      `json:"runs"`
 	Reference      *string  `json:"reference"` // says "absent" and why where it could not be measured
 	ReferenceValue *float64 `json:"reference_value"`
-	Ratio          *float64 `json:"ratio"` // of the medians: ours divided by the reference, below 1 is better
+	Ratio          *float64 `json:"ratio"` // ours divided by the reference, below 1 is better: the median of the runs'
 	Goal           *float64 `json:"goal"`
 	Met            *bool    `json:"met"` // null without a goal or without a ratio to hold against it
 }
@@ -42,13 +42,22 @@ func summarize(r Row, f Figure, ours, reference []float64, absent string) Result
 	if len(reference) == 0 {
 		return out
 	}
-	limit := median(reference)
-	ratio := value / limit
-	out.ReferenceValue, out.Ratio = new(round(limit)), new(round(ratio))
+	ratio := median(ratios(ours, reference))
+	out.ReferenceValue, out.Ratio = new(round(median(reference))), new(round(ratio))
 	if f.Goal > 0 {
 		out.Met = new(ratio <= f.Goal)
 	}
 	return out
+}
+
+// ratios are those of the runs, each with the reference's run beside it: a machine that is in another state from one minute to
+// the next, as a virtual one is whose CPUs are moved, is so for both.
+func ratios(ours, reference []float64) []float64 {
+	r := make([]float64, min(len(ours), len(reference)))
+	for i := range r {
+		r[i] = ours[i] / reference[i]
+	}
+	return r
 }
 
 // median returns the middle value, or the mean of the two in the middle. It leaves v as it is.

@@ -35,8 +35,12 @@ func TestSummaryOfARow(t *testing.T) {
 	require.Equal(t, []float64{11, 10, 12}, []float64{r.Value, r.Min, r.Max})
 	require.Equal(t, 3, r.Runs)
 	require.Equal(t, 10.0, *r.ReferenceValue)
-	require.Equal(t, 1.1, *r.Ratio)
+	require.Equal(t, 1.1111, *r.Ratio, "10 to 9: the median of the runs' ratios")
 	require.True(t, *r.Met)
+
+	near, far := []float64{5, 5, 10, 10, 10}, []float64{9, 9, 30, 30, 9}
+	r = summarize(row, row.figures()[0], near, far, "")
+	require.Equal(t, 0.5556, *r.Ratio, "that of runs in the same state, not 10 to 9")
 
 	r = summarize(row, row.figures()[0], []float64{11.6}, []float64{10}, "")
 	require.False(t, *r.Met, "1.16 is more than 1.15")
