@@ -38,7 +38,7 @@ func (t *Typed[In, Out]) Broadcast(ctx context.Context, p *Pool, in In) ([]Worke
 			r := &results[id]
 			r.ID = id
 			next := func(ctx context.Context) (*link, error) { return p.acquireFrom(ctx, id) }
-			r.Err = p.persist(ctx, next, func(l *link, attempt int) error {
+			r.Err = p.persist(ctx, nil, next, func(l *link, attempt int) error {
 				r.Pid = l.pid()
 				return t.try(ctx, l, &in, &r.Out, attempt)
 			})

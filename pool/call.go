@@ -44,21 +44,24 @@ func (t *Typed[In, Out]) Call(ctx context.Context, p *Pool, in In) (Out, error) 
 	if t.err != nil {
 		return out, t.err
 	}
-	if err := p.enter(); err != nil {
+	l, err := p.admit(ctx)
+	if err != nil {
 		return out, err
 	}
 	defer p.calls.Done()
-	err := p.persist(ctx, p.acquire, func(l *link, attempt int) error { return t.try(ctx, l, &in, &out, attempt) })
+	err = p.persist(ctx, l, p.acquire, func(l *link, attempt int) error { return t.try(ctx, l, &in, &out, attempt) })
 	return out, err
 }
 
-// persist has try made with the worker that next returns, and with further ones as often as it takes.
+// persist has try made with l, or if that is nil with the worker that next returns, and with further ones as often as it takes.
 func (p *Pool) persist(
-	ctx context.Context, next func(context.Context) (*link, error), try func(l *link, attempt int) error,
-) error {
+	ctx context.Context, l *link, next func(context.Context) (*link, error), try func(l *link, attempt int) error,
+) (err error) {
 	var died *WorkerDied
-	for attempt := 1; ; {
-		l, err := next(ctx)
+	for attempt := 1; ; l = nil {
+		if l == nil {
+			l, err = next(ctx)
+		}
 		if err != nil {
 			if died != nil {
 				err = fmt.Errorf("%w, and cannot begin it again: %w", died, err)
@@ -69,9 +72,9 @@ func (p *Pool) persist(
 		again, ok := err.(*WorkerDied)
 		switch {
 		case err == errNotBegun:
-			// To another worker, whatever Retry says.
+			err = nil // to another worker, whatever Retry says
 		case ok && attempt <= p.retry && !p.fragile:
-			died = again
+			died, err = again, nil
 			attempt++
 		case ok:
 			return p.broken(again)

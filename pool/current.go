@@ -314,7 +314,7 @@ func (p *Pool) nested(ctx context.Context, depth int, h head, input []byte) (out
 		return outcomeNotRegistered, []byte(strings.Join(tasks.names(), ", "))
 	}
 	next := func(ctx context.Context) (*link, error) { return p.acquireNested(ctx, depth) }
-	err := p.persist(ctx, next, func(l *link, attempt int) (err error) {
+	err := p.persist(ctx, nil, next, func(l *link, attempt int) (err error) {
 		outcome, payload, err = l.relay(ctx, t, h, input, attempt, depth)
 		return err
 	})

@@ -192,7 +192,7 @@ func (pr *promise[In, Out]) run(l *link) {
 	}
 	defer cancel()
 	var out Out
-	err := pr.pool.persist(ctx, pr.pool.after(l), func(l *link, attempt int) error {
+	err := pr.pool.persist(ctx, l, pr.pool.acquire, func(l *link, attempt int) error {
 		return pr.task.try(ctx, l, &pr.in, &out, attempt)
 	})
 	var none In

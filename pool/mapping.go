@@ -234,7 +234,7 @@ func (m *mapping[In, Out]) inside(l *link) {
 		return
 	}
 	w := b.load.(*inputs[In, Out])
-	err := m.pool.persist(m.ctx, m.pool.after(l), func(l *link, attempt int) error {
+	err := m.pool.persist(m.ctx, l, m.pool.acquire, func(l *link, attempt int) error {
 		return m.task.try(m.ctx, l, &w.in[0], &w.out[0], attempt)
 	})
 	if err != nil {

@@ -1,6 +1,7 @@
 package pool
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -194,6 +195,18 @@ func (p *Pool) enter() error {
 	}
 	p.calls.Add(1)
 	return nil
+}
+
+// admit is enter that takes a worker, too, if one is idle.
+func (p *Pool) admit(ctx context.Context) (*link, error) {
+	over := ctx.Err()
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.refusal != nil || over != nil {
+		return nil, cmp.Or(p.refusal, over)
+	}
+	p.calls.Add(1)
+	return p.takeIdle(), nil
 }
 
 // put makes l the worker at its place. The pool's mu is held.

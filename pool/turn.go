@@ -73,16 +73,6 @@ func (p *Pool) takeIdle() *link {
 	return l
 }
 
-// after is acquire for who has a worker already.
-func (p *Pool) after(l *link) func(context.Context) (*link, error) {
-	return func(ctx context.Context) (got *link, err error) {
-		if got, l = l, nil; got == nil {
-			got, err = p.acquire(ctx)
-		}
-		return got, err
-	}
-}
-
 // acquireFrom takes the worker with that ID, when it is idle, before those who take any.
 func (p *Pool) acquireFrom(ctx context.Context, id int) (*link, error) {
 	if err := ctx.Err(); err != nil {
