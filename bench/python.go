@@ -43,7 +43,6 @@ func pythonRows() []Row {
 	many := row("pool/python/map", "Map of an empty task, one at a time to a worker, by two workers", 20_000, fiftieth, measureTasks(mapAll(pool.Chunk(1))), python("Pool.imap", "python_pool.py", "map"))
 	chunks := row("pool/python/chunks", "MapSlice of an empty task, in chunks, by two workers: a slice in, a slice out, as lists in Python", 1_000_000, fiftieth, measureTasks(mapSlice), python("Pool.map", "python_pool.py", "chunks"))
 	executor := row("pool/python/executor", "Map of an empty task, one at a time to a worker, by two workers", 20_000, fiftieth, measureTasks(mapAll(pool.Chunk(1))), python("ProcessPoolExecutor.map", "python_pool.py", "executor"))
-	chunks.Warm = chunks.N // the memory of a million inputs and results is there on both sides
 	rows := []Row{set, get, value, add, array, pipe}
 	for _, r := range []Row{call, many, chunks, executor} {
 		r.Place, r.Workers, r.Payload, r.Concurrency = Free, 2, "uint64, its complement back, checked", "1 caller, 2 workers"

@@ -171,8 +171,9 @@ func (p *pipe) recvNow(b []byte, least uint64) (n uint64, done bool, err error) 
 	}
 	at := l.state.head.Load()
 	s := l.parcel(at)
+	there := s.sequence.Load() == at+1 // before the slot says what it has
 	n = s.size
-	if s.sequence.Load() != at+1 || s.box != 0 || n < least || n > min(uint64(len(b)), inline) || p.closed.Load() {
+	if !there || s.box != 0 || n < least || n > min(uint64(len(b)), inline) || p.closed.Load() {
 		return 0, false, l.leave(&l.gets)
 	}
 	if race.Enabled {

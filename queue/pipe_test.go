@@ -316,6 +316,34 @@ func TestAnEndHasManyHandles(t *testing.T) {
 	require.EqualValues(t, 2*127-1, last.Serial, "two for each: see (side).pass")
 }
 
+// A message comes with the length that it has, whatever was in its slot, or in that of another, a moment before.
+func TestReceiversWhoShareAnEndGetWholeMessages(t *testing.T) {
+	const messages, longest, by = 20_000, 96, 3
+	ctx := bounded(t)
+	_, a, b := newPipe[string, string](t, 4, queue.OneWay())
+	var receivers gosync.WaitGroup
+	for range by {
+		receivers.Go(func() {
+			for m := make([]byte, longest); ; {
+				n, err := b.RecvInto(ctx, m)
+				if err == io.EOF {
+					return
+				}
+				if err != nil || n != bytes.Count(m[:n], []byte{byte(n)}) {
+					t.Errorf("%d bytes, %v: %v", n, m[:n], err)
+					return
+				}
+			}
+		})
+	}
+	for i := range messages {
+		n := i * 37 % (longest + 1)
+		require.NoError(t, a.SendBytes(ctx, bytes.Repeat([]byte{byte(n)}, n)))
+	}
+	require.NoError(t, a.Close())
+	receivers.Wait()
+}
+
 func TestManyGoroutinesShareTheEndsOfAPipe(t *testing.T) {
 	const each, by = 500, 4
 	ctx := bounded(t)
