@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"strings"
 
 	"github.com/kindred-ipc/kindred/internal/crashlab"
 	"github.com/kindred-ipc/kindred/internal/segment"
@@ -254,6 +255,7 @@ func pipeCases() []crashlab.Case {
 			return did(ok, err)
 		}},
 		{"SendBytes", sent(7), func(w *wire, a *crashlab.Actor) error { return w.a.SendBytes(a.Ctx, []byte(inTexts.Of(7))) }},
+		{"SendBytes, of a few", sent(6), func(w *wire, a *crashlab.Actor) error { return w.a.SendBytes(a.Ctx, []byte(inTexts.Of(6))) }},
 		{"Recv", took([]uint64{2, 3}, []uint64{3}), func(w *wire, a *crashlab.Actor) error {
 			for _, n := range []uint64{1, 2} {
 				v, err := w.b.Recv(a.Ctx)
@@ -282,6 +284,14 @@ func pipeCases() []crashlab.Case {
 			}
 			return nil
 		}},
+		{"RecvInto, of a few", took([]uint64{2, 3}, []uint64{3}), func(w *wire, a *crashlab.Actor) error {
+			if _, err := w.b.RecvBytes(a.Ctx); err != nil {
+				return err
+			}
+			buf := make([]byte, 200)
+			n, err := w.b.RecvInto(a.Ctx, buf)
+			return inTexts.Took(string(buf[:n]), err, 2)
+		}},
 		{"Poll", took(), func(w *wire, a *crashlab.Actor) error { return w.b.Poll(a.Ctx) }},
 	} {
 		all = append(all, pipeCase(op))
@@ -290,7 +300,8 @@ func pipeCases() []crashlab.Case {
 }
 
 func pipeCase(op pipeOperation) crashlab.Case {
-	one := crashlab.Case{Name: "queue.Pipe." + op.name, Covers: []string{"queue.Pipe." + op.name}}
+	name, _, _ := strings.Cut(op.name, ",")
+	one := crashlab.Case{Name: "queue.Pipe." + op.name, Covers: []string{"queue.Pipe." + name}}
 	states := map[string][]uint64{}
 	for i, s := range op.states {
 		state := fmt.Sprintf("%d: %v", i, s)
