@@ -54,15 +54,15 @@ func (m *MPMC[T]) pushed(l *track[T], at uint64) error {
 	if !m.items.Event().Idle() {
 		m.wake(m.items)
 	}
-	m.lookAtCrowd()
+	if at%owned == 0 && at > m.mask {
+		m.own()
+	}
+	m.lookAtCrowd() // behind each mark
 	if m.cut() {
 		return m.lostPush()
 	}
 	if i := (at + soon) & m.mask; at%fetches == 0 && i+fetches <= uint64(len(l.slots)) && at+soon+fetches <= l.limit.Load() {
 		fetch(l.slots[i : i+fetches])
-	}
-	if at%owned == 0 && at > m.mask {
-		m.own()
 	}
 	runtime.KeepAlive(m)
 	return nil
