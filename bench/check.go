@@ -15,10 +15,13 @@ const mostNoise = 0.15
 // median of these, as a share of it.
 func (c conditioned) noise() float64 {
 	apart := c.ratios()
-	if len(apart) == 0 || median(apart) == 0 {
+	if len(apart) == 0 {
 		return 0
 	}
 	middle := median(apart)
+	if middle == 0 {
+		return 0
+	}
 	for i := range apart {
 		apart[i] = math.Abs(apart[i] - middle)
 	}

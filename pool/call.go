@@ -56,25 +56,25 @@ func (t *Typed[In, Out]) Call(ctx context.Context, p *Pool, in In) (Out, error) 
 // persist has try made with l, or if that is nil with the worker that next returns, and with further ones as often as it takes.
 func (p *Pool) persist(
 	ctx context.Context, l *link, next func(context.Context) (*link, error), try func(l *link, attempt int) error,
-) (err error) {
+) error {
 	var died *WorkerDied
 	for attempt := 1; ; l = nil {
 		if l == nil {
-			l, err = next(ctx)
-		}
-		if err != nil {
-			if died != nil {
-				err = fmt.Errorf("%w, and cannot begin it again: %w", died, err)
+			var err error
+			if l, err = next(ctx); err != nil {
+				if died != nil {
+					err = fmt.Errorf("%w, and cannot begin it again: %w", died, err)
+				}
+				return err
 			}
-			return err
 		}
-		err = try(l, attempt)
+		err := try(l, attempt)
 		again, ok := err.(*WorkerDied)
 		switch {
 		case err == errNotBegun:
-			err = nil // to another worker, whatever Retry says
+			// To another worker, whatever Retry says.
 		case ok && attempt <= p.retry && !p.fragile:
-			died, err = again, nil
+			died = again
 			attempt++
 		case ok:
 			return p.broken(again)

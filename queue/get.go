@@ -75,9 +75,14 @@ func (q *Queue[T]) getBehind(ctx context.Context) (T, error) {
 
 // got is what is left to do for a Get that has committed, when somebody is to be woken, or the segment was closed.
 func (q *queue) got(released bool, at uint64) error {
+	return q.wrap("get from", q.settleGet(released, at))
+}
+
+// settleGet is got without its error's words: a Pipe has others.
+func (q *queue) settleGet(released bool, at uint64) error {
 	err := q.settle(&q.gets, released)
 	q.tellRoom(at, 1)
-	return q.wrap("get from", err)
+	return err
 }
 
 // TryGet takes the next message if there is one, and reports whether it did. It fails with ErrBusy when another process is

@@ -166,7 +166,7 @@ func (p *pipe) recv(ctx context.Context, c *[1]catch) error {
 // most. It reports how many it has, and whether it was received.
 func (p *pipe) recvNow(b []byte, least uint64) (n uint64, done bool, err error) {
 	l := &p.in
-	if l.queue == nil || !l.next() && !p.glimpse() || !l.fast || !l.gets.TryLock() {
+	if l.queue == nil || !l.seen() && !p.glimpse() || !l.fast || !l.gets.TryLock() {
 		return 0, false, nil
 	}
 	at := l.state.head.Load()
@@ -182,26 +182,13 @@ func (p *pipe) recvNow(b []byte, least uint64) (n uint64, done bool, err error) 
 	copy(b, s.text[:n])
 	futex.Publish(&l.state.head, at+1)
 	if !l.gets.Swift() {
-		return n, true, l.received(l.gets.Release(), at+1)
+		return n, true, l.settleGet(l.gets.Release(), at+1)
 	}
 	released := l.gets.Drop()
 	if released && l.gets.Unwanted() && l.room.Event().Idle() {
 		return n, true, nil
 	}
-	return n, true, l.received(released, at+1)
-}
-
-// received is what is left to do for a receive that has committed, when somebody is to be woken, or the segment was closed.
-func (l *lane) received(released bool, at uint64) error {
-	err := l.settle(&l.gets, released)
-	l.tellRoom(at, 1)
-	return err
-}
-
-// next reports whether the message at the head is there.
-func (l *lane) next() bool {
-	at := l.state.head.Load()
-	return l.parcel(at).sequence.Load() == at+1
+	return n, true, l.settleGet(released, at+1)
 }
 
 // A glimpse is what a receiver does before it looks at anything but the next slot: it polls for about as long as the answer of a process

@@ -63,30 +63,23 @@ func (p *pipe) sendNow(b []byte) (done bool, err error) {
 	l.commit(&s.sequence, at)
 	futex.Publish(&l.state.tail, at+1)
 	if !l.puts.Swift() {
-		return true, l.sent(l.puts.Release())
+		return true, l.settlePut(l.puts.Release())
 	}
 	released := l.puts.Drop()
 	if released && l.puts.Unwanted() && l.items.Event().Idle() {
 		return true, nil
 	}
-	return true, l.sent(released)
+	return true, l.settlePut(released)
 }
 
-// stretch moves the limit as far as there is room, and reports whether there is some.
+// stretch moves the limit as far as there is room behind at, the tail, and reports whether there is some. What looks wrong is send's to tell.
 func (l *lane) stretch(at uint64) bool {
-	limit := l.state.head.Load() + l.capacity
-	if limit-at > l.capacity || limit == at {
-		return false // what looks wrong is told by spare
+	room, err := l.queue.spare(0)
+	if room == 0 || err != nil {
+		return false
 	}
-	l.state.limit.Store(limit)
+	l.state.limit.Store(at + room)
 	return true
-}
-
-// sent is what is left to do for a send that has committed, when somebody is to be woken, or the segment was closed.
-func (l *lane) sent(released bool) error {
-	err := l.settle(&l.puts, released)
-	l.tellItems()
-	return err
 }
 
 func (p *Pipe[S, R]) sendEncoded(ctx context.Context, v S) error {

@@ -90,10 +90,13 @@ func (q *queue) putFetching(at uint64) error {
 }
 
 // put is what is left to do for a Put that has committed, when somebody is to be woken, or the segment was closed.
-func (q *queue) put(released bool) error {
+func (q *queue) put(released bool) error { return q.wrap("put into", q.settlePut(released)) }
+
+// settlePut is put without its error's words: a Pipe has others.
+func (q *queue) settlePut(released bool) error {
 	err := q.settle(&q.puts, released)
 	q.tellItems()
-	return q.wrap("put into", err)
+	return err
 }
 
 // TryPut puts v if there is room, and reports whether it did. (A queue that drops makes room.) It fails with ErrBusy when
