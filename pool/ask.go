@@ -96,7 +96,7 @@ func (a *asks) send(t *taskContext, h head, input []byte, answer chan replied) (
 func (a *asks) tell(t *taskContext, h head, id uint64, input []byte) error {
 	h.id = t.id.Load()
 	payload := append(binary.LittleEndian.AppendUint64(nil, id), input...)
-	_, err := send(a.ctx, a.child.replies, a.child.record, h, payload)
+	_, err := send(a.ctx, a.child.replies, a.child.record, &h, payload)
 	return err
 }
 

@@ -101,12 +101,12 @@ func (t *Typed[In, Out]) try(ctx context.Context, l *link, in *In, out *Out, att
 	if attempt > 1 {
 		l.pool.tell(Event{Kind: TaskRetried, ID: l.id, Pid: l.pid(), Task: t.name, Input: *in, Attempt: attempt})
 	}
-	c := l.begin(call{task: t.name, input: t.show, attempt: attempt})
+	c := l.begin(t.name, t.show, attempt, 0)
 	h := head{id: c.id, task: t.hash, types: t.types}
 	if at, ok := ctx.Deadline(); ok {
 		h.when = at.UnixNano()
 	}
-	switch err := l.do(ctx, c, h); err {
+	switch err := l.do(ctx, c, &h); err {
 	case nil:
 		return t.result(c.outcome, c.payload, out)
 	case errGivenUp:
@@ -178,16 +178,17 @@ func (t *Typed[In, Out]) decode(payload []byte, out *Out) error {
 // errGivenUp: the context is over, and the link is no longer the caller's.
 var errGivenUp = errors.New("given up")
 
-// begin makes c the call that is under way.
-func (l *link) begin(c call) *call {
+// begin makes that call the one that is under way.
+func (l *link) begin(task string, input func([]byte) any, attempt, depth int) *call {
 	l.mu.Lock()
-	defer l.mu.Unlock()
 	l.served++
 	l.last++
-	c.id = l.last
-	l.newest = c
-	l.call = &l.newest
-	return l.call
+	c := &l.newest
+	*c = call{}
+	c.id, c.task, c.input, c.attempt, c.depth = l.last, task, input, attempt, depth
+	l.call = c
+	l.mu.Unlock()
+	return c
 }
 
 // began takes note of when c was begun.
@@ -219,19 +220,12 @@ func (l *link) settleMany(useful bool) {
 
 // do hands c to the worker and waits for its end: nil for a reply, errGivenUp if ctx is over, and
 // otherwise how the worker was lost.
-func (l *link) do(ctx context.Context, c *call, h head) error {
+func (l *link) do(ctx context.Context, c *call, h *head) error {
 	if l.inside != nil {
 		l.began(c)
-		return l.inside.do(ctx, l, c, h)
+		return l.inside.do(ctx, l, c, *h)
 	}
-	long := headSize+len(l.buf) > l.record
-	if long {
-		l.began(c)
-	}
-	sent, err := send(ctx, l.requests, l.record, h, l.buf)
-	if !long { // to read the clock takes a tenth of an empty call, and the worker is at it meanwhile
-		l.began(c)
-	}
+	sent, err := l.request(ctx, c, h)
 	if err == nil {
 		err = l.read(ctx, c)
 	}
@@ -247,6 +241,22 @@ func (l *link) do(ctx context.Context, c *call, h head) error {
 		return errNotBegun
 	}
 	return l.died(c)
+}
+
+// request sends c, and takes note of when. To read the clock takes a tenth of an empty call: the worker is at a short one meanwhile.
+func (l *link) request(ctx context.Context, c *call, h *head) (progress, error) {
+	if l.state.request.holds(len(l.buf)) {
+		l.state.request.post(h, l.buf)
+		l.requests.Knock()
+		l.began(c)
+		return sentAll, nil
+	}
+	if headSize+len(l.buf) <= l.record {
+		defer l.began(c)
+	} else {
+		l.began(c)
+	}
+	return send(ctx, l.requests, l.record, h, l.buf)
 }
 
 // died is the error of a call that was begun by a worker that is gone.

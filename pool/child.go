@@ -38,6 +38,7 @@ type child struct {
 	cancels  *cancels
 	contexts contexts
 	in       assembly
+	posted   uint64 // id of the newest call that came by the mailbox
 	out      []byte
 	ended    chan error
 	several  several
@@ -124,8 +125,14 @@ func (c *child) loop(ctx context.Context) {
 // receive puts the next request together. The claim is set before the request leaves the ring.
 func (c *child) receive(ctx context.Context) error {
 	for {
-		record, err := c.requests.Peek(ctx)
+		record, err := c.peek(ctx)
 		if err != nil {
+			return err
+		}
+		if record == nil {
+			err := c.in.take(&c.state.request)
+			c.posted = c.in.head.id
+			c.claim(c.posted)
 			return err
 		}
 		complete, err := c.in.add(record)
@@ -138,6 +145,14 @@ func (c *child) receive(ctx context.Context) error {
 			return nil
 		}
 	}
+}
+
+// peek waits for a record, or a request in the mailbox; then it returns none. It looks first where the request before came from.
+func (c *child) peek(ctx context.Context) ([]byte, error) {
+	if c.posted == c.in.head.id && c.state.request.glance(c.posted) {
+		return nil, nil
+	}
+	return c.requests.PeekUnless(ctx, func() bool { return c.state.request.has(c.posted) })
 }
 
 // claim stores the claim, before whatever this process stores next. Who withdraws calls sees to it that it is seen: see (*sitting).withdraw.
@@ -153,9 +168,9 @@ func (c *child) publish(w *word.Uint64, v uint64) {
 
 // serve runs the request that was received, and replies. It reports whether this goroutine lives on.
 func (c *child) serve(ctx context.Context) bool {
-	h := c.in.head
+	h := &c.in.head
 	if c.state.withdrawn.Load() >= h.id { // it is claimed: see several
-		return c.tell(ctx, head{id: h.id, outcome: replyWithdrawn})
+		return c.tell(ctx, &head{id: h.id, outcome: replyWithdrawn})
 	}
 	t := c.last
 	if t == nil || c.lastHash != h.task {
@@ -173,12 +188,12 @@ func (c *child) serve(ctx context.Context) bool {
 	if h.outcome > 0 {
 		return c.serveSeveral(ctx, t)
 	}
-	return c.call(ctx, h, t)
+	return c.call(ctx, h.id, h.when, t)
 }
 
 // call is serve for one call. It allocates nothing, unless the task does.
-func (c *child) call(ctx context.Context, h head, t *registered) (lives bool) {
-	tc := c.contexts.of(h.id, h.when)
+func (c *child) call(ctx context.Context, id uint64, when int64, t *registered) (lives bool) {
+	tc := c.contexts.of(id, when)
 	returned := false
 	defer func() {
 		if returned {
@@ -186,17 +201,17 @@ func (c *child) call(ctx context.Context, h head, t *registered) (lives bool) {
 		}
 		c.cancels.end(tc)
 		if v := recover(); v != nil {
-			lives = c.done(ctx, h.id, panicked(c.out[:0], v), outcomePanic)
+			lives = c.done(ctx, id, panicked(c.out[:0], v), outcomePanic)
 			return
 		}
-		if c.done(ctx, h.id, append(c.out[:0], goexitText...), outcomeError) {
+		if c.done(ctx, id, append(c.out[:0], goexitText...), outcomeError) {
 			go c.loop(ctx)
 		}
 	}()
 	payload, outcome := t.run(tc, c.in.payload, c.out[:0])
 	returned = true
 	c.cancels.end(tc)
-	return c.done(ctx, h.id, payload, outcome)
+	return c.done(ctx, id, payload, outcome)
 }
 
 // done is the reply, after which both buffers may be used again.
@@ -207,7 +222,7 @@ func (c *child) done(ctx context.Context, id uint64, payload []byte, outcome uin
 }
 
 // replyAll is reply for each call of a request.
-func (c *child) replyAll(ctx context.Context, h head, payload []byte, outcome uint32) bool {
+func (c *child) replyAll(ctx context.Context, h *head, payload []byte, outcome uint32) bool {
 	for id := h.id; id < h.id+uint64(max(h.outcome, 1)); id++ {
 		if !c.reply(ctx, id, payload, outcome) {
 			return false
@@ -227,17 +242,22 @@ func (c *child) reply(ctx context.Context, id uint64, payload []byte, outcome ui
 	return true
 }
 
-// commit sends the outcome. A claim of which the reply may be there is marked before.
+// commit sends the outcome, by the way that the request came, if it can. A claim of which the reply may be there is marked before.
 func (c *child) commit(ctx context.Context, id uint64, payload []byte, outcome uint32) error {
 	c.claim(id | returned)
-	if _, err := send(ctx, c.replies, c.record, head{id: id, outcome: outcome}, payload); err != nil {
+	if id != greeting && id == c.posted && c.state.reply.holds(len(payload)) {
+		c.state.reply.post(&head{id: id, outcome: outcome}, payload)
+		c.replies.Knock()
+		return nil
+	}
+	if _, err := send(ctx, c.replies, c.record, &head{id: id, outcome: outcome}, payload); err != nil {
 		return fmt.Errorf("reply to call %d: %w", id, err)
 	}
 	return nil
 }
 
 // tell sends a message without a payload.
-func (c *child) tell(ctx context.Context, h head) bool {
+func (c *child) tell(ctx context.Context, h *head) bool {
 	if _, err := send(ctx, c.replies, c.record, h, nil); err != nil {
 		c.ended <- orderly(err)
 		return false

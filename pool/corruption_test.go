@@ -12,6 +12,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"strings"
 	"sync/atomic"
 	"syscall"
 	"testing"
@@ -128,6 +129,7 @@ type target struct {
 	live  mmap.MMap
 	plan  *corruption.Plan
 	rings []place
+	boxes []uint64 // where mailboxes are
 }
 
 // place is where a ring is.
@@ -165,7 +167,11 @@ func (b *defence) aim(ctx context.Context) (*target, error) {
 			at.position = f.Offset
 			t.rings = append(t.rings, at)
 		}
-		if f.Name != "first word of a record" && f.Name != "unused bytes" {
+		switch {
+		case f.Name == "pool.mailbox.id":
+			t.boxes = append(t.boxes, f.Offset)
+		case strings.HasPrefix(f.Name, "pool.mailbox."), f.Name == "first word of a record", f.Name == "unused bytes":
+		default:
 			fields = append(fields, f)
 		}
 	}
@@ -345,7 +351,11 @@ func (b *defence) weather(ctx context.Context) error {
 
 // strike overwrites something: a field, or a byte about where a ring's next message goes.
 func (t *target) strike(rnd *rand.Rand) {
-	if rnd.IntN(2) == 0 {
+	switch rnd.IntN(4) {
+	case 0:
+		t.live[t.boxes[rnd.IntN(len(t.boxes))]+rnd.Uint64N(64)] = byte(rnd.Uint32() >> rnd.IntN(32))
+		return
+	case 1, 2:
 		if c, real := t.plan.Change(rnd.IntN(t.plan.Trials()), t.live); real {
 			c.Apply(t.live)
 		}

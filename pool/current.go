@@ -291,7 +291,7 @@ func (l *link) heed(c *call) error {
 		l.answering.Lock()
 		defer l.answering.Unlock()
 		// What goes wrong here is the worker's end, or the link's.
-		_, _ = send(context.Background(), l.answers, l.record, head{id: id, outcome: outcome}, payload)
+		_, _ = send(context.Background(), l.answers, l.record, &head{id: id, outcome: outcome}, payload)
 	})
 	return nil
 }
@@ -342,8 +342,8 @@ func (l *link) relay(
 		}
 		l.pool.tell(e)
 	}
-	c := l.begin(call{task: t.name, input: t.show, attempt: attempt, depth: depth})
-	err = l.do(ctx, c, head{id: c.id, task: h.task, types: h.types, when: h.when})
+	c := l.begin(t.name, t.show, attempt, depth)
+	err = l.do(ctx, c, &head{id: c.id, task: h.task, types: h.types, when: h.when})
 	switch err {
 	case nil:
 		return c.outcome, bytes.Clone(c.payload), nil

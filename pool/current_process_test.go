@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"runtime"
 	"slices"
 	"syscall"
 	"testing"
@@ -20,6 +21,13 @@ import (
 var (
 	// deep calls itself, n times in all.
 	deep *pool.Typed[int, int]
+
+	// leaves asks for something, and returns.
+	leaves = pool.Task("leaves", func(ctx context.Context, n int) (int, error) {
+		double.Go(ctx, pool.Current(ctx), n)
+		runtime.Gosched()
+		return n, nil
+	})
 
 	// total sums the doubles of the numbers up to n, which others double.
 	total = pool.Task("total", func(ctx context.Context, n int) (sum int, err error) {
@@ -291,6 +299,23 @@ func TestPoolIsClosedWhenNestedCallsAreDone(t *testing.T) {
 	require.NoError(t, err, "what the task needs is part of it")
 	require.Equal(t, 5, got)
 	require.NoError(t, p.Join(ctx))
+}
+
+// What a task asks for goes another way than its reply, which is read after it.
+func TestTaskThatDoesNotWaitForWhatItAsksForEndsInOrder(t *testing.T) {
+	p := newPool(t, 1)
+	ctx := testContext(t)
+	for n := range 500 {
+		got, err := leaves.Call(ctx, p, n)
+		require.NoError(t, err)
+		require.Equal(t, n, got)
+		got, err = double.Call(ctx, p, n)
+		require.NoError(t, err)
+		require.Equal(t, 2*n, got)
+	}
+	s := p.Stats()
+	require.Zero(t, s.Lost)
+	require.Zero(t, s.Restarts)
 }
 
 func TestTerminateEndsNestedCalls(t *testing.T) {

@@ -93,7 +93,7 @@ func (l *link) beforehand(do func() error) error {
 func (l *link) initialize(e *errand) error {
 	l.last++
 	c := &call{id: l.last, depth: maxDepth} // to a worker that asks for something all the same
-	if _, err := send(l.pool.ctx, l.requests, l.record, head{id: c.id, task: e.Task, types: e.Types}, e.Input); err != nil {
+	if _, err := send(l.pool.ctx, l.requests, l.record, &head{id: c.id, task: e.Task, types: e.Types}, e.Input); err != nil {
 		return err
 	}
 	if err := l.read(l.pool.ctx, c); err != nil {

@@ -37,6 +37,9 @@ type workerState struct {
 	withdrawn word.Uint64
 	_         [segment.Line - 32]byte
 
+	request mailbox // written by the parent
+	reply   mailbox // written by the worker
+
 	// outbox has the results of a request of several calls that are not sent yet, one behind the other: as a row, or as frames.
 	outbox [outboxSize]byte
 }
@@ -46,7 +49,7 @@ const returned = 1 << 63
 
 const (
 	outboxSize      = 253 * segment.Line // sent as one record
-	workerStateSize = 2*segment.Line + outboxSize
+	workerStateSize = 2*segment.Line + 2*mailboxSize + outboxSize
 )
 
 var workerLayout = segment.LayoutOf[workerState]()

@@ -8,7 +8,7 @@ import (
 )
 
 func TestTheDocumentHasTheLayout(t *testing.T) {
-	layouttest.Structs(t, "pool", reflect.TypeFor[workerState]())
+	layouttest.Structs(t, "pool", reflect.TypeFor[mailbox](), reflect.TypeFor[workerState]())
 	layouttest.Constants(t, "pool", map[string]uint64{
 		"workerLayout":         workerLayout(),
 		"outcomeResult":        outcomeResult,

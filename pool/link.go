@@ -208,15 +208,37 @@ func (l *link) bury() {
 	l.answers.PeerGone()
 }
 
-// read takes records off the ring until c's reply is complete.
+// receive takes the next record off the ring, or else the reply to that call out of the mailbox, and reports whether a message is complete.
+func (l *link) receive(ctx context.Context, id uint64) (complete bool, err error) {
+	record, err := l.peek(ctx, id)
+	if err != nil {
+		return false, err
+	}
+	if record == nil {
+		return true, l.reply.take(&l.state.reply)
+	}
+	complete, err = l.reply.add(record)
+	l.replies.Release()
+	return complete, err
+}
+
+// peek waits for a record, or the reply to that call in the mailbox; then it returns none. What the task has asked for lies in the ring since before it
+// replied, and comes first.
+func (l *link) peek(ctx context.Context, id uint64) (record []byte, err error) {
+	box := &l.state.reply
+	if !box.glance(id - 1) {
+		record, err = l.replies.PeekUnless(ctx, func() bool { return box.has(id - 1) })
+	}
+	if record == nil && err == nil {
+		record, _ = l.replies.TryPeek() // the mailbox has something, whatever is wrong with the ring
+	}
+	return record, err
+}
+
+// read takes what the worker sends until c's reply is complete.
 func (l *link) read(ctx context.Context, c *call) error {
 	for {
-		record, err := l.replies.Peek(ctx)
-		if err != nil {
-			return err
-		}
-		complete, err := l.reply.add(record)
-		l.replies.Release()
+		complete, err := l.receive(ctx, c.id)
 		if err != nil {
 			return err
 		}

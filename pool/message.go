@@ -6,13 +6,12 @@ import (
 	"fmt"
 
 	"github.com/kindred-ipc/kindred/internal/bulk"
-	"github.com/kindred-ipc/kindred/internal/segment"
 	"github.com/kindred-ipc/kindred/ring"
 )
 
 // A message is a request or a reply. It goes over a ring as one record, or as several in a row if it
 // is too large for one: a head and as much of the payload as fits, then the rest. The reader knows
-// from the head how much will come: what is behind the payload, up to the end of a line, means nothing.
+// from the head how much will come. A short one has another way, if it is that of a call: see mailbox.
 type head struct {
 	id      uint64 // of the call; never used twice in a worker's life
 	task    uint64 // hash of the task's name
@@ -23,9 +22,6 @@ type head struct {
 }
 
 const headSize = 40
-
-// shortMessage is how long a record may be that fits a line, with its header in the ring.
-const shortMessage = segment.Line - 8
 
 func (h *head) put(b []byte) {
 	binary.LittleEndian.PutUint64(b, h.id)
@@ -59,9 +55,9 @@ const (
 )
 
 // send writes a message, in records of at most the given length, and says how much of it in any case.
-func send(ctx context.Context, w *ring.BytesWriter, longest int, h head, payload []byte) (progress, error) {
+func send(ctx context.Context, w *ring.BytesWriter, longest int, h *head, payload []byte) (progress, error) {
 	first := min(len(payload), longest-headSize)
-	record, err := w.Reserve(ctx, lengthOf(w, headSize+first))
+	record, err := w.Reserve(ctx, headSize+first)
 	if err != nil {
 		return sentNone, err
 	}
@@ -79,8 +75,8 @@ func send(ctx context.Context, w *ring.BytesWriter, longest int, h head, payload
 }
 
 // trySend writes a message that one record holds, if there is room, and reports whether there was.
-func trySend(w *ring.BytesWriter, h head, payload []byte) (bool, error) {
-	record, err := w.TryReserve(lengthOf(w, headSize+len(payload)))
+func trySend(w *ring.BytesWriter, h *head, payload []byte) (bool, error) {
+	record, err := w.TryReserve(headSize + len(payload))
 	if record == nil || err != nil {
 		return false, err
 	}
@@ -88,16 +84,8 @@ func trySend(w *ring.BytesWriter, h head, payload []byte) (bool, error) {
 	return true, nil
 }
 
-// lengthOf is how long a record of n bytes is made: one that fits a line has one to itself.
-func lengthOf(w *ring.BytesWriter, n int) int {
-	if n > shortMessage {
-		return n
-	}
-	return w.ToLine(n)
-}
-
 // commit commits the record that begins the message, with the first bytes of its payload.
-func commit(w *ring.BytesWriter, record []byte, h head, payload []byte, first int) {
+func commit(w *ring.BytesWriter, record []byte, h *head, payload []byte, first int) {
 	h.size = uint64(len(payload))
 	h.put(record)
 	bulk.Copy(record[headSize:], payload[:first])
@@ -131,12 +119,9 @@ func (a *assembly) add(record []byte) (bool, error) {
 	}
 	part := uint64(len(record) - lead)
 	if rest := a.head.size - uint64(len(a.payload)); part > rest {
-		if lead == 0 || headSize+rest > shortMessage || part-rest >= segment.Line {
-			return false, fmt.Errorf("%d bytes, %d were announced: %w", part, rest, errProtocol)
-		}
-		part = rest
+		return false, fmt.Errorf("%d bytes, %d were announced: %w", part, rest, errProtocol)
 	}
-	a.payload = append(a.payload, record[lead:][:part]...)
+	a.payload = append(a.payload, record[lead:]...)
 	a.open = uint64(len(a.payload)) < a.head.size
 	return !a.open, nil
 }

@@ -130,23 +130,32 @@ func (a *actor) play(scene string) error {
 	if !a.greet(a.ctx) {
 		return <-a.ended
 	}
-	record, err := a.requests.Peek(a.ctx)
+	record, err := a.peek(a.ctx)
 	if err != nil {
 		return err
 	}
 	if scene == "dies before the claim" {
 		a.die()
 	}
-	complete, err := a.in.add(record)
+	posted, complete := record == nil, true
+	if posted {
+		err = a.in.take(&a.state.request)
+	} else {
+		complete, err = a.in.add(record)
+	}
 	if err != nil || !complete {
 		return fmt.Errorf("request: %v, %w", complete, err)
 	}
 	id := a.in.head.id
 	a.state.claimed.Store(id)
-	if scene == "dies before the request leaves the ring" {
+	if scene == "dies before it runs the task" {
 		a.die()
 	}
-	a.requests.Release()
+	if posted {
+		a.posted = id
+	} else {
+		a.requests.Release()
+	}
 	input := binary.LittleEndian.Uint32(a.in.payload)
 	result := make([]byte, len(a.in.payload))
 	binary.LittleEndian.PutUint32(result, input*input)
@@ -158,9 +167,16 @@ func (a *actor) play(scene string) error {
 	case "dies within the reply":
 		a.announce(head{id: id, size: size})
 		a.die()
+	case "dies within the reply in the mailbox":
+		a.state.reply.size = size
+		copy(a.state.reply.payload[:], result)
+		a.die()
 	case "dies before the claim is given up":
 		a.announce(head{id: id, size: size})
 		a.write(result)
+		a.die()
+	case "dies before the claim is given up, with the reply in the mailbox":
+		a.state.reply.post(&head{id: id}, result)
 		a.die()
 	case "dies after the claim is given up":
 		a.reply(a.ctx, id, result, outcomeResult)
@@ -168,6 +184,20 @@ func (a *actor) play(scene string) error {
 
 	case "answers another call":
 		a.announce(head{id: id + 1, size: size})
+	case "posts the answer to another call":
+		a.state.reply.post(&head{id: id + 1}, result)
+		a.replies.Knock()
+	case "posts more than the mailbox holds":
+		a.state.reply.size = mailboxSize
+		a.state.reply.id.Store(id)
+		a.replies.Knock()
+	case "posts an answer amid another":
+		a.announce(head{id: id, size: size})
+		a.state.reply.post(&head{id: id}, result)
+		a.replies.Knock()
+	case "posts a kind of its own":
+		a.state.reply.post(&head{id: id, outcome: outcomes}, result)
+		a.replies.Knock()
 	case "sends a head that is none":
 		a.write(make([]byte, headSize-1))
 	case "sends nothing at all":
@@ -238,10 +268,12 @@ func TestDeathAtEveryStepOfACall(t *testing.T) {
 		done  bool // the result is there
 	}{
 		{scene: "dies before the claim"},
-		{scene: "dies before the request leaves the ring", begun: true},
+		{scene: "dies before it runs the task", begun: true},
 		{scene: "dies before the reply", begun: true},
 		{scene: "dies within the reply", begun: true},
+		{scene: "dies within the reply in the mailbox", begun: true},
 		{scene: "dies before the claim is given up", done: true},
+		{scene: "dies before the claim is given up, with the reply in the mailbox", done: true},
 		{scene: "dies after the claim is given up", done: true},
 	} {
 		for retry := range 2 {
@@ -292,6 +324,10 @@ func TestDeathAtEveryStepOfACall(t *testing.T) {
 func TestWorkerThatBreaksTheProtocolIsKilledAndReplaced(t *testing.T) {
 	for scene, want := range map[string]string{
 		"answers another call":                    "reply to call 2, not 1: worker breaks the protocol",
+		"posts the answer to another call":        "reply to call 2, not 1: worker breaks the protocol",
+		"posts more than the mailbox holds":       "message of 1024 bytes in the mailbox: worker breaks the protocol",
+		"posts an answer amid another":            "message of 8 bytes in the mailbox: worker breaks the protocol",
+		"posts a kind of its own":                 fmt.Sprintf("reply of kind %d: worker breaks the protocol", outcomes),
 		"sends a head that is none":               "head of 39 bytes: worker breaks the protocol",
 		"sends nothing at all":                    "head of 0 bytes: worker breaks the protocol",
 		"announces 16 EiB":                        "18446744073709551615 bytes announced, the limit is 16384: worker breaks the protocol",

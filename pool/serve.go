@@ -210,7 +210,7 @@ func (s *several) flush(ctx context.Context) {
 	}
 	s.since = now
 	s.child.claim((s.at - 1) | returned)
-	if _, s.err = send(ctx, s.child.replies, s.child.record, h, s.child.state.outbox[:s.used]); s.err == nil {
+	if _, s.err = send(ctx, s.child.replies, s.child.record, &h, s.child.state.outbox[:s.used]); s.err == nil {
 		s.keep(s.at)
 	}
 }
@@ -220,7 +220,7 @@ func (s *several) withdraw(ctx context.Context) {
 	s.child.contexts.settle(s.at)
 	s.flush(ctx)
 	if s.err == nil {
-		_, s.err = send(ctx, s.child.replies, s.child.record, head{id: s.at, outcome: replyWithdrawn}, nil)
+		_, s.err = send(ctx, s.child.replies, s.child.record, &head{id: s.at, outcome: replyWithdrawn}, nil)
 	}
 	s.at = s.end
 }

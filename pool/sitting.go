@@ -254,7 +254,8 @@ func (s *sitting) send() (all bool, err error) {
 		m := s.messages[s.sent]
 		if s.sent == 0 {
 			s.mu.Unlock()
-			sent, err := send(s.ctx, s.link.requests, s.link.record, s.headOf(m), s.buf[m.from:m.to])
+			h := s.headOf(m)
+			sent, err := send(s.ctx, s.link.requests, s.link.record, &h, s.buf[m.from:m.to])
 			s.mu.Lock()
 			if sent == sentPart {
 				err = &halfSent{err}
@@ -276,7 +277,8 @@ func (s *sitting) trySend(m message) (bool, error) {
 	if headSize+len(payload) > s.link.record {
 		return false, nil
 	}
-	return trySend(s.link.requests, s.headOf(m), payload)
+	h := s.headOf(m)
+	return trySend(s.link.requests, &h, payload)
 }
 
 func (s *sitting) headOf(m message) head {

@@ -50,15 +50,24 @@ func (r *BytesReader) Peek(ctx context.Context) ([]byte, error) {
 }
 
 func (r *BytesReader) peekSlow(ctx context.Context) ([]byte, error) {
-	record, err := r.next()
-	if record == nil && err == nil && r.glance() {
+	return r.PeekUnless(ctx, func() bool { return false })
+}
+
+// PeekUnless is Peek for who waits for something else, too: it returns nil and no error if there is no record, and other reports true.
+// Other looks for what the writer's side stores beside the ring before it calls Knock. It is called often, and must not block. What it
+// sees comes before ErrClosed and ErrPeerDied, as records do.
+func (r *BytesReader) PeekUnless(ctx context.Context, other func() bool) ([]byte, error) {
+	var record []byte
+	look := func(bool) (seen bool, err error) {
 		record, err = r.next()
+		return record != nil || other(), err
 	}
-	if record == nil && err == nil {
-		err = r.end.wait(ctx, func(bool) (bool, error) {
-			record, err = r.next()
-			return record != nil, err
-		})
+	seen, err := look(true)
+	if !seen && err == nil && r.glance(other) {
+		seen, err = look(true)
+	}
+	if !seen && err == nil {
+		err = r.end.wait(ctx, look)
 	}
 	return record, r.end.wrap("peek at", err)
 }
@@ -148,14 +157,14 @@ func (r *BytesReader) show(rec record) []byte {
 	return r.ring.payload(r.at, rec)
 }
 
-// glance polls the next header.
-func (r *BytesReader) glance() bool {
+// glance polls the next header, and what other looks for.
+func (r *BytesReader) glance(other func() bool) bool {
 	if !r.end.polls || r.end.many && r.end.point.Bustling() {
 		return false
 	}
 	header := r.ring.header(r.at)
 	for i := range glances {
-		if header.Load() != 0 {
+		if header.Load() != 0 || other() {
 			return true
 		}
 		if i >= glancesTight {

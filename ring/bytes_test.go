@@ -401,31 +401,3 @@ func TestPushCopiesRecordsOfAnyLength(t *testing.T) {
 	require.NoError(t, err)
 	require.False(t, ok)
 }
-
-func TestRecordsUpToALineAreFollowedByOneThatBeginsALine(t *testing.T) {
-	ctx := bounded(t)
-	seg, _ := twins(t)
-	b, err := ring.NewBytes(seg, 1<<16)
-	require.NoError(t, err)
-	w, err := b.Writer()
-	require.NoError(t, err)
-	in, err := b.Reader()
-	require.NoError(t, err)
-	for n := range 900 {
-		require.NoError(t, w.Push(ctx, make([]byte, n)))
-		first, err := b.Len()
-		require.NoError(t, err)
-		length := w.ToLine(n)
-		require.GreaterOrEqual(t, length, n)
-		require.Less(t, length, n+64)
-		require.NoError(t, w.Push(ctx, make([]byte, length)))
-		both, err := b.Len()
-		require.NoError(t, err)
-		require.Zero(t, both%64, "records of %d and %d bytes", n, both-first)
-		for range 2 {
-			_, err = in.Peek(ctx)
-			require.NoError(t, err)
-			in.Release()
-		}
-	}
-}

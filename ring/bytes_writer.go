@@ -83,14 +83,6 @@ func (w *BytesWriter) Reserve(ctx context.Context, n int) ([]byte, error) {
 	return w.reserveSlow(ctx, n)
 }
 
-// ToLine is the least length, n or more, of a record behind which the next one begins a line of 64 bytes. Short messages that are answered one by
-// one are faster so: each has a line of its own, and none holds the end of one and the head of the next, and moves twice. It is for records
-// of less than 1,000 bytes, and good for the record that is reserved next.
-func (w *BytesWriter) ToLine(n int) int {
-	end := w.at + recordHeader + uint64(n)
-	return n + int(-end%copyLine)
-}
-
 func (w *BytesWriter) reserveSlow(ctx context.Context, n int) ([]byte, error) {
 	rec, err := w.plan(n)
 	if err == nil {
@@ -260,6 +252,15 @@ func (w *BytesWriter) ready(need uint64, exact bool) (bool, error) {
 	}
 	w.free = w.ring.size - used
 	return w.free >= need, nil
+}
+
+// Knock wakes the reader if it sleeps, as Commit does: it is called behind an atomic store of something that the reader's PeekUnless
+// looks for. It never blocks.
+func (w *BytesWriter) Knock() {
+	if !w.end.peer.Idle() {
+		w.end.signal()
+	}
+	runtime.KeepAlive(w)
 }
 
 // PeerGone tells the writer that the process at the other end is gone for good, of which the caller

@@ -384,6 +384,12 @@ func workerCases() []crashlab.Case {
 			Play:   play(1, 0),
 		},
 		{
+			Name:   "pool.Typed.Call, its worker dies at a message of the ring",
+			Covers: []string{"pool.Typed.Call"},
+			States: workerStates,
+			Play:   play(0, 4_000),
+		},
+		{
 			Name:   "pool.Typed.Call, its worker dies at a message in parts",
 			Covers: []string{"pool.Typed.Call"},
 			States: workerStates,

@@ -39,7 +39,6 @@ func TestEveryOperationHasACase(t *testing.T) {
 		"ring.Writer.Empty":       "reads, changes nothing",
 		"ring.BytesReader.Cap":    "a constant",
 		"ring.BytesWriter.Cap":    "a constant",
-		"ring.BytesWriter.ToLine": "a reckoning with what the writer knows",
 		"ring.BytesReader.Stream": "another view of the end",
 		"ring.BytesWriter.Stream": "another view of the end",
 		"ring.StreamReader.Close": "as ring.BytesReader.Close",

@@ -98,6 +98,16 @@ func tryRelease(l *line, _ *crashlab.Actor) error {
 	return must(ok, err)
 }
 
+// releaseUnless takes a record, and would see something else, if that came.
+func releaseUnless(l *line, a *crashlab.Actor) error {
+	r := l.in.(recordReader).BytesReader
+	_, err := r.PeekUnless(a.Ctx, func() bool { return false })
+	if err == nil {
+		r.Release()
+	}
+	return err
+}
+
 // releaseN looks at several records, and takes some of them.
 func releaseN(l *line, a *crashlab.Actor) error {
 	r := l.in.(recordReader).BytesReader
@@ -190,6 +200,10 @@ func readCases() []crashlab.Case {
 		{
 			name: "ring.BytesReader.Peek, blocked", covers: peek,
 			scene: scene{kind: ofRecords(nil), reads: true, lead: 4, does: 1}, op: release, blocks: true,
+		},
+		{
+			name: "ring.BytesReader.PeekUnless, blocked", covers: []string{"ring.BytesReader.PeekUnless"},
+			scene: scene{kind: ofRecords(nil), reads: true, lead: 4, does: 1}, op: releaseUnless, blocks: true,
 		},
 		{
 			name: "ring.BytesReader.Release, not registered", covers: peek,

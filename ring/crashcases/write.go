@@ -62,6 +62,12 @@ func pushN(l *line, a *crashlab.Actor) error {
 	return counted(l.does)(l.out.(valueWriter).PushN(a.Ctx, l.pushes(l.does)))
 }
 
+// knock has the reader look for something that is not there, and then pushes.
+func knock(l *line, a *crashlab.Actor) error {
+	l.out.(recordWriter).Knock()
+	return reserve(l, a)
+}
+
 // reserveRun writes items in place. One reservation is given up before.
 func reserveRun(l *line, a *crashlab.Actor) error {
 	w := l.out.(valueWriter).Writer
@@ -274,6 +280,7 @@ func writeCases() []crashlab.Case {
 		{name: "ring.BytesWriter.Flush", covers: appends, scene: some, op: appended(true)},
 		{name: "ring.BytesWriter.Append, and Commit", covers: appends, scene: some, op: appended(false)},
 		{name: "ring.BytesWriter.Flush, the reader sleeps", covers: appends, scene: someSleep, op: appended(true), waits: true},
+		{name: "ring.BytesWriter.Knock, the reader sleeps", covers: []string{"ring.BytesWriter.Knock"}, scene: bytesSleep, op: knock, waits: true},
 		{name: "ring.BytesWriter.Push", covers: []string{"ring.BytesWriter.Push"}, scene: record, op: pushRecord},
 		{name: "ring.BytesWriter.TryPush", covers: []string{"ring.BytesWriter.TryPush"}, scene: record, op: tryPushRecord},
 		{name: "ring.StreamWriter.Write", covers: []string{"ring.StreamWriter.Write"}, scene: record, op: pour},
