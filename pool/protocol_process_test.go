@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -326,7 +327,7 @@ func TestWorkerThatBreaksTheProtocolIsKilledAndReplaced(t *testing.T) {
 		"answers another call":                    "reply to call 2, not 1: worker breaks the protocol",
 		"posts the answer to another call":        "reply to call 2, not 1: worker breaks the protocol",
 		"posts more than the mailbox holds":       "message of 1024 bytes in the mailbox: worker breaks the protocol",
-		"posts an answer amid another":            "message of 8 bytes in the mailbox: worker breaks the protocol",
+		"posts an answer amid another":            fmt.Sprintf("message of %d bytes in the mailbox: worker breaks the protocol", strconv.IntSize/8),
 		"posts a kind of its own":                 fmt.Sprintf("reply of kind %d: worker breaks the protocol", outcomes),
 		"sends a head that is none":               "head of 39 bytes: worker breaks the protocol",
 		"sends nothing at all":                    "head of 0 bytes: worker breaks the protocol",
