@@ -350,7 +350,7 @@ func (m *RWMutex) drain(ctx context.Context) error {
 		m.ledger.sweep()
 		err := m.writer.Wait(ctx, segment.Wait{
 			Try:        func() bool { m.ledger.bury(); return m.vacant() },
-			Poll:       m.ledger.none,
+			Poll:       m.vacant, // not less: a bias may have come since the last look
 			Slept:      m.ledger.sweep,
 			Asymmetric: futex.Owing && !word.Modelled, // where there are no marks
 		})

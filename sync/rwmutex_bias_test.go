@@ -168,7 +168,8 @@ func TestAWriterThatSleepsIsWokenByAReaderWithAMark(t *testing.T) {
 func TestReadersWithMarksAndWritersKeepApart(t *testing.T) {
 	a, b := rwMutexes(t)
 	ctx := bounded(t)
-	const writes = 300
+	practised(t, ctx, a)
+	const writes = 2000
 	var x, y int // what they read and write; no atomics
 	over := make(chan struct{})
 	var readers gosync.WaitGroup

@@ -231,7 +231,8 @@ proctype Writer(byte me)
 	:: lock == me + 1 -> break
 	:: atomic { lock != me + 1 && (lock == 0 || deadWriter[lock - 1]) -> lock = me + 1 }
 	od;
-	/* sync/rwmutex.go: (*RWMutex).drain; sync/rwmutex_bias.go: (*RWMutex).vacant */
+	/* sync/rwmutex.go: (*RWMutex).drain; sync/rwmutex_bias.go: (*RWMutex).vacant, of which a poll is one too (BREAK_ORDER is what it
+	 * would be with a look alone) */
 	do
 	::
 		revoke(me);
