@@ -8,7 +8,7 @@ import (
 )
 
 // call is one attempt at a task, by one worker. It lies in the worker's link, which has one at a
-// time, and is written under the link's mu, by the caller and by keep. What begin wrote stays as it
+// time, and is written under the pool's mu, by the caller and by keep. What begin wrote stays as it
 // is while the call is under way, but for since.
 type call struct {
 	id      uint64
@@ -16,10 +16,7 @@ type call struct {
 	input   func(encoded []byte) any // decodes what the link's buf holds, for those who ask
 	attempt int
 	depth   int           // how many calls it is nested in
-	since   time.Duration // from the pool's start; 0: it was begun just now
-
-	outcome uint32 // of the reply
-	payload []byte // likewise; good until the link is released
+	since   time.Duration // from the pool's start; 0: it is on its way at most
 
 	left  bool  // its caller gave it up
 	lost  bool  // the worker died, or has to die, before its reply was complete
@@ -44,7 +41,7 @@ func (t *Typed[In, Out]) Call(ctx context.Context, p *Pool, in In) (Out, error) 
 	if t.err != nil {
 		return out, t.err
 	}
-	l, err := p.admit(ctx)
+	l, err := p.admit(ctx, t.name, t.show)
 	if err != nil {
 		return out, err
 	}
@@ -89,10 +86,10 @@ var errNotBegun = errors.New("worker lost before it began")
 
 // try makes one attempt, by the worker of l, which is the caller's own until then.
 func (t *Typed[In, Out]) try(ctx context.Context, l *link, in *In, out *Out, attempt int) error {
-	own := true
+	own, replied := true, false
 	defer func() {
 		if own {
-			l.release()
+			l.release(replied)
 		}
 	}()
 	if err := t.encode(l, in); err != nil {
@@ -101,14 +98,18 @@ func (t *Typed[In, Out]) try(ctx context.Context, l *link, in *In, out *Out, att
 	if attempt > 1 {
 		l.pool.tell(Event{Kind: TaskRetried, ID: l.id, Pid: l.pid(), Task: t.name, Input: *in, Attempt: attempt})
 	}
-	c := l.begin(t.name, t.show, attempt, 0)
+	c := l.call
+	if c == nil { // else admit has begun it
+		c = l.begin(t.name, t.show, attempt, 0)
+	}
 	h := head{id: c.id, task: t.hash, types: t.types}
 	if at, ok := ctx.Deadline(); ok {
 		h.when = at.UnixNano()
 	}
 	switch err := l.do(ctx, c, &h); err {
 	case nil:
-		return t.result(c.outcome, c.payload, out)
+		replied = true
+		return t.result(l.reply.head.outcome, l.reply.payload, out)
 	case errGivenUp:
 		own = false
 		return ctx.Err()
@@ -180,47 +181,42 @@ var errGivenUp = errors.New("given up")
 
 // begin makes that call the one that is under way.
 func (l *link) begin(task string, input func([]byte) any, attempt, depth int) *call {
-	l.mu.Lock()
-	l.served++
+	l.pool.mu.Lock()
+	defer l.pool.mu.Unlock()
+	return l.open(task, input, attempt, depth)
+}
+
+// open is begin with the pool's mu held.
+func (l *link) open(task string, input func([]byte) any, attempt, depth int) *call {
 	l.last++
 	c := &l.newest
 	*c = call{}
 	c.id, c.task, c.input, c.attempt, c.depth = l.last, task, input, attempt, depth
 	l.call = c
-	l.mu.Unlock()
 	return c
+}
+
+// beginMany makes the call that is under way one that stands for all of s.
+func (l *link) beginMany(s *sitting) *call {
+	l.pool.mu.Lock()
+	defer l.pool.mu.Unlock()
+	l.newest = call{task: s.task, many: s}
+	l.call = &l.newest
+	return l.call
 }
 
 // began takes note of when c was begun.
 func (l *link) began(c *call) {
 	since := time.Since(l.pool.born)
-	l.mu.Lock()
+	l.pool.mu.Lock()
 	c.since = since
-	l.mu.Unlock()
-}
-
-// beginMany makes c, which stands for several, the call that is under way.
-func (l *link) beginMany(c call) *call {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.newest = c
-	l.call = &l.newest
-	return l.call
-}
-
-// settleMany is settle for that. Useful: there was an outcome.
-func (l *link) settleMany(useful bool) {
-	l.endNest()
-	l.mu.Lock()
-	l.call = nil
-	l.worked = l.worked || useful
-	l.mu.Unlock()
-	l.settled.Signal()
+	l.pool.mu.Unlock()
 }
 
 // do hands c to the worker and waits for its end: nil for a reply, errGivenUp if ctx is over, and
 // otherwise how the worker was lost.
 func (l *link) do(ctx context.Context, c *call, h *head) error {
+	l.served++
 	if l.inside != nil {
 		l.began(c)
 		return l.inside.do(ctx, l, c, *h)
@@ -272,21 +268,23 @@ func (l *link) died(c *call) *WorkerDied {
 
 // leave is what a caller does with a call when its context is over.
 func (l *link) leave(c *call, sent progress, err error) {
-	l.mu.Lock()
-	c.left = true
-	l.tally.cancelled++
-	l.mu.Unlock()
+	l.leaving(c, 1)
 	switch sent {
 	case sentAll:
 		l.abandon(c)
 	case sentNone:
-		l.settle(nil)
-		l.release()
+		l.release(false)
 	default:
 		// Half a request leaves the ring useless, and that is not the worker's fault.
-		l.mu.Lock()
-		l.worked = true
-		l.mu.Unlock()
+		l.helped()
 		l.pool.keep.Go(func() { l.mourn(c, err) })
 	}
+}
+
+// leaving takes note that nobody waits for c any more, which stands for n calls.
+func (l *link) leaving(c *call, n int) {
+	l.pool.mu.Lock()
+	defer l.pool.mu.Unlock()
+	c.left = true
+	l.tally.cancelled += uint64(n)
 }

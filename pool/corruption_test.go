@@ -140,7 +140,7 @@ func (b *defence) aim(ctx context.Context) (*target, error) {
 	if err != nil {
 		return nil, err
 	}
-	b.pool.release(l, false)
+	b.pool.release(l, false, false)
 	f, err := l.seg.File()
 	if err != nil {
 		return nil, err

@@ -112,10 +112,10 @@ func (r *request) do(ctx context.Context, l *link, c *call, h head) error {
 	defer cancel()
 	defer context.AfterFunc(r.ctx, cancel)()
 	outcome, payload, err := r.ask(within, h, l.buf)
-	l.settleInside(c, outcome, payload)
+	l.reply.head.outcome, l.reply.payload = outcome, payload
 	switch {
 	case ctx.Err() != nil && err != nil:
-		l.release()
+		l.release(true)
 		return errGivenUp
 	case err != nil:
 		return ErrClosed
@@ -328,10 +328,10 @@ func (p *Pool) nested(ctx context.Context, depth int, h head, input []byte) (out
 func (l *link) relay(
 	ctx context.Context, t *registered, h head, input []byte, attempt, depth int,
 ) (outcome uint32, payload []byte, err error) {
-	own := true
+	own, replied := true, false
 	defer func() {
 		if own {
-			l.release()
+			l.release(replied)
 		}
 	}()
 	l.buf = append(l.buf[:0], input...)
@@ -346,7 +346,8 @@ func (l *link) relay(
 	err = l.do(ctx, c, &head{id: c.id, task: h.task, types: h.types, when: h.when})
 	switch err {
 	case nil:
-		return c.outcome, bytes.Clone(c.payload), nil
+		replied = true
+		return l.reply.head.outcome, bytes.Clone(l.reply.payload), nil
 	case errGivenUp:
 		own = false
 		err = ctx.Err()

@@ -186,7 +186,7 @@ func (pr *promise[In, Out]) run(l *link) {
 	defer pr.pool.calls.Done()
 	ctx, cancel, ok := pr.begin()
 	if !ok {
-		l.release()
+		l.release(false)
 		pr.finish(pr.ctx.Err())
 		return
 	}

@@ -99,9 +99,8 @@ func (l *link) initialize(e *errand) error {
 	if err := l.read(l.pool.ctx, c); err != nil {
 		return err
 	}
-	l.worked, l.tally = false, tally{}
-	if c.outcome != outcomeResult {
-		return failure(e.Name, c.outcome, c.payload)
+	if l.reply.head.outcome != outcomeResult {
+		return failure(e.Name, l.reply.head.outcome, l.reply.payload)
 	}
 	return nil
 }

@@ -36,7 +36,8 @@ import (
 // waits for gone. Who got the link before and begins a call only after that finds the rings closed,
 // and gone as well.
 //
-// Locks are taken in the order of the pool's mu, the link's mu.
+// What others look at is under the pool's mu, of which taking a worker and beginning a call take one turn, and settling it and giving
+// the worker back another one: that is what an empty call can afford.
 type link struct {
 	pool     *Pool
 	id       int  // of the worker
@@ -60,6 +61,11 @@ type link struct {
 	surplus bool        // nobody is to take its place
 	doom    *time.Timer // that kills it, if it does not
 	since   time.Time   // since when it has been idle, if it may need not be there
+	settled sync.Cond   // call became nil, or lost
+	call    *call       // the call that is under way: newest, or nil. Who has the link may read it without
+	newest  call
+	tally   tally
+	worked  bool // it began a call, or was not given the time to
 
 	reply assembly // the reply that is being read
 	buf   []byte   // the encoded input
@@ -72,16 +78,8 @@ type link struct {
 	sig  syscall.Signal
 	oom  OOM
 
-	mu      sync.Mutex
-	settled sync.Cond // call became nil, or lost
-	call    *call     // the call that is under way: newest, or nil
-	newest  call
-	last    uint64 // its id
-	tally   tally
-
+	last     uint64       // id of a call; who has the link counts
 	underWay atomic.Int64 // calls of a sitting
-
-	worked bool // it began a call, or was not given the time to
 }
 
 // Sizes of a worker's rings. Larger messages go in parts, of a length that lets one side fill the
@@ -131,7 +129,7 @@ func (p *Pool) launch(name string) (*link, error) {
 		return nil, err
 	}
 	l := &link{pool: p, seg: seg, gone: make(chan struct{})}
-	l.settled.L = &l.mu
+	l.settled.L = &p.mu
 	l.reply.limit = max(p.limit, leastLimit)
 	if err := l.start(name); err != nil {
 		_ = seg.Close()
@@ -258,34 +256,39 @@ func (l *link) read(ctx context.Context, c *call) error {
 			continue
 		}
 		if complete {
-			l.settle(c)
+			l.endNest()
 			return nil
 		}
 	}
 }
 
-// settle is the end of the call that is under way. It was begun if there is a reply to it.
-func (l *link) settle(replied *call) {
-	l.endNest()
-	l.mu.Lock()
-	l.call = nil
-	if replied != nil {
-		replied.outcome, replied.payload = l.reply.head.outcome, l.reply.payload
-		if replied.id != greeting {
-			l.worked = true
-			if !replied.left {
-				l.tally.returned(replied.outcome, l.pool.born, replied.since)
-			}
+// settle is the end of the call that is under way, if there is one that is not lost. Replied: the worker was of use for it. The pool's mu is
+// held.
+func (l *link) settle(replied bool) {
+	c := l.call
+	if c == nil || c.lost {
+		return
+	}
+	if replied {
+		l.worked = true
+		if c.many == nil && !c.left {
+			l.tally.returned(l.reply.head.outcome, l.pool.born, c.since)
 		}
 	}
-	l.mu.Unlock()
+	l.call = nil
 	l.settled.Signal()
 }
 
-// release makes the worker take the next task, unless its process is gone. The call is settled.
-func (l *link) release() {
-	l.buf, l.reply.payload = kept(l.buf), kept(l.reply.payload)
-	l.pool.release(l, l.spent())
+// release settles the call, and makes the worker take the next task, unless its process is gone.
+func (l *link) release(replied bool) {
+	l.pool.release(l, replied, l.spent())
+}
+
+// helped takes note that it is not the worker's fault what follows.
+func (l *link) helped() {
+	l.pool.mu.Lock()
+	defer l.pool.mu.Unlock()
+	l.worked = true
 }
 
 // mourn gives c up as lost: the process is dead, or has to go for the reason why. It returns when
@@ -293,9 +296,9 @@ func (l *link) release() {
 func (l *link) mourn(c *call, why error) {
 	l.endNest()
 	l.kill()
-	l.mu.Lock()
+	l.pool.mu.Lock()
 	c.lost, c.fault = true, blame(why)
-	l.mu.Unlock()
+	l.pool.mu.Unlock()
 	l.settled.Broadcast()
 	<-l.gone
 }
@@ -315,7 +318,7 @@ func (l *link) abandon(c *call) {
 			l.mourn(c, err)
 			return
 		}
-		l.release()
+		l.release(true)
 	})
 }
 
@@ -392,8 +395,8 @@ func (l *link) obituary(c *call) Event {
 // settleLast waits until the call that is under way is settled, and returns it if it is lost. With
 // the process, all its stores came to an end.
 func (l *link) settleLast() *call {
-	l.mu.Lock()
-	defer l.mu.Unlock()
+	l.pool.mu.Lock()
+	defer l.pool.mu.Unlock()
 	for l.call != nil && !l.call.lost {
 		l.settled.Wait()
 	}
@@ -410,8 +413,8 @@ func (l *link) reckon(c *call) {
 		// The claim of a worker that breaks the protocol proves nothing.
 		c.begun = c.fault != nil || l.state.claimed.Load()&^returned == c.id
 	}
-	l.mu.Lock()
-	defer l.mu.Unlock()
+	l.pool.mu.Lock()
+	defer l.pool.mu.Unlock()
 	l.worked = l.worked || c.begun
 	if c.begun && !c.left {
 		l.tally.lost++
@@ -467,12 +470,12 @@ func (l *link) look() Worker {
 
 // claimed is the call that the worker has claimed, and its encoded input.
 func (l *link) claimed() (c call, input []byte) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if l.inside != nil && l.call != nil {
+	l.pool.mu.Lock()
+	defer l.pool.mu.Unlock()
+	if l.inside != nil && l.call != nil && l.call.since > 0 {
 		return *l.call, bytes.Clone(l.buf)
 	}
-	if l.call == nil || l.seg.Engine().IsClosed() {
+	if l.call == nil || l.inside != nil || l.seg.Engine().IsClosed() {
 		return call{}, nil
 	}
 	if l.call.many != nil {
@@ -495,8 +498,8 @@ const (
 
 // inVain reports whether the process was for nothing. It is gone.
 func (l *link) inVain() bool {
-	l.mu.Lock()
-	defer l.mu.Unlock()
+	l.pool.mu.Lock()
+	defer l.pool.mu.Unlock()
 	return !l.worked && time.Since(l.seated) < young
 }
 

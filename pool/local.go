@@ -129,7 +129,7 @@ func (p *Pool) newLocal(id int) *link {
 
 func (p *Pool) newInside(id int, do inside) *link {
 	l := &link{pool: p, id: id, inside: do, gone: make(chan struct{})}
-	l.settled.L = &l.mu
+	l.settled.L = &p.mu
 	return l
 }
 
@@ -138,22 +138,18 @@ func (g *goroutine) do(ctx context.Context, l *link, c *call, h head) error {
 		l.mourn(c, nil)
 		return errNotBegun
 	}
-	l.mu.Lock()
+	l.pool.mu.Lock()
 	c.begun = true
-	l.mu.Unlock()
+	l.pool.mu.Unlock()
 	task := g.begin(l.pool, c.depth, h)
 	l.nest = task.nest
 	done := l.spawn(task, h)
 	select {
 	case r := <-done:
-		l.reply.payload = r.payload
-		l.settleInside(c, r.outcome, r.payload)
+		l.reply.head.outcome, l.reply.payload = r.outcome, r.payload
 		return nil
 	case <-ctx.Done():
-		l.mu.Lock()
-		c.left = true
-		l.tally.cancelled++
-		l.mu.Unlock()
+		l.leaving(c, 1)
 		task.cancel()
 		l.pool.keep.Go(func() { g.wait(l, c, done) })
 		return errGivenUp
@@ -253,27 +249,13 @@ func (g *goroutine) wait(l *link, c *call, done <-chan replied) {
 		grace = timer.C
 	}
 	select {
-	case r := <-done:
-		l.settleInside(c, r.outcome, r.payload)
-		l.release()
+	case <-done:
+		l.release(true)
 		return
 	case <-grace:
 	case <-g.ctx.Done():
 	}
 	l.mourn(c, nil)
-}
-
-// settleInside is settle without a ring.
-func (l *link) settleInside(c *call, outcome uint32, payload []byte) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	c.outcome, c.payload = outcome, payload
-	l.worked = true
-	if !c.left {
-		l.tally.returned(outcome, l.pool.born, c.since)
-	}
-	l.call = nil
-	l.settled.Broadcast()
 }
 
 // pid is the process of the worker.

@@ -21,9 +21,7 @@ func (s *sitting) end(err error) {
 	s.leave(over)
 	l := s.link
 	if errors.As(err, &half) {
-		l.mu.Lock()
-		l.worked = true // half a request is not the worker's fault
-		l.mu.Unlock()
+		l.helped() // half a request is not the worker's fault
 		l.pool.keep.Go(func() { l.mourn(s.call, err) })
 		return
 	}
@@ -44,10 +42,7 @@ func (s *sitting) leave(why error) {
 	for _, b := range s.flying {
 		b.give(int(max(s.next, b.first)-b.first), why)
 	}
-	s.link.mu.Lock()
-	s.call.left = true
-	s.link.tally.cancelled += uint64(n)
-	s.link.mu.Unlock()
+	s.link.leaving(s.call, n)
 }
 
 // abandoned reads what comes until the worker is at its end with it, or the grace period is over.
@@ -72,7 +67,6 @@ func (s *sitting) abandoned() {
 	}
 	s.link.underWay.Store(0)
 	s.leaveLink()
-	s.link.release()
 }
 
 // reckon is called when the process is gone, with what it has left, before anybody uses that: it says which call was begun, and

@@ -230,7 +230,7 @@ func (m *mapping[In, Out]) round() {
 func (m *mapping[In, Out]) inside(l *link) {
 	b := m.take(1, false)
 	if b == nil {
-		l.release()
+		l.release(false)
 		return
 	}
 	w := b.load.(*inputs[In, Out])

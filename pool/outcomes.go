@@ -153,12 +153,12 @@ func (s *sitting) land() {
 	}
 	now := time.Now()
 	l := s.link
-	l.mu.Lock()
+	l.pool.mu.Lock()
 	l.worked = true
 	l.tally.done += uint64(b.n - b.failed)
 	l.tally.failed += uint64(b.failed)
 	l.tally.latency.add(now.Sub(b.since), uint64(b.n))
-	l.mu.Unlock()
+	l.pool.mu.Unlock()
 	if s.took == 0 { // the worker has not measured it
 		from := s.landed
 		if b.since.After(from) {

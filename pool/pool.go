@@ -179,7 +179,7 @@ func (p *Pool) seat(l *link) {
 	p.keep.Add(1)
 	p.mu.Unlock()
 	p.tell(Event{Kind: WorkerStarted, ID: l.id, Pid: l.pid()})
-	p.release(l, false)
+	p.release(l, false, false)
 	l.onEnd(func() {
 		defer p.keep.Done()
 		l.keep()
@@ -197,8 +197,8 @@ func (p *Pool) enter() error {
 	return nil
 }
 
-// admit is enter that takes a worker, too, if one is idle.
-func (p *Pool) admit(ctx context.Context) (*link, error) {
+// admit is enter that takes a worker, too, if one is idle, and begins that call.
+func (p *Pool) admit(ctx context.Context, task string, input func([]byte) any) (*link, error) {
 	over := ctx.Err()
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -206,7 +206,11 @@ func (p *Pool) admit(ctx context.Context) (*link, error) {
 		return nil, cmp.Or(p.refusal, over)
 	}
 	p.calls.Add(1)
-	return p.takeIdle(), nil
+	l := p.takeIdle()
+	if l != nil {
+		l.open(task, input, 1, 0)
+	}
+	return l, nil
 }
 
 // put makes l the worker at its place. The pool's mu is held.

@@ -120,7 +120,7 @@ func (s *sitting) sit() {
 	s.most = l.allowance()
 	s.last = l.last
 	s.next = s.last + 1
-	s.call = l.beginMany(call{task: s.task, many: s})
+	s.call = l.beginMany(s)
 	for {
 		err := s.feed()
 		if err == nil && s.idle() {
@@ -136,7 +136,6 @@ func (s *sitting) sit() {
 		}
 	}
 	s.leaveLink()
-	l.release()
 }
 
 // idle reports whether nothing is under way.
@@ -230,10 +229,10 @@ func (s *sitting) add(b *batch, each int) {
 	}
 	b.first, b.since = first, time.Now()
 	s.most -= b.n
-	l.mu.Lock()
+	l.pool.mu.Lock()
 	l.served += b.n
 	l.last += uint64(b.n)
-	l.mu.Unlock()
+	l.pool.mu.Unlock()
 	l.underWay.Add(int64(b.n))
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -304,11 +303,12 @@ func (s *sitting) read(ctx context.Context) error {
 	return err
 }
 
-// leaveLink is the end of what the link has of the sitting.
+// leaveLink gives the link back.
 func (s *sitting) leaveLink() {
 	s.mu.Lock()
 	s.over = true
 	useful := s.useful
 	s.mu.Unlock()
-	s.link.settleMany(useful)
+	s.link.endNest()
+	s.link.release(useful)
 }

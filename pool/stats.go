@@ -108,7 +108,7 @@ func (l Latency) MarshalJSON() ([]byte, error) {
 		l.n, l.Quantile(0.5), l.Quantile(0.9), l.Quantile(0.99), l.Quantile(0.999), l.most), nil
 }
 
-// tally counts the calls of one process, under its link's mu.
+// tally counts the calls of one process, under the pool's mu.
 type tally struct {
 	done, failed, cancelled, lost uint64
 	latency                       Latency
@@ -185,8 +185,6 @@ func (p *Pool) record(l *link) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	delete(p.counting, l)
-	l.mu.Lock()
-	defer l.mu.Unlock()
 	p.past(l.id).add(&l.tally)
 }
 
@@ -208,7 +206,6 @@ func (p *Pool) Stats() Stats {
 		s.Workers = append(s.Workers, *p.helpers)
 	}
 	for l := range p.counting {
-		l.mu.Lock()
 		s.Workers[min(l.id, helpers)].add(&l.tally)
 		switch {
 		case l.call == nil:
@@ -217,7 +214,6 @@ func (p *Pool) Stats() Stats {
 		default:
 			s.Running++
 		}
-		l.mu.Unlock()
 	}
 	for id, l := range p.links {
 		if l != nil {

@@ -123,7 +123,7 @@ func (p *Pool) await(ctx context.Context, queue *list.List) (*link, error) {
 		if !p.leave(queue, &place) {
 			// What it got at the last moment goes to the next.
 			if got := <-t; got.l != nil {
-				p.release(got.l, false)
+				p.release(got.l, false, false)
 			}
 		}
 		return nil, ctx.Err()
@@ -196,10 +196,13 @@ func (p *Pool) dropPinned(id int) (all []waiter) {
 	return all
 }
 
-// release makes l take the next task, unless its process is gone, it has done its share, or there are too many.
-func (p *Pool) release(l *link, spent bool) {
+// release settles the call that l has, if it has one, and makes it take the next task, unless its process is gone, it has done its share, or
+// there are too many.
+func (p *Pool) release(l *link, replied, spent bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	l.settle(replied)
+	l.buf, l.reply.payload = kept(l.buf), kept(l.reply.payload)
 	if !p.has(l) || l.retired {
 		return
 	}

@@ -32,9 +32,9 @@ func (s *sitting) takeBack(from, to uint64) {
 		}
 		at := int(max(from, b.first) - b.first)
 		s.link.underWay.Add(int64(at - b.n))
-		s.link.mu.Lock()
+		s.link.pool.mu.Lock()
 		s.link.served -= b.n - at
-		s.link.mu.Unlock()
+		s.link.pool.mu.Unlock()
 		if at == 0 {
 			s.flying = slices.Delete(s.flying, i, i+1)
 			i--
