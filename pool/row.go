@@ -43,24 +43,27 @@ func (t *Typed[In, Out]) rows(run func(context.Context, In) (Out, error)) func(c
 }
 
 // unchecked makes calls with inputs that are taken as they are, until something else than a result comes of one, or one is withdrawn. Nothing
-// in its loop is called but the task.
+// in its loop is called but the task, and what stands before the loop is not looked up for each.
 func (t *Typed[In, Out]) unchecked(
 	ctx context.Context, s *several, run func(context.Context, In) (Out, error), inputs []In, results []Out,
 ) {
-	c, in := s.child, t.in.Size()
+	c, state, ended := s.child, s.child.state, &s.child.cancels.ended
+	in, out, when := t.in.Size(), t.out.Size(), s.when
+	made, another := s.results(), resultsOf(false, 1, out)
 	results = results[:len(inputs)]
 	for i := range inputs {
-		if s.withdrawn(ctx) {
+		if state.withdrawn.Load() >= s.at { // as in withdrawn
+			s.withdraw(ctx)
 			return
 		}
 		s.from += in
 		under := c.contexts.places[s.at%contextsKept]
-		if !under.fits(s.when) {
-			under = c.contexts.another(s.at, s.when)
+		if !under.fits(when) {
+			under = c.contexts.another(s.at, when)
 		}
 		futex.Publish(&under.id, s.at)
 		result, err := run(under, inputs[i])
-		futex.Publish(&c.cancels.ended, s.at)
+		futex.Publish(ended, s.at)
 		if under.made.Load() != nil {
 			c.cancels.release(under)
 		}
@@ -69,7 +72,10 @@ func (t *Typed[In, Out]) unchecked(
 			return
 		}
 		results[i] = result
-		s.put(t.out.Size())
+		s.used += out
+		s.at++
+		made += another
+		c.publish(&state.results, made) // as put does
 	}
 }
 

@@ -29,9 +29,8 @@ type several struct {
 	inputs  []byte
 	from    int // where in them that of the call at begins
 
-	first uint64    // whose result is the first in the outbox
-	n     int       // how many there are
-	used  int       // and in how many bytes
+	first uint64    // whose result is the first in the outbox; those up to at are there
+	used  int       // in how many bytes
 	most  int       // that may be
 	row   bool      // they are a row
 	since time.Time // when the first of them was begun
@@ -186,25 +185,27 @@ func (s *several) failed(ctx context.Context, err error) {
 // put is the result of the call that was made: it is in the outbox, in so many bytes more. From then on the call behind it is claimed.
 func (s *several) put(size int) {
 	s.used += size
-	s.n++
 	s.at++
-	s.child.publish(&s.child.state.results, resultsOf(s.row, s.n, s.used)) // pairs with the loads in readOutbox and readClaims
+	s.child.publish(&s.child.state.results, s.results()) // pairs with the loads in readOutbox and readClaims
 }
+
+// results says what is in the outbox.
+func (s *several) results() uint64 { return resultsOf(s.row, int(s.at-s.first), s.used) }
 
 // keep empties the outbox, for results from id on. That call is claimed, if there is one.
 func (s *several) keep(id uint64) {
-	s.first, s.n, s.used = id, 0, 0
+	s.first, s.used = id, 0
 	s.child.state.results.Store(0)
 	s.child.state.kept.Store(id)
 }
 
 // flush commits what is in the outbox.
 func (s *several) flush(ctx context.Context) {
-	if s.n == 0 || s.err != nil {
+	if s.used == 0 || s.err != nil {
 		return
 	}
 	now := time.Now()
-	h := head{id: s.first, task: uint64(s.n), outcome: replySeveral, when: int64(now.Sub(s.since))}
+	h := head{id: s.first, task: s.at - s.first, outcome: replySeveral, when: int64(now.Sub(s.since))}
 	if s.row {
 		h.outcome = replyRow
 	}
