@@ -1,5 +1,6 @@
 # Empty tasks in processes: kind is "call", one after the other through Pool.apply; "map", through Pool.imap, one task at a
-# time to a worker; "chunks", through Pool.map, which makes chunks of them; or "executor", through ProcessPoolExecutor.map, one at a time.
+# time to a worker; "chunks", through Pool.map, which makes chunks of a list that has as many as the capacity, over and over; or "executor", through
+# ProcessPoolExecutor.map, one at a time.
 import concurrent.futures
 import multiprocessing
 
@@ -37,7 +38,15 @@ def main():
         if j["kind"] == "map":
             report(each(pool.imap), j)
         elif j["kind"] == "chunks":
-            report(each(pool.map), j)
+            inputs = [salt + i for i in range(j["capacity"])]
+            outputs = [~(peersalt + i) & whole for i in range(j["capacity"])]
+
+            def lists(_, n):
+                for _ in range(n // j["capacity"]):
+                    if pool.map(complement, inputs) != outputs:
+                        expect("another list", "the complements", "caller")
+
+            report(lists, j)
         else:
             report(lambda first, n: check(first, (pool.apply(complement, (salt + i,)) for i in range(first, first + n))), j)
         # Leaving it to the with would terminate the workers, one of which may have the lock of the queue that it waits at.
