@@ -202,15 +202,17 @@ func measureSlices(ctx context.Context, j Job) (float64, error) {
 		in[i] = j.Salt + uint64(i)
 	}
 	return measureTasksIn(ctx, j, func(ctx context.Context, p *pool.Pool, j Job, first, n uint64) error {
-		for range n / j.Capacity {
-			out, err := complement.MapSlice(ctx, p, in)
+		for n > 0 {
+			some := min(n, j.Capacity)
+			out, err := complement.MapSlice(ctx, p, in[:some])
 			if err != nil {
 				return err
 			}
-			expect(uint64(len(out)), j.Capacity, "caller, how many")
+			expect(uint64(len(out)), some, "caller, how many")
 			for i, got := range out {
 				expect(got, ^(j.PeerSalt + uint64(i)), "caller")
 			}
+			n -= some
 		}
 		return nil
 	})

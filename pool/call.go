@@ -16,7 +16,7 @@ type call struct {
 	input   func(encoded []byte) any // decodes what the link's buf holds, for those who ask
 	attempt int
 	depth   int           // how many calls it is nested in
-	since   time.Duration // from the pool's start; 0: it is on its way at most
+	since   time.Duration // from the pool's start; 0: it is being encoded, or just sent
 
 	left  bool  // its caller gave it up
 	lost  bool  // the worker died, or has to die, before its reply was complete

@@ -1,7 +1,6 @@
 package pool
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -66,6 +65,7 @@ type link struct {
 	newest  call
 	tally   tally
 	worked  bool // it began a call, or was not given the time to
+	shown   bool // somebody may be reading buf, which is not used again
 
 	reply assembly // the reply that is being read
 	buf   []byte   // the encoded input
@@ -284,6 +284,14 @@ func (l *link) release(replied bool) {
 	l.pool.release(l, replied, l.spent())
 }
 
+// clear keeps the buffers of the call for the next one, if they are not large, and nobody reads its input. The pool's mu is held.
+func (l *link) clear() {
+	l.buf, l.reply.payload = kept(l.buf), kept(l.reply.payload)
+	if l.shown {
+		l.buf, l.shown = nil, false
+	}
+}
+
 // helped takes note that it is not the worker's fault what follows.
 func (l *link) helped() {
 	l.pool.mu.Lock()
@@ -459,32 +467,26 @@ func (l *link) look() Worker {
 			w.Running = &r
 		}
 	} else if c.id != 0 {
-		since := time.Now()
-		if c.since > 0 {
-			since = l.pool.born.Add(c.since)
-		}
-		w.Running = &Running{Task: c.task, Input: c.input(input), Attempt: c.attempt, Since: since}
+		w.Running = &Running{Task: c.task, Input: c.input(input), Attempt: c.attempt, Since: l.pool.born.Add(c.since)}
 	}
 	return w
 }
 
-// claimed is the call that the worker has claimed, and its encoded input.
+// claimed is the call that the worker has claimed, and its encoded input, which may be a gigabyte and is no copy. Its caller is behind began, and does not
+// touch it any more.
 func (l *link) claimed() (c call, input []byte) {
 	l.pool.mu.Lock()
 	defer l.pool.mu.Unlock()
-	if l.inside != nil && l.call != nil && l.call.since > 0 {
-		return *l.call, bytes.Clone(l.buf)
-	}
-	if l.call == nil || l.inside != nil || l.seg.Engine().IsClosed() {
-		return call{}, nil
-	}
-	if l.call.many != nil {
+	switch {
+	case l.call == nil || l.inside == nil && l.seg.Engine().IsClosed():
+		return c, nil
+	case l.call.many != nil:
 		return call{many: l.call.many}, nil
+	case l.call.since == 0 || l.inside == nil && l.state.claimed.Load() != l.call.id:
+		return c, nil
 	}
-	if l.state.claimed.Load() != l.call.id {
-		return call{}, nil
-	}
-	return *l.call, bytes.Clone(l.buf)
+	l.shown = true
+	return *l.call, l.buf
 }
 
 // Restarts of one worker are bounded: after so many processes in a row that were for nothing, because

@@ -202,7 +202,7 @@ func (p *Pool) release(l *link, replied, spent bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	l.settle(replied)
-	l.buf, l.reply.payload = kept(l.buf), kept(l.reply.payload)
+	l.clear()
 	if !p.has(l) || l.retired {
 		return
 	}

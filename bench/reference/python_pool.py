@@ -38,13 +38,16 @@ def main():
         if j["kind"] == "map":
             report(each(pool.imap), j)
         elif j["kind"] == "chunks":
-            inputs = [salt + i for i in range(j["capacity"])]
-            outputs = [~(peersalt + i) & whole for i in range(j["capacity"])]
+            capacity = j["capacity"]
+            inputs = [salt + i for i in range(capacity)]
+            outputs = [~(peersalt + i) & whole for i in range(capacity)]
 
             def lists(_, n):
-                for _ in range(n // j["capacity"]):
-                    if pool.map(complement, inputs) != outputs:
+                while n > 0:
+                    given, wanted = (inputs, outputs) if n >= capacity else (inputs[:n], outputs[:n])
+                    if pool.map(complement, given) != wanted:
                         expect("another list", "the complements", "caller")
+                    n -= len(given)
 
             report(lists, j)
         else:
