@@ -71,18 +71,18 @@ func measurePipe(policy queue.Policy) Side { return measureEcho(messages, pipeEc
 
 // A carrier is how one side has a word travel as a T, and finds it in one that came.
 type carrier[T any] struct {
-	pack   func(v uint64) T
-	unpack func(T) (uint64, error)
+	pack   func(t *T, v uint64)
+	unpack func(t *T) (uint64, error)
 }
 
 // messages carry a word as the first of a message.
 func messages(*shm.Segment) (carrier[message], error) {
-	return carrier[message]{func(v uint64) message { return message{v} }, func(m message) (uint64, error) { return m[0], nil }}, nil
+	return carrier[message]{func(m *message, v uint64) { m[0] = v }, func(m *message) (uint64, error) { return m[0], nil }}, nil
 }
 
 // bare words carry themselves.
 func bare(*shm.Segment) (carrier[uint64], error) {
-	return carrier[uint64]{func(v uint64) uint64 { return v }, func(v uint64) (uint64, error) { return v, nil }}, nil
+	return carrier[uint64]{func(w *uint64, v uint64) { *w = v }, func(w *uint64) (uint64, error) { return *w, nil }}, nil
 }
 
 // refs carry the name of a block of the sender's, in which the word is.
@@ -91,12 +91,12 @@ func refs(seg *shm.Segment) (carrier[shm.Ref], error) {
 	if err != nil {
 		return carrier[shm.Ref]{}, err
 	}
-	pack := func(v uint64) shm.Ref {
+	pack := func(r *shm.Ref, v uint64) {
 		binary.LittleEndian.PutUint64(mine.Bytes(), v)
-		return mine.Ref()
+		*r = mine.Ref()
 	}
-	unpack := func(r shm.Ref) (uint64, error) {
-		b, err := seg.Block(r)
+	unpack := func(r *shm.Ref) (uint64, error) {
+		b, err := seg.Block(*r)
 		if err != nil {
 			return 0, err
 		}
@@ -109,9 +109,9 @@ func refs(seg *shm.Segment) (carrier[shm.Ref], error) {
 func heldRefs(seg *shm.Segment) (carrier[shm.Ref], error) {
 	c, err := refs(seg)
 	var theirs []byte
-	c.unpack = func(r shm.Ref) (uint64, error) {
+	c.unpack = func(r *shm.Ref) (uint64, error) {
 		if theirs == nil {
-			b, err := seg.Block(r)
+			b, err := seg.Block(*r)
 			if err != nil {
 				return 0, err
 			}
@@ -147,15 +147,16 @@ func measureEcho[T any](carriers func(*shm.Segment) (carrier[T], error), echo *p
 		}
 		ctx = context.WithoutCancel(ctx)
 		v, err := placed(j, j.A, func() (float64, error) {
-			return eachTrip(j, func(v uint64) error {
-				if err := mine.Send(ctx, c.pack(v)); err != nil {
+			var m T // once: it escapes to pack
+			return eachTrip(j, func(v uint64) (err error) {
+				c.pack(&m, v)
+				if err = mine.Send(ctx, m); err != nil {
 					return err
 				}
-				m, err := mine.Recv(ctx)
-				if err != nil {
+				if m, err = mine.Recv(ctx); err != nil {
 					return err
 				}
-				got, err := c.unpack(m)
+				got, err := c.unpack(&m)
 				expect(got, v, "caller")
 				return err
 			})
@@ -203,17 +204,19 @@ func echoOf[T any](name string, carriers func(*shm.Segment) (carrier[T], error))
 		p.SetPolicy(j.Policy)
 		ctx = context.WithoutCancel(ctx)
 		_, err = placed(j.Job, j.B, func() (struct{}, error) {
+			var m T
 			for i := range j.Warm + j.N {
-				m, err := p.Recv(ctx)
-				if err != nil {
+				var err error
+				if m, err = p.Recv(ctx); err != nil {
 					return struct{}{}, err
 				}
-				v, err := c.unpack(m)
+				v, err := c.unpack(&m)
 				if err != nil {
 					return struct{}{}, err
 				}
 				expect(v, j.PeerSalt+i, "echo")
-				if err := p.Send(ctx, c.pack(v)); err != nil {
+				c.pack(&m, v)
+				if err := p.Send(ctx, m); err != nil {
 					return struct{}{}, err
 				}
 			}

@@ -28,7 +28,7 @@ func (q *queue) sequence(at uint64) *word.Uint64 {
 
 // parcel is that slot in a queue of messages that are no plain memory.
 func (q *queue) parcel(at uint64) *parcel {
-	return (*parcel)(unsafe.Add(q.slots, (at&q.mask)*q.stride))
+	return (*parcel)(unsafe.Add(q.slots, (at&q.mask)*parcelSize))
 }
 
 // bay is one of those that lie behind the slots.

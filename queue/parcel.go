@@ -2,6 +2,7 @@ package queue
 
 import (
 	"context"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"sync"
@@ -128,11 +129,27 @@ func (q *queue) store(at uint64, p *pack) error {
 
 // write writes a short message. The line of the sequence comes last: who polls it takes it away as soon as it is written to.
 func (s *parcel) write(b []byte) {
-	if len(b) > firstLine {
-		copy(s.text[firstLine:], b[firstLine:])
+	n := len(b)
+	s.size = uint64(n)
+	if n < firstLine {
+		copy(s.text[:firstLine], b)
+		return
 	}
-	copy(s.text[:firstLine], b)
-	s.size = uint64(len(b))
+	if n > 2*firstLine {
+		copyPart(s.text[firstLine:], b[firstLine:])
+	}
+	copyPart(s.text[n-firstLine:], b[n-firstLine:]) // of which some may be written twice
+	copyPart(s.text[:], b)
+}
+
+// copyPart copies as many bytes as lie on the first line, by words: it calls nothing.
+func copyPart(to, from []byte) {
+	_, _ = to[firstLine-1], from[firstLine-1]
+	host := binary.NativeEndian
+	host.PutUint64(to, host.Uint64(from))
+	host.PutUint64(to[8:], host.Uint64(from[8:]))
+	host.PutUint64(to[16:], host.Uint64(from[16:]))
+	host.PutUint64(to[24:], host.Uint64(from[24:]))
 }
 
 // offset is where the slot of a position lies in the segment.

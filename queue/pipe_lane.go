@@ -141,20 +141,22 @@ func (l lane) put(ctx context.Context, p *pack, deserted func() bool) (done bool
 	if err := l.enter(ctx, &l.puts); err != nil {
 		return false, err
 	}
-	at := l.state.tail.Load()
-	room := l.bound == 0 && at < l.state.limit.Load()
+	at, limit := l.state.tail.Load(), l.state.limit.Load()
+	room := l.bound == 0 && at < limit
 	if !room {
 		var n uint64
 		n, err = l.queue.spare(p.size())
-		room = n > 0
-		l.state.limit.Store(l.state.head.Load() + l.capacity)
+		room, limit = n > 0, l.state.head.Load()+l.capacity
 	}
 	switch {
 	case err != nil:
 	case deserted():
 		err = io.ErrClosedPipe
 	case room:
-		err = l.store(at, p)
+		if err = l.store(at, p); err != nil {
+			limit = 0 // there may be something left in the slot: see stretch
+		}
+		l.state.limit.Store(limit)
 		done = err == nil
 	}
 	if left := l.leave(&l.puts); left != nil {

@@ -16,12 +16,12 @@ import (
 // more, and all is received; ErrDirection, ErrClosed, ErrCorrupt, and the context's. A message that does not decode is taken, too.
 func (p *Pipe[S, R]) Recv(ctx context.Context) (v R, err error) {
 	if p.bareR {
-		b := bytesOf(&v)
-		if _, done, err := p.recvNow(b, uint64(len(b))); done {
-			runtime.KeepAlive(p)
-			if err != nil {
+		if s, _ := p.arrived(sizeOf[R](), sizeOf[R]()); s != nil {
+			v = *text[R](s)
+			if err = p.taken(); err != nil {
 				return *new(R), p.wrap(receiving, err)
 			}
+			runtime.KeepAlive(p)
 			return v, nil
 		}
 	} else {
@@ -73,11 +73,12 @@ func (p *Pipe[S, R]) RecvBytes(ctx context.Context) ([]byte, error) {
 // RecvInto receives the bytes of the next message into b, and returns how many they are. If b is too short it fails with a
 // *ShortBufferError, which has the whole message, and leaves b alone. For other errors see Recv.
 func (p *Pipe[S, R]) RecvInto(ctx context.Context, b []byte) (int, error) {
-	if n, done, err := p.recvNow(b, 0); done {
-		runtime.KeepAlive(p)
-		if err != nil {
+	if s, n := p.arrived(0, uint64(len(b))); s != nil {
+		copy(b, s.text[:n])
+		if err := p.taken(); err != nil {
 			return 0, p.wrap(receiving, err)
 		}
+		runtime.KeepAlive(p)
 		return int(n), nil
 	}
 	return p.recvLate(ctx, b)
@@ -162,33 +163,40 @@ func (p *pipe) recv(ctx context.Context, c *[1]catch) error {
 	}
 }
 
-// recvNow is recv of a short message into b where nothing stands in the way: one of at least that many bytes, and as many as b has at
-// most. It reports how many it has, and whether it was received.
-func (p *pipe) recvNow(b []byte, least uint64) (n uint64, done bool, err error) {
+// arrived is the slot of the next message and how many bytes that has, where nothing stands in the way of copying them, and they are at least and
+// at most so many. The caller has gets then, until taken.
+func (p *pipe) arrived(least, most uint64) (*parcel, uint64) {
 	l := &p.in
 	if l.queue == nil || !l.seen() && !p.glimpse() || !l.fast || !l.gets.TryLock() {
-		return 0, false, nil
+		return nil, 0
 	}
 	at := l.state.head.Load()
 	s := l.parcel(at)
 	there := s.sequence.Load() == at+1 // before the slot says what it has
-	n = s.size
-	if !there || s.box != 0 || n < least || n > min(uint64(len(b)), inline) || p.closed.Load() {
-		return 0, false, l.leave(&l.gets)
+	n := s.size
+	if !there || s.box != 0 || n < least || n > min(most, inline) || p.closed.Load() {
+		_ = l.leave(&l.gets) // recv is told if the segment was closed
+		return nil, 0
 	}
 	if race.Enabled {
 		l.race.Acquire(raceItems)
 	}
-	copy(b, s.text[:n])
-	futex.Publish(&l.state.head, at+1)
+	return s, n
+}
+
+// taken commits that the message that had arrived is received.
+func (p *pipe) taken() error {
+	l := &p.in
+	next := l.state.head.Load() + 1
+	futex.Publish(&l.state.head, next)
 	if !l.gets.Swift() {
-		return n, true, l.settleGet(l.gets.Release(), at+1)
+		return l.settleGet(l.gets.Release(), next)
 	}
 	released := l.gets.Drop()
 	if released && l.gets.Unwanted() && l.room.Event().Idle() {
-		return n, true, nil
+		return nil
 	}
-	return n, true, l.settleGet(released, at+1)
+	return l.settleGet(released, next)
 }
 
 // A glimpse is what a receiver does before it looks at anything but the next slot: it polls for about as long as the answer of a process

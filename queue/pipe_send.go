@@ -19,6 +19,12 @@ const (
 // an error, v is not sent; but ErrClosed does not say whether it is.
 func (p *Pipe[S, R]) Send(ctx context.Context, v S) error {
 	if p.bareS {
+		if done, err := p.sendNow(bytesOf(&v)); done && err == nil {
+			runtime.KeepAlive(p)
+			return nil
+		} else if done {
+			return p.wrap(sending, err)
+		}
 		return p.SendBytes(ctx, bytesOf(&v))
 	}
 	return p.wrap(sending, p.sendEncoded(ctx, v))
@@ -48,34 +54,46 @@ func (p *Pipe[S, R]) SendBytes(ctx context.Context, b []byte) error {
 	return nil
 }
 
-// sendNow is send of a short message where nothing stands in the way, and reports whether it was sent.
+// sendNow is send of a short message where nothing stands in the way, and reports whether it was sent. What can be looked at behind the
+// message is: the other side waits for it. Up to the limit, not even the slot need be looked at, whose lines are with who read them last.
 func (p *pipe) sendNow(b []byte) (done bool, err error) {
 	l := &p.out
 	if !l.fast || len(b) > inline || !l.puts.TryLock() {
 		return false, nil
 	}
 	at := l.state.tail.Load()
-	s := l.parcel(at)
-	if at >= l.state.limit.Load() && !l.stretch(at) || s.box != 0 || p.closed.Load() || !p.there.attended() {
+	if at >= l.state.limit.Load() && !l.stretch(at) || p.closed.Load() {
 		return false, l.leave(&l.puts)
 	}
+	s := l.parcel(at)
 	s.write(b)
 	l.commit(&s.sequence, at)
 	futex.Publish(&l.state.tail, at+1)
 	if !l.puts.Swift() {
-		return true, l.settlePut(l.puts.Release())
+		return true, p.sent(at, l.puts.Release())
 	}
 	released := l.puts.Drop()
-	if released && l.puts.Unwanted() && l.items.Event().Idle() {
+	if released && l.puts.Unwanted() && l.items.Event().Idle() && p.there.attended() {
 		return true, nil
 	}
-	return true, l.settlePut(released)
+	return true, p.sent(at, released)
 }
 
-// stretch moves the limit as far as there is room behind at, the tail, and reports whether there is some. What looks wrong is send's to tell.
+// sent is what is left to do for a message that was sent, when somebody is to be woken, or the segment was closed, or nobody is known to have the
+// other end. If nobody has, and nobody received it before, it was sent to nobody.
+func (p *pipe) sent(at uint64, released bool) error {
+	err := p.out.settlePut(released)
+	if err == nil && p.isDeserted() && p.out.state.head.Load() <= at {
+		err = io.ErrClosedPipe
+	}
+	return err
+}
+
+// stretch moves the limit as far as there is room behind at, the tail, and reports whether there is some. It looks at what one who died may have left
+// in the slot, who leaves no limit either. What looks wrong is send's to tell.
 func (l *lane) stretch(at uint64) bool {
 	room, err := l.queue.spare(0)
-	if room == 0 || err != nil {
+	if room == 0 || err != nil || l.parcel(at).box != 0 {
 		return false
 	}
 	l.state.limit.Store(at + room)

@@ -425,3 +425,43 @@ func TestAPipeKeepsBoxesByTheirSize(t *testing.T) {
 		requireBlocks(t, seg, before+min(kept, uint64(n)))
 	}
 }
+
+// A short message comes to a slot that names a box still.
+func TestAShortMessageTakesTheSlotOfOneThatWasNotSent(t *testing.T) {
+	ctx := bounded(t)
+	seg, a, b := newPipe[uint64, []byte](t, 4)
+	before := seg.Stats().Blocks
+	for i := range uint64(9) {
+		require.NoError(t, queue.LeaveBox(a))
+		if i%2 == 0 {
+			require.NoError(t, a.Send(ctx, i))
+		} else {
+			require.NoError(t, a.SendBytes(ctx, []byte{byte(i), 0, 0, 0, 0, 0, 0, 0}))
+		}
+		v, err := b.Recv(ctx)
+		require.NoError(t, err)
+		require.Equal(t, i, v)
+		requireBlocks(t, seg, before)
+	}
+}
+
+// Who receives a message and closes the end, or dies, does not make its Send fail.
+func TestAMessageThatWasReceivedIsSent(t *testing.T) {
+	ctx, seg := bounded(t), roomy(t)
+	for i := range uint64(20_000) {
+		a, b, err := queue.NewPipe[uint64, uint64](seg, 4)
+		require.NoError(t, err)
+		received := make(chan bool)
+		go func() {
+			_, err := b.Recv(ctx)
+			_ = b.Close()
+			received <- err == nil
+		}()
+		require.NoError(t, a.Send(ctx, i))
+		require.True(t, <-received)
+		require.ErrorIs(t, a.Send(ctx, i), io.ErrClosedPipe)
+		e, err := a.End()
+		require.NoError(t, err)
+		require.NoError(t, seg.Destroy(e.Pipe))
+	}
+}

@@ -23,3 +23,6 @@ func bytesOf[T any](v *T) []byte { return unsafe.Slice((*byte)(unsafe.Pointer(v)
 
 // tail is the last word of s, on the line behind that of the sequence.
 func (s *parcel) tail() *word.Uint64 { return (*word.Uint64)(unsafe.Pointer(&s.text[inline-8])) }
+
+// text is the message in a slot, as a value whose memory it is.
+func text[T any](s *parcel) *T { return (*T)(unsafe.Pointer(&s.text)) }

@@ -3,6 +3,7 @@
 package queue_test
 
 import (
+	"slices"
 	"strings"
 	"testing"
 
@@ -101,33 +102,55 @@ func publishes(t *testing.T, r *disassemble.Routine, n int) []int {
 	return stores
 }
 
-// Likewise a short message of a pipe, whose bytes are copied before its slot is published, or given back.
+// Likewise a short message of a pipe, whose bytes are copied before its slot is published, or given back. (Those of a value are copied in Recv, before
+// it calls taken.)
 func TestASendAndARecvOfAPipePublishBehindTheirCopies(t *testing.T) {
 	if counted(t) {
 		return
 	}
-	methods := map[string]int{
-		"sendNow": 3, // the sequence, the tail, the lock
-		"recvNow": 2, // the head, the lock
-	}
-	routines := disassemble.Routines(t, func(name string) bool {
-		return strings.Contains(name, "/kindred/queue.(*pipe).") && methods[name[strings.LastIndexByte(name, '.')+1:]] > 0
-	})
-	require.Len(t, routines, len(methods))
-	for _, r := range routines {
-		stores := publishes(t, &r, methods[r.Name[strings.LastIndexByte(r.Name, '.')+1:]])
-		copies := 0
-		for i := range r.Code {
-			if !r.Calls(i) || !strings.Contains(r.Callee(i), "memmove") {
-				continue
-			}
-			copies++
-			require.True(t, r.Reach(i, disassemble.Never)[stores[0]], r.Show(i))
-			require.False(t, r.Reach(stores[0], disassemble.Never)[i], r.Show(i))
+	routines := pipeRoutines(t, "sendNow", "taken", "RecvInto")
+	send := routines["sendNow"]
+	stores := publishes(t, &send, 3) // the sequence, the tail, the lock
+	comesBefore(t, &send, "queue.(*parcel).write", stores[0])
+	locks := send.All(func(in *disassemble.Instruction) bool { return in.Fences() })
+	require.NotEmpty(t, locks)
+	require.True(t, send.Reach(locks[0], disassemble.Never)[stores[0]])
+
+	taken := routines["taken"]
+	publishes(t, &taken, 2) // the head, the lock
+	into := routines["RecvInto"]
+	for i := range into.Code {
+		if into.Calls(i) && strings.HasSuffix(into.Callee(i), ").taken") {
+			comesBefore(t, &into, "runtime.memmove", i)
 		}
-		require.Positive(t, copies)
-		locks := r.All(func(in *disassemble.Instruction) bool { return in.Fences() })
-		require.NotEmpty(t, locks)
-		require.True(t, r.Reach(locks[0], disassemble.Never)[stores[0]])
 	}
+}
+
+// pipeRoutines are those methods of a pipe, by their names.
+func pipeRoutines(t *testing.T, names ...string) map[string]disassemble.Routine {
+	t.Helper()
+	found := map[string]disassemble.Routine{}
+	for _, r := range disassemble.Routines(t, func(name string) bool {
+		return strings.Contains(name, "/kindred/queue.(*pipe).") || strings.Contains(name, "/kindred/queue.(*Pipe[go.shape.uint64,go.shape.uint64]).")
+	}) {
+		if name := r.Name[strings.LastIndexByte(r.Name, '.')+1:]; slices.Contains(names, name) {
+			found[name] = r
+		}
+	}
+	require.Len(t, found, len(names))
+	return found
+}
+
+// comesBefore has a call of that function come before an instruction, wherever it is called, and it is.
+func comesBefore(t *testing.T, r *disassemble.Routine, function string, at int) {
+	t.Helper()
+	calls := 0
+	for i := range r.Code {
+		if r.Calls(i) && strings.Contains(r.Callee(i), function) {
+			calls++
+			require.True(t, r.Reach(i, disassemble.Never)[at], r.Show(i))
+			require.False(t, r.Reach(at, disassemble.Never)[i], r.Show(i))
+		}
+	}
+	require.Positive(t, calls)
 }
