@@ -241,8 +241,8 @@ func (l *link) do(ctx context.Context, c *call, h *head) error {
 
 // request sends c, and takes note of when. To read the clock takes a tenth of an empty call: the worker is at a short one meanwhile.
 func (l *link) request(ctx context.Context, c *call, h *head) (progress, error) {
-	if l.state.request.holds(len(l.buf)) {
-		l.state.request.post(h, l.buf)
+	if l.boxes.request.holds(len(l.buf)) {
+		l.boxes.request.post(h, l.buf)
 		l.requests.Knock()
 		l.began(c)
 		return sentAll, nil

@@ -35,6 +35,7 @@ type child struct {
 	record   int    // the longest that is sent
 	limit    uint64 // of a result
 	state    *workerState
+	boxes    mailboxes
 	cancels  *cancels
 	contexts contexts
 	in       assembly
@@ -90,6 +91,7 @@ func attach(ctx context.Context, o orders) (*child, error) {
 		return nil, err
 	}
 	c.state = stateIn(state)
+	c.boxes = c.state.boxes()
 	c.cancels = newCancels(ctx, state)
 	c.contexts.cancels = c.cancels
 	c.cancels.asks, err = c.newAsks(ctx, seg, o)
@@ -130,7 +132,7 @@ func (c *child) receive(ctx context.Context) error {
 			return err
 		}
 		if record == nil {
-			err := c.in.take(&c.state.request)
+			err := c.in.take(c.boxes.request)
 			c.posted = c.in.head.id
 			c.claim(c.posted)
 			return err
@@ -149,10 +151,10 @@ func (c *child) receive(ctx context.Context) error {
 
 // peek waits for a record, or a request in the mailbox; then it returns none. It looks first where the request before came from.
 func (c *child) peek(ctx context.Context) ([]byte, error) {
-	if c.posted == c.in.head.id && c.state.request.glance(c.posted) {
+	if c.posted == c.in.head.id && c.boxes.request.glance(c.posted) {
 		return nil, nil
 	}
-	return c.requests.PeekUnless(ctx, func() bool { return c.state.request.has(c.posted) })
+	return c.requests.PeekUnless(ctx, func() bool { return c.boxes.request.has(c.posted) })
 }
 
 // claim stores the claim, before whatever this process stores next. Who withdraws calls sees to it that it is seen: see (*sitting).withdraw.
@@ -245,8 +247,8 @@ func (c *child) reply(ctx context.Context, id uint64, payload []byte, outcome ui
 // commit sends the outcome, by the way that the request came, if it can. A claim of which the reply may be there is marked before.
 func (c *child) commit(ctx context.Context, id uint64, payload []byte, outcome uint32) error {
 	c.claim(id | returned)
-	if id != greeting && id == c.posted && c.state.reply.holds(len(payload)) {
-		c.state.reply.post(&head{id: id, outcome: outcome}, payload)
+	if id != greeting && id == c.posted && c.boxes.reply.holds(len(payload)) {
+		c.boxes.reply.post(&head{id: id, outcome: outcome}, payload)
 		c.replies.Knock()
 		return nil
 	}

@@ -50,6 +50,7 @@ type link struct {
 	answers  *ring.BytesWriter // to nested calls
 	record   int               // the longest that is sent
 	state    *workerState
+	boxes    mailboxes
 	cancels  *segment.Point
 	seated   time.Time
 	served   int    // calls; who has the link counts
@@ -171,6 +172,7 @@ func (l *link) start(name string) error {
 	}
 	l.record = requests.Cap() / parts
 	l.state = stateIn(o)
+	l.boxes = l.state.boxes()
 	l.cancels = l.seg.Engine().Point(o.Offset()+eventOffset, segment.Shared)
 	opts := append([]proc.Option{
 		proc.Name(name), proc.Share(l.seg), proc.KeepStderr(keptStderr),
@@ -213,7 +215,7 @@ func (l *link) receive(ctx context.Context, id uint64) (complete bool, err error
 		return false, err
 	}
 	if record == nil {
-		return true, l.reply.take(&l.state.reply)
+		return true, l.reply.take(l.boxes.reply)
 	}
 	complete, err = l.reply.add(record)
 	l.replies.Release()
@@ -223,7 +225,7 @@ func (l *link) receive(ctx context.Context, id uint64) (complete bool, err error
 // peek waits for a record, or the reply to that call in the mailbox; then it returns none. What the task has asked for lies in the ring since before it
 // replied, and comes first.
 func (l *link) peek(ctx context.Context, id uint64) (record []byte, err error) {
-	box := &l.state.reply
+	box := l.boxes.reply
 	if !box.glance(id - 1) {
 		record, err = l.replies.PeekUnless(ctx, func() bool { return box.has(id - 1) })
 	}
