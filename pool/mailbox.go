@@ -48,15 +48,22 @@ func (m *mailbox) post(h *head, payload []byte) {
 // has reports whether there is a message for a call behind that one.
 func (m *mailbox) has(behind uint64) bool { return m.id.Load() > behind }
 
-// glance is has, asked for about as long as the answer to an empty call takes to come.
-func (m *mailbox) glance(behind uint64) bool {
+// glance is has, asked for about as long as the answer to an empty call takes to come. If the message before had size bytes, this one's lines are
+// asked for as well, all at once: so they come together, and not behind the first when there is a message.
+func (m *mailbox) glance(behind uint64, size int) bool {
 	for range glances {
 		if m.has(behind) {
 			return true
 		}
+		for at := firstLine; at < size; at += segment.Line {
+			m.touch(at)
+		}
 	}
 	return false
 }
+
+// firstLine is how many bytes of a payload lie on the line of the id.
+const firstLine = segment.Line - headSize
 
 const glances = 256
 
