@@ -151,7 +151,7 @@ func (c *child) receive(ctx context.Context) error {
 
 // peek waits for a record, or a request in the mailbox; then it returns none. It looks first where the request before came from.
 func (c *child) peek(ctx context.Context) ([]byte, error) {
-	if c.posted == c.in.head.id && c.boxes.request.glance(c.posted, int(c.in.head.size)) {
+	if c.posted == c.in.head.id && c.boxes.request.glance(c.posted, c.in.head.size) {
 		return nil, nil
 	}
 	return c.requests.PeekUnless(ctx, func() bool { return c.boxes.request.has(c.posted) })

@@ -226,7 +226,7 @@ func (l *link) receive(ctx context.Context, id uint64) (complete bool, err error
 // replied, and comes first.
 func (l *link) peek(ctx context.Context, id uint64) (record []byte, err error) {
 	box := l.boxes.reply
-	if !box.glance(id-1, len(l.reply.payload)) {
+	if !box.glance(id-1, l.reply.head.size) {
 		record, err = l.replies.PeekUnless(ctx, func() bool { return box.has(id - 1) })
 	}
 	if record == nil && err == nil {

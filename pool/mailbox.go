@@ -50,12 +50,15 @@ func (m *mailbox) has(behind uint64) bool { return m.id.Load() > behind }
 
 // glance is has, asked for about as long as the answer to an empty call takes to come. If the message before had size bytes, this one's lines are
 // asked for as well, all at once: so they come together, and not behind the first when there is a message.
-func (m *mailbox) glance(behind uint64, size int) bool {
+func (m *mailbox) glance(behind, size uint64) bool {
+	if size > uint64(len(m.payload)) {
+		size = 0 // it came by the ring
+	}
 	for range glances {
 		if m.has(behind) {
 			return true
 		}
-		for at := firstLine; at < size; at += segment.Line {
+		for at := uint64(firstLine); at < size; at += segment.Line {
 			m.touch(at)
 		}
 	}
