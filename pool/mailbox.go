@@ -58,15 +58,18 @@ func (m *mailbox) glance(behind, size uint64) bool {
 		if m.has(behind) {
 			return true
 		}
-		for at := uint64(firstLine); at < size; at += segment.Line {
+		for at := uint64(firstLine); at < size; at += line {
 			m.touch(at)
 		}
 	}
 	return false
 }
 
-// firstLine is how many bytes of a payload lie on the line of the id.
-const firstLine = segment.Line - headSize
+// line is how many bytes lines have at least; firstLine how many of a payload lie on that of the id then.
+const (
+	line      = 64
+	firstLine = line - headSize
+)
 
 const glances = 256
 
