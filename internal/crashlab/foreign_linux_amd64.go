@@ -17,18 +17,16 @@ func (s *stage) adopt() error {
 	if s.watch, err = watchAnonymous(a.Pid); err != nil {
 		return err
 	}
-	t, err := seize(a.Pid, a.Thread, traceOptions)
-	if err != nil {
+	if s.tracer, err = seize(a.Pid, a.Thread, traceOptions); err != nil {
 		return err
 	}
-	s.tracer = t
-	if err := t.confine(s.lab.cpu); err != nil {
+	if err := s.tracer.confine(s.lab.cpu); err != nil {
 		return err
 	}
 	if _, err := first.ask(order{Act: "victim", Bound: bound}); err != nil {
 		return err
 	}
-	if err := t.toMark(); err != nil {
+	if err := s.tracer.toMark(); err != nil {
 		return first.trouble(order{Act: actForeign}, err)
 	}
 	if err := asleepOnFutex(first.pid()); err != nil {

@@ -21,13 +21,13 @@ func (t *tracer) toFork() (child int, err error) {
 			continue
 		}
 		if err != nil {
-			return 0, fmt.Errorf("wait4: %w", err)
+			return child, fmt.Errorf("wait4: %w", err)
 		}
 		if status.Exited() || status.Signaled() {
 			delete(t.stopped, id)
 			if id == t.pid {
 				t.gone = true
-				return 0, errGone
+				return child, errGone
 			}
 			continue
 		}
@@ -42,7 +42,7 @@ func (t *tracer) toFork() (child int, err error) {
 			continue
 		}
 		if err := t.other(id, status); err != nil {
-			return 0, err
+			return child, err
 		}
 	}
 	if err := t.freeze(); err != nil {

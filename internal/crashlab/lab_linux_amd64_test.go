@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"runtime"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -77,6 +78,7 @@ func testCases() []Case {
 				return p.change(a)
 			}
 		})},
+		{Name: "makes threads", Play: play(func(_ *pair, it *Play) { it.Bare, it.Open, it.Ready = true, nil, makeThreads })},
 		{Name: "backwards", States: []string{"1 0", "0 0", "1 1"}, Play: play(func(*pair, *Play) {})},
 		{Name: "half", Play: play(func(p *pair, it *Play) { it.Check = p.same })},
 		{Name: "hangs", Play: play(func(p *pair, it *Play) {
@@ -114,6 +116,20 @@ func testCases() []Case {
 			it.Wait, it.Victim = m.waitForAsLongAsAWalkTakes, m.disperse
 		})},
 	}
+}
+
+// makeThreads has threads begin and end, from now on.
+func makeThreads(*Actor) error {
+	var next func()
+	next = func() {
+		runtime.LockOSThread() // it ends with the goroutine
+		runtime.Gosched()      // the others have their turns
+		go next()
+	}
+	for range 4 {
+		go next()
+	}
+	return nil
 }
 
 // meeting is a Barrier to which one comes, and others are not to come.
@@ -187,6 +203,33 @@ func TestAFirstRunThatIsLongerThanOthersIsNotTheMeasure(t *testing.T) {
 	require.Equal(t, r.Points, r.Tried)
 	require.Equal(t, r.Trials, r.Survived)
 	require.Greater(t, r.Trials, 2*r.Points, "those of the first, and of the second")
+}
+
+// Of threads that are made while the lab takes hold of their process, or stops it, it has heard nothing yet. A process ends only
+// when all of its threads that are held have been waited for, or let go.
+func TestWhoMakesThreadsIsHeldAndLetGo(t *testing.T) {
+	lab, err := New(Options{})
+	require.NoError(t, err)
+	defer lab.Close()
+	c := named(t, "makes threads")
+	for range 10 {
+		p, err := lab.spawner.start("maker", -1)
+		require.NoError(t, err)
+		s := stage{lab: lab, c: &c, play: c.Play(), watch: &watch{}, victim: p}
+		for _, act := range []string{actBegin, "ready"} {
+			_, err := p.ask(order{Act: act, Case: c.Name, Bound: bound})
+			require.NoError(t, err)
+		}
+		for range 10 {
+			s.tracer, err = seize(p.pid(), 0, traceOptions)
+			require.NoError(t, err)
+			require.NoError(t, s.tracer.freeze())
+			require.NoError(t, s.tracer.release())
+		}
+		s.tracer, err = seize(p.pid(), 0, traceOptions)
+		require.NoError(t, err)
+		require.NoError(t, s.strike())
+	}
 }
 
 func TestEverySingleInstructionIsTried(t *testing.T) {

@@ -74,7 +74,7 @@ func (s *stage) sweeper(first *path, q point, to *point, known *path) (*path, bo
 	}
 	// From here on it is the stage's.
 	s.victim = p
-	if s.tracer, err = s.hold(p, "recover"); err != nil {
+	if err := s.hold("recover"); err != nil {
 		return nil, false, err
 	}
 	return s.walk(s.tracer, to, known)

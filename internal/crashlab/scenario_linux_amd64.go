@@ -207,15 +207,14 @@ func (e *end) executes() error {
 }
 
 // fork brings the victim to where its child has executed nothing yet, and is held there.
-func (e *end) fork() error {
-	t, err := seize(e.victim.pid(), e.victim.pid(), forkOptions)
-	if err != nil {
+func (e *end) fork() (err error) {
+	if e.tracer, err = seize(e.victim.pid(), e.victim.pid(), forkOptions); err != nil {
 		return err
 	}
 	if err := e.victim.tell(order{Act: "victim", Bound: bound}); err != nil {
 		return err
 	}
-	e.child, err = t.toFork()
+	e.child, err = e.tracer.toFork()
 	return err
 }
 

@@ -44,9 +44,7 @@ func (s *stage) raise() error {
 	if err := s.muster(); err != nil || s.tracer != nil { // a foreign one is held already
 		return err
 	}
-	var err error
-	s.tracer, err = s.hold(s.victim, "victim")
-	return err
+	return s.hold("victim")
 }
 
 // muster has everybody in place, with s.memory bytes of its own for the victim.
@@ -137,25 +135,24 @@ func (s *stage) wait() error {
 	return asleepOnFutex(p.pid())
 }
 
-// hold attaches to the process, and brings its thread to the mark before the operation.
-func (s *stage) hold(p *process, part string) (*tracer, error) {
+// hold attaches to the victim, and brings its thread to the mark before the operation.
+func (s *stage) hold(part string) error {
 	o := order{Act: actOperate, Part: part, Bound: forever}
-	a, err := p.ask(o)
+	a, err := s.victim.ask(o)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	t, err := seize(p.pid(), a.Thread, traceOptions)
-	if err != nil {
-		return nil, err
+	if s.tracer, err = seize(s.victim.pid(), a.Thread, traceOptions); err != nil {
+		return err
 	}
-	if err := p.tell(order{Act: actGo}); err != nil {
-		return nil, err
+	if err := s.victim.tell(order{Act: actGo}); err != nil {
+		return err
 	}
-	if err := t.toMark(); err != nil {
-		return nil, p.trouble(o, err)
+	if err := s.tracer.toMark(); err != nil {
+		return s.victim.trouble(o, err)
 	}
 	s.watch.begin()
-	return t, nil
+	return nil
 }
 
 // slay kills the victim where it is, and returns the time at which it was gone.

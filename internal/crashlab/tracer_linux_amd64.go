@@ -52,7 +52,8 @@ const traceOptions = unix.PTRACE_O_EXITKILL | unix.PTRACE_O_TRACECLONE | unix.PT
 
 var errGone = errors.New("the process is gone")
 
-// seize attaches to every thread of the process. They run on.
+// seize attaches to every thread of the process. They run on. With an error it returns those that it has hold of, if any: nobody
+// can wait for the process until they are killed, or let go.
 func seize(pid, thread int, options uintptr) (*tracer, error) {
 	vdso, err := vdsoOf(pid)
 	if err != nil {
@@ -64,23 +65,38 @@ func seize(pid, thread int, options uintptr) (*tracer, error) {
 		found = false
 		all, err := threads(pid)
 		if err != nil {
-			return nil, err
+			return t, err
 		}
 		for _, id := range all {
 			if _, known := t.stopped[id]; known {
 				continue
 			}
-			if err := ptrace(unix.PTRACE_SEIZE, id, 0, options); err != nil {
-				if errors.Is(err, unix.ESRCH) {
-					continue
-				}
-				return nil, fmt.Errorf("attach to thread %d of %d: %w", id, pid, err)
+			err := ptrace(unix.PTRACE_SEIZE, id, 0, options)
+			switch {
+			case errors.Is(err, unix.EPERM) && tracedBy(pid, id) == unix.Gettid():
+				// An attached thread has made it meanwhile, and it came with that.
+			case errors.Is(err, unix.ESRCH), errors.Is(err, unix.EPERM) && stateOf(pid, id) == 'Z':
+				continue
+			case err != nil:
+				return t, fmt.Errorf("attach to thread %d of %d: %w", id, pid, err)
 			}
 			t.stopped[id] = false
 			found = true
 		}
 	}
 	return t, nil
+}
+
+// tracedBy returns the thread that traces a thread of the process, or 0.
+func tracedBy(pid, thread int) int {
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/task/%d/status", pid, thread))
+	if err != nil {
+		return 0
+	}
+	_, after, _ := strings.Cut(string(text), "\nTracerPid:")
+	id, _, _ := strings.Cut(after, "\n")
+	tracer, _ := strconv.Atoi(strings.TrimSpace(id))
+	return tracer
 }
 
 func threads(pid int) ([]int, error) {
@@ -200,21 +216,47 @@ func (t *tracer) freeze() error {
 			return err
 		}
 	}
-	for id := range t.stopped {
-		for id != t.thread && !t.stopped[id] {
-			var status unix.WaitStatus
-			_, err := unix.Wait4(id, &status, waitOwn, nil)
-			if errors.Is(err, unix.EINTR) {
-				continue
+	for id, stopped := range t.stopped {
+		if !stopped && id != t.thread {
+			t.still(id)
+		}
+	}
+	return t.newcomers()
+}
+
+// newcomers finds the threads that were made by attached ones, and whose first stop nobody has seen yet. All others
+// stand still, so that there are no more of them behind it.
+func (t *tracer) newcomers() error {
+	for found := true; found; {
+		found = false
+		all, err := threads(t.pid)
+		if err != nil {
+			return err
+		}
+		for _, id := range all {
+			if _, known := t.stopped[id]; !known && id != t.thread && t.still(id) {
+				found = true
 			}
-			if err != nil || status.Exited() || status.Signaled() {
-				delete(t.stopped, id)
-				break
-			}
-			t.stopped[id] = true
 		}
 	}
 	return nil
+}
+
+// still returns when the thread stands still, and reports whether it does: it may have come to its end instead.
+func (t *tracer) still(id int) bool {
+	for {
+		var status unix.WaitStatus
+		_, err := unix.Wait4(id, &status, waitOwn, nil)
+		if errors.Is(err, unix.EINTR) {
+			continue
+		}
+		if err != nil || status.Exited() || status.Signaled() {
+			delete(t.stopped, id)
+			return false
+		}
+		t.stopped[id] = true
+		return true
+	}
 }
 
 // thaw lets all other threads run.
@@ -423,13 +465,15 @@ func (t *tracer) reap() (time.Duration, error) {
 	return now(), nil
 }
 
-// release lets the process go on by itself. A stop signal that was sent meanwhile takes effect.
+// release lets the process, all of whose threads stand still, go on by itself. A stop signal that was sent meanwhile takes
+// effect.
 func (t *tracer) release() error {
 	for id := range t.stopped {
 		if err := unix.PtraceDetach(id); err != nil && !errors.Is(err, unix.ESRCH) {
 			return err
 		}
 	}
+	t.gone = true // to the lab
 	return nil
 }
 
@@ -446,12 +490,15 @@ func (t *tracer) pc() (uint64, error) {
 }
 
 // sleeping reports whether a thread sleeps in the kernel.
-func sleeping(pid, thread int) bool {
+func sleeping(pid, thread int) bool { return stateOf(pid, thread) == 'S' }
+
+// stateOf returns a thread's state as the kernel names it; Z is one that has ended, or is not there.
+func stateOf(pid, thread int) byte {
 	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/task/%d/stat", pid, thread))
 	if err != nil {
-		return false
+		return 'Z'
 	}
-	return statState(text) == 'S'
+	return statState(text)
 }
 
 // free lets the process go on by itself, to the end of the operation and beyond.
@@ -473,6 +520,5 @@ func (t *tracer) free() error {
 		}
 	}
 	hurry(t.thread, false)
-	t.gone = true // to the lab; release detaches
 	return t.release()
 }
