@@ -36,7 +36,10 @@ func (s *Segment) Alloc(n int) (Block, error) {
 // segment.
 func (s *Segment) Block(ref Ref) (Block, error) {
 	b, err := s.engine.Block(ref)
-	return Block{b}, within("find a block in", s.engine, err)
+	if err != nil {
+		return Block{}, within("find a block in", s.engine, err)
+	}
+	return Block{b}, nil
 }
 
 // Bytes is the block's memory, valid until the block is freed or the segment closed. It is the same memory in

@@ -99,25 +99,26 @@ func (b Block) Segment() *Segment { return b.seg }
 func (s *Segment) BlockAt(place uint64) (Block, error) {
 	b := Block{seg: s, off: place & refOffsetBitMask &^ 7 * refUnit, generation: uint32(place >> refOffsetBits)}
 	_, size, _, err := s.heap.extentOf(b.off)
-	if err == nil {
-		b.size = size
-		_, err = b.look()
+	if err != nil {
+		return b, s.unlessClosed(err)
 	}
-	return b, s.unlessClosed(err)
+	b.size = size
+	if !b.Current() {
+		_, err = b.look() // for what is wrong
+		return b, s.unlessClosed(err)
+	}
+	return b, nil
 }
 
-// Block finds the block that ref names. An object's block is found, too.
+// Block finds the block that ref names. An object's block is found, too. Of a closed segment nothing is left to be found.
 func (s *Segment) Block(ref Ref) (Block, error) {
-	if s.IsClosed() {
-		return Block{}, ErrClosed
+	if ref.segment == s.id && ref.place&7 == 0 {
+		return s.BlockAt(ref.place)
 	}
 	if ref.segment != s.id {
-		return Block{}, fmt.Errorf("%s is in segment %016x: %w", ref, ref.segment, ErrStale)
+		return Block{}, s.unlessClosed(fmt.Errorf("%s is in segment %016x: %w", ref, ref.segment, ErrStale))
 	}
-	if ref.place&7 != 0 {
-		return Block{}, fmt.Errorf("no block at %#x: %w", ref.Offset(), ErrStale)
-	}
-	return s.BlockAt(ref.place)
+	return Block{}, s.unlessClosed(fmt.Errorf("no block at %#x: %w", ref.Offset(), ErrStale))
 }
 
 // look reads the control word, of this life of the block or no other.

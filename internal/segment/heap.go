@@ -264,33 +264,34 @@ func (h *heap) usable() uint64 { return min(h.top(), h.limit) }
 
 // extentOf is the run and the size of the block that may begin at off, and what the run's word was.
 func (h *heap) extentOf(off uint64) (i, size uint64, w runWord, err error) {
-	stale := func() (uint64, uint64, runWord, error) {
-		return 0, 0, 0, fmt.Errorf("no block at %#x: %w", off, ErrStale)
-	}
 	if off < h.heap || off%granule != 0 {
-		return stale()
+		return noBlock(off)
 	}
 	i = (off - h.heap) >> h.shift
 	if i >= h.seen.Load() && i >= h.top() {
-		return stale()
+		return noBlock(off)
 	}
 	w = h.run(i).load()
 	if class, ok := w.cut(); ok {
 		size = classBytes(class)
 		within := off - h.runOffset(i)
 		if within%size != 0 || within+size > h.runBytes() {
-			return stale()
+			return noBlock(off)
 		}
 		return i, size, w, nil
 	}
 	if w.state() != runLarge || off != h.runOffset(i) {
-		return stale()
+		return noBlock(off)
 	}
 	size = h.run(i).extent.Load()
 	if n := h.span(size); n == 0 || n > h.count-i {
 		return 0, 0, 0, fmt.Errorf("block of %d bytes at %#x: %w", size, off, ErrCorrupt)
 	}
 	return i, size, w, nil
+}
+
+func noBlock(off uint64) (i, size uint64, w runWord, err error) {
+	return 0, 0, 0, fmt.Errorf("no block at %#x: %w", off, ErrStale)
 }
 
 // tenure names the block that off lies in, as Block.Place does, 0 if it lies in none. What is kept about an object by its

@@ -6,10 +6,8 @@ import (
 	"github.com/kindred-ipc/kindred/internal/word"
 )
 
-// at is the address of offset off. The caller has checked that n bytes from there are inside.
-func (m *mapping) at(off uint64) unsafe.Pointer {
-	return unsafe.Pointer(unsafe.SliceData(m.mem[off:]))
-}
+// at is the address of offset off. The caller has checked that what it looks at there is inside.
+func (m *mapping) at(off uint64) unsafe.Pointer { return unsafe.Pointer(&m.mem[off]) }
 
 func (m *mapping) header() *header { return (*header)(m.at(0)) }
 
