@@ -31,6 +31,9 @@ const (
 	initialYields = 4
 	maxYields     = 8
 
+	// pollsPerTurn is how many polls are made between two turns of others.
+	pollsPerTurn = 4
+
 	// pausesPerLook is how many pauses are made between two looks at the clock.
 	pausesPerLook = 32
 )
@@ -53,6 +56,7 @@ type Spinner struct {
 	budget atomic.Int64 // nanoseconds; 0 stands for initialSpin
 	yields atomic.Int32 // how many yields in vain have been taken off initialYields; negative: added
 	policy atomic.Int32
+	turns  turns
 }
 
 // SetPolicy sets how waits begin. What is none of the policies is Adaptive.
@@ -73,7 +77,8 @@ type Polling struct {
 	// of the scheduler, and whoever was made ready on that, from running.
 	// Then polling may last longer: see maxShared.
 	Share bool
-	// Yield is set if they go before each look at the time, and before the first.
+	// Yield is set if they go before each look at the time, and before the first, and threads of other processes as well, as long as
+	// those do not take long: see turns. Looks are closer together then.
 	Yield bool
 	// Crowd, if set, says whether those who wait for each other are more processes than CPUs.
 	Crowd func() bool
@@ -103,7 +108,7 @@ func (s *Spinner) Spin(done func() bool, how Polling) bool {
 			budget = initialSpin
 		}
 	}
-	paid := poll(done, budget, how)
+	paid := s.poll(done, budget, how)
 	if policy == Adaptive {
 		s.learn(budget, paid, how.most())
 	}
@@ -156,15 +161,19 @@ const (
 	shareEvery = 8
 )
 
-func poll(done func() bool, budget time.Duration, how Polling) bool {
+func (s *Spinner) poll(done func() bool, budget time.Duration, how Polling) bool {
 	alone := runtime.GOMAXPROCS(0) == 1
 	rest := max(how.Rest, 1)
+	polls := max(pausesPerLook/rest, 1)
 	if how.Yield {
-		runtime.Gosched()
+		polls = pollsPerTurn
+		if s.turns.give(done) {
+			return true
+		}
 	}
 	var start time.Time
 	for looks := 1; ; looks++ {
-		for range max(pausesPerLook/rest, 1) {
+		for range polls {
 			if done() {
 				return true
 			}
@@ -177,10 +186,12 @@ func poll(done func() bool, budget time.Duration, how Polling) bool {
 		} else if time.Since(start) >= budget {
 			return false
 		}
-		if how.Ended != nil && how.Ended() {
+		switch {
+		case how.Ended != nil && how.Ended():
 			return false
-		}
-		if alone || how.Yield || how.Share && looks%shareEvery == shareFirst {
+		case how.Yield && s.turns.give(done):
+			return true
+		case alone, how.Share && looks%shareEvery == shareFirst:
 			runtime.Gosched()
 		}
 	}

@@ -302,8 +302,8 @@ func (h *hub) each(i int, visit func(f *folded) (futex.Outcome, bool)) {
 // lingering is how often in a row the hub serves its doorbell before it looks at its net.
 const lingering = 256
 
-// linger serves the doorbell without a sleep, and without a mark, so that those who ring it make no system call. Those of
-// this process who can run go first: as long as there are any, the hub costs no more than a look between them.
+// linger serves the doorbell without a sleep, and without a mark, so that those who ring it make no system call. Those who can
+// run go first: as long as there are any, the hub costs no more than a look between them.
 func (s *Segment) linger(d *futex.Event) {
 	if word.Modelled && word.Current() != nil {
 		return
