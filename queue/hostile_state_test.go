@@ -51,3 +51,13 @@ func TestGetSaysThatHeadAndTailContradictEachOther(t *testing.T) {
 	_, err = q.Get(proctest.Over())
 	require.ErrorIs(t, err, context.Canceled)
 }
+
+// A slot of plain memory has no place for what a bound counts.
+func TestAQueueOfPlainMemoryHasNoBound(t *testing.T) {
+	seg := proctest.Anonymous(t)
+	q, err := New[uint64](seg, 4, shm.Named("plain"))
+	require.NoError(t, err)
+	q.state.bound = 1 << 40
+	_, err = Open[uint64](seg, "plain")
+	require.ErrorIs(t, err, ErrCorrupt)
+}

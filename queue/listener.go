@@ -36,8 +36,8 @@ var _ net.Listener = (*Listener)(nil)
 const backlog = 128
 
 // Listen listens at that name in seg. There is one who listens at a time; when he closed, or died, another one may. The option is
-// MaxBytes: how many bytes may be on their way in a connection, each way, 64 KiB at least, else 128 KiB; it counts for who listens first. Long streams
-// are up to five times as fast with 4 MiB, which is more than the cache that a CPU has for itself.
+// MaxBytes: how many bytes may be on their way in a connection, each way. Without it they are 128 KiB, and they are never less than 64; it counts for who listens
+// first. Long streams are several times as fast with 4 MiB, which is more than the cache that a CPU has for itself, and takes 8 MiB of the segment for each connection.
 // It fails with EADDRINUSE, with shm.ErrKind if something else has the name, and with shm.ErrNoSpace.
 func Listen(seg *shm.Segment, name string, opts ...shm.ObjectOption) (*Listener, error) {
 	l, err := listen(seg, name, opts)

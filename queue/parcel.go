@@ -127,7 +127,7 @@ func (q *queue) store(at uint64, p *pack) error {
 	return nil
 }
 
-// write writes a short message. The line of the sequence comes last: who polls it takes it away as soon as it is written to.
+// write writes a short message. The text on the line of the sequence comes last: who polls it takes it away as soon as it is written to.
 func (s *parcel) write(b []byte) {
 	n := len(b)
 	s.size = uint64(n)

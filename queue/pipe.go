@@ -241,6 +241,11 @@ func (p *pipe) End() (End, error) {
 		return End{}, p.wrap("share end of", err)
 	}
 	share, serial, err := p.here.pass()
+	if err == nil && p.closed.Load() { // while this handle has its own share, the end is not deserted meanwhile; else it is too late
+		p.here.shares[share].CompareAndSwap(passing|serial, 0)
+		p.rouse()
+		err = ErrClosed
+	}
 	if err != nil {
 		return End{}, p.wrap("share end of", err)
 	}
@@ -252,16 +257,17 @@ func (p *pipe) End() (End, error) {
 // until the process ends that made it, and if an End was ever made, as long as the segment: who needs many pipes keeps some, or uses a Listener,
 // whose connections are used again.
 func (p *pipe) Close() error {
-	if err := p.seg.Writable(); err != nil || p.closed.Load() {
+	// It is closed first: when an end is seen to be deserted, no call begins there any more. See sent.
+	if err := p.seg.Writable(); err != nil || !p.closed.CompareAndSwap(false, true) {
 		return p.wrap("close end of", ErrClosed)
 	}
-	if !p.here.shares[p.share].CompareAndSwap(p.self, 0) {
-		return p.wrap("close end of", ErrClosed)
-	}
-	p.closed.Store(true)
+	had := p.here.shares[p.share].CompareAndSwap(p.self, 0)
 	p.end()
 	p.bells.Ring()
 	p.rouse()
+	if !had {
+		return p.wrap("close end of", ErrClosed)
+	}
 	return nil
 }
 

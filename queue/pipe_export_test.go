@@ -18,3 +18,17 @@ func LeaveBox[S, R any](p *Pipe[S, R]) error {
 	p.out.mendPuts()
 	return b.Settle()
 }
+
+// Midway receives the next message as Recv does, and calls do before it is taken.
+func Midway[S, R any](p *Pipe[S, R], do func()) (v R, err error) {
+	s, _ := p.arrived(sizeOf[R](), sizeOf[R]())
+	if s == nil {
+		return v, errEmpty
+	}
+	v = *text[R](s)
+	do()
+	return v, p.taken()
+}
+
+// Sent is what Send says of the message at that position, behind a look that finds nobody at the other end.
+func Sent[S, R any](p *Pipe[S, R], at uint64) error { return p.pipe.sent(at, true) }

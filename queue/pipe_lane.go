@@ -1,10 +1,12 @@
 package queue
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"io"
+	"sync/atomic"
 
 	"github.com/kindred-ipc/kindred/internal/bulk"
 	"github.com/kindred-ipc/kindred/internal/futex"
@@ -168,13 +170,17 @@ func (l lane) put(ctx context.Context, p *pack, deserted func() bool) (done bool
 	return done, err
 }
 
-// take takes the next message if there is one, and reports whether there was. Whoever took it opens it, or frees its box.
-func (l lane) take(ctx context.Context, c *[1]catch) (done bool, err error) {
+// take takes the next message if there is one, and reports whether there was. Whoever took it opens it, or frees its box. Who has closed
+// his handle takes nothing: the other side may have found the end deserted, and the message to be sent to nobody.
+func (l lane) take(ctx context.Context, c *[1]catch, closed *atomic.Bool) (done bool, err error) {
 	if !l.seen() {
 		return false, nil
 	}
 	if err := l.enter(ctx, &l.gets); err != nil {
 		return false, err
+	}
+	if closed.Load() {
+		return false, cmp.Or(l.leave(&l.gets), ErrClosed)
 	}
 	at := l.state.head.Load()
 	if done = l.sequence(at).Load() == at+1; done {

@@ -139,7 +139,7 @@ func (p *pipe) recv(ctx context.Context, c *[1]catch) error {
 		if err := p.usable(p.in); err != nil {
 			return err
 		}
-		if done, err := p.in.take(ctx, c); done || err != nil {
+		if done, err := p.in.take(ctx, c, &p.closed); done || err != nil {
 			return err
 		}
 		gone := p.seg.Swept
@@ -148,7 +148,7 @@ func (p *pipe) recv(ctx context.Context, c *[1]catch) error {
 		}
 		if p.there.deserted(gone) {
 			// What the last of them sent is there.
-			done, err := p.in.take(ctx, c)
+			done, err := p.in.take(ctx, c, &p.closed)
 			if !done && err == nil {
 				err = p.ended()
 			}

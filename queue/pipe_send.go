@@ -16,7 +16,7 @@ const (
 
 // Send sends v. It waits while there is no room. Errors: io.ErrClosedPipe, when nobody has the other end any more; ErrDirection,
 // ErrTooLarge, ErrClosed, shm.ErrNoSpace, ErrCorrupt, the context's, and one that names the path to what cannot be encoded. Behind
-// an error, v is not sent; but ErrClosed does not say whether it is.
+// an error, v is not sent, and nobody receives it; but ErrClosed does not say whether it is.
 func (p *Pipe[S, R]) Send(ctx context.Context, v S) error {
 	if p.bareS {
 		if done, err := p.sendNow(bytesOf(&v)); done && err == nil {
@@ -79,14 +79,24 @@ func (p *pipe) sendNow(b []byte) (done bool, err error) {
 	return true, p.sent(at, released)
 }
 
-// sent is what is left to do for a message that was sent, when somebody is to be woken, or the segment was closed, or nobody is known to have the
-// other end. If nobody has, and nobody received it before, it was sent to nobody.
+// sent is what is left to do for the message at that position, which was sent, when somebody is to be woken, or the segment was closed, or nobody is
+// known to have the other end. If nobody has, and nobody received it before, or is about to, it was sent to nobody.
 func (p *pipe) sent(at uint64, released bool) error {
 	err := p.out.settlePut(released)
-	if err == nil && p.isDeserted() && p.out.state.head.Load() <= at {
+	if err == nil && p.isDeserted() && !p.out.reached(at) {
 		err = io.ErrClosedPipe
 	}
 	return err
+}
+
+// reached reports whether somebody received the message at that position, or may be about to. Behind the last look of a side that is deserted nobody
+// begins to: see take.
+func (l *lane) reached(at uint64) bool {
+	if !l.gets.TryLock() {
+		return true // whoever has it had the end when the message was sent
+	}
+	passed := l.state.head.Load() > at
+	return l.leave(&l.gets) != nil || passed
 }
 
 // stretch moves the limit as far as there is room behind at, the tail, and reports whether there is some. It looks at what one who died may have left

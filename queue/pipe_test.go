@@ -3,6 +3,7 @@ package queue_test
 import (
 	"bytes"
 	"context"
+	"encoding/binary"
 	"errors"
 	"io"
 	"runtime"
@@ -436,7 +437,7 @@ func TestAShortMessageTakesTheSlotOfOneThatWasNotSent(t *testing.T) {
 		if i%2 == 0 {
 			require.NoError(t, a.Send(ctx, i))
 		} else {
-			require.NoError(t, a.SendBytes(ctx, []byte{byte(i), 0, 0, 0, 0, 0, 0, 0}))
+			require.NoError(t, a.SendBytes(ctx, binary.NativeEndian.AppendUint64(nil, i)))
 		}
 		v, err := b.Recv(ctx)
 		require.NoError(t, err)
@@ -445,23 +446,46 @@ func TestAShortMessageTakesTheSlotOfOneThatWasNotSent(t *testing.T) {
 	}
 }
 
-// Who receives a message and closes the end, or dies, does not make its Send fail.
-func TestAMessageThatWasReceivedIsSent(t *testing.T) {
+// Whether a message is sent to nobody is looked at behind it. Who receives it, and closes the end then or meanwhile, does not make its Send fail.
+func TestAMessageIsSentUnlessNobodyReceivesIt(t *testing.T) {
 	ctx, seg := bounded(t), roomy(t)
-	for i := range uint64(20_000) {
+	for name, receive := range map[string]func(b *queue.Pipe[uint64, uint64]) (uint64, error){
+		"received before": func(b *queue.Pipe[uint64, uint64]) (uint64, error) {
+			v, err := b.Recv(ctx)
+			return v, errors.Join(err, b.Close())
+		},
+		"received meanwhile": func(b *queue.Pipe[uint64, uint64]) (v uint64, err error) {
+			return queue.Midway(b, func() { require.NoError(t, b.Close()) })
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			a, b, err := queue.NewPipe[uint64, uint64](seg, 4)
+			require.NoError(t, err)
+			require.NoError(t, a.Send(ctx, 1))
+			v, err := receive(b)
+			require.NoError(t, err)
+			require.Equal(t, uint64(1), v)
+			require.NoError(t, queue.Sent(a, 0))
+			require.ErrorIs(t, a.Send(ctx, 2), io.ErrClosedPipe)
+		})
+	}
+	t.Run("while it is received", func(t *testing.T) {
 		a, b, err := queue.NewPipe[uint64, uint64](seg, 4)
 		require.NoError(t, err)
-		received := make(chan bool)
-		go func() {
-			_, err := b.Recv(ctx)
-			_ = b.Close()
-			received <- err == nil
-		}()
-		require.NoError(t, a.Send(ctx, i))
-		require.True(t, <-received)
-		require.ErrorIs(t, a.Send(ctx, i), io.ErrClosedPipe)
-		e, err := a.End()
+		require.NoError(t, a.Send(ctx, 1))
+		_, err = queue.Midway(b, func() {
+			require.NoError(t, b.Close())
+			require.NoError(t, queue.Sent(a, 0))
+		})
 		require.NoError(t, err)
-		require.NoError(t, seg.Destroy(e.Pipe))
-	}
+	})
+	t.Run("not received", func(t *testing.T) {
+		a, b, err := queue.NewPipe[uint64, uint64](seg, 4)
+		require.NoError(t, err)
+		require.NoError(t, a.Send(ctx, 1))
+		require.NoError(t, b.Close())
+		require.ErrorIs(t, queue.Sent(a, 0), io.ErrClosedPipe)
+		_, err = b.Recv(ctx)
+		require.ErrorIs(t, err, queue.ErrClosed)
+	})
 }

@@ -219,8 +219,8 @@ func faceOf[T any](seg *shm.Segment, o segment.Object, c *codec.Codec[T], op, na
 	if err == nil {
 		q, err = queueOf(o)
 	}
-	if stride, _ := slotOf(c); err == nil && q.stride != stride {
-		err = fmt.Errorf("slots of %d bytes, and %d are needed: %w", q.stride, stride, ErrCorrupt)
+	if err == nil {
+		err = suits(q, c)
 	}
 	if err != nil {
 		return nil, refuse(op, name, seg, err)
@@ -230,6 +230,17 @@ func faceOf[T any](seg *shm.Segment, o segment.Object, c *codec.Codec[T], op, na
 		queue: q, codec: c, heir: heirOf(q, c), bare: c.Bare(),
 		fast: c.Bare(), swift: c.Bare() && q.flags&(joinable|leased) == 0,
 	}, nil
+}
+
+// suits fails unless the slots of q are those of messages that c writes.
+func suits[T any](q *queue, c *codec.Codec[T]) error {
+	if stride, _ := slotOf(c); q.stride != stride {
+		return fmt.Errorf("slots of %d bytes, and %d are needed: %w", q.stride, stride, ErrCorrupt)
+	}
+	if c.Plain() && q.bound != 0 {
+		return fmt.Errorf("a bound of %d bytes for slots that say nothing of one: %w", q.bound, ErrCorrupt)
+	}
+	return nil
 }
 
 // heirOf finds the queue for the dead. One that was destroyed is missed: then messages are handed out however often.
@@ -243,7 +254,7 @@ func heirOf[T any](q *queue, c *codec.Codec[T]) *Queue[T] {
 		return nil
 	}
 	g, err := queueOf(o)
-	if stride, _ := slotOf(c); err != nil || g.stride != stride {
+	if err != nil || suits(g, c) != nil {
 		return nil
 	}
 	g.boxed = q.boxed

@@ -107,15 +107,19 @@ func (w *wire) end(a *crashlab.Actor, which string) (*queue.Pipe[string, string]
 	return queue.PipeFrom[string, string](a.Segment, e)
 }
 
-// brief is what survivors send: it has no box, and may come to a slot where one who died has left his.
-const brief = 102
+// What survivors send may come to a slot where one who died has left his box: brief has none, and lengthy one of its own.
+const brief, lengthy = 102, 101
 
 // recover sends a message, from which one who is stopped may keep it.
 func (w *wire) recover(a *crashlab.Actor) error {
 	if a.Paused || w.added {
 		return nil
 	}
-	if err := w.a.SendBytes(a.Ctx, []byte(inTexts.Of(brief))); err != nil {
+	message := uint64(brief)
+	if a.N%2 == 1 {
+		message = lengthy
+	}
+	if err := w.a.SendBytes(a.Ctx, []byte(inTexts.Of(message))); err != nil {
 		return err
 	}
 	w.added = true
@@ -152,7 +156,7 @@ func (w *wire) judge(states map[string][]uint64) func(*crashlab.Actor) (string, 
 		if err != nil {
 			return "", err
 		}
-		rest := slices.DeleteFunc(slices.Clone(left), func(n uint64) bool { return n == brief })
+		rest := slices.DeleteFunc(slices.Clone(left), func(n uint64) bool { return n == brief || n == lengthy })
 		// One who was killed while it recovered may have sent, and has not said so.
 		if added := len(left) - len(rest); added < len(a.Said) || added > len(a.Said)+a.Deaths {
 			return "", fmt.Errorf("%v with %d messages of survivors, and %d deaths", left, len(a.Said), a.Deaths)
