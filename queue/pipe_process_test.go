@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"math/rand/v2"
+	"syscall"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -273,5 +274,54 @@ func TestPollInAnotherProcessTakesNothing(t *testing.T) {
 		n, err := ofText(v)
 		require.NoError(t, err)
 		require.Equal(t, i, n)
+	}
+}
+
+// expirer is killed when it is about to receive a message.
+var expirer = proc.Func("queue_test.expirer", func(ctx context.Context, e errand) error {
+	p, err := endIn[uint64, uint64](ctx, e)
+	if err != nil {
+		return err
+	}
+	_, err = queue.Midway(p, func() {
+		_ = syscall.Kill(syscall.Getpid(), syscall.SIGKILL)
+		select {}
+	})
+	return err
+})
+
+func TestASendToOneWhoDiedWhileHeReceivedFails(t *testing.T) {
+	ctx := bounded(t)
+	seg, a, b := newPipe[uint64, uint64](t, 4)
+	require.NoError(t, a.Send(ctx, 1))
+	p := startErrand(t, expirer, seg, errand{End: passed(t, b)})
+	require.Error(t, p.Wait(ctx))
+	ready, err := a.Ready() // which asks who is dead
+	require.NoError(t, err)
+	require.True(t, ready)
+	require.ErrorIs(t, a.Send(ctx, 2), io.ErrClosedPipe)
+	require.ErrorIs(t, queue.Sent(a, 0), io.ErrClosedPipe)
+}
+
+// A message that is received was sent, whoever closes meanwhile.
+func TestAMessageIsSentOrNotWhileTheOtherEndCloses(t *testing.T) {
+	ctx, seg := bounded(t), roomy(t)
+	for range 2_000 {
+		a, b, err := queue.NewPipe[uint64, uint64](seg, 4)
+		require.NoError(t, err)
+		received, closed := make(chan bool), make(chan error)
+		go func() {
+			_, err := b.Recv(ctx)
+			received <- err == nil
+		}()
+		go func() { closed <- b.Close() }()
+		err = a.Send(ctx, 1)
+		if <-received {
+			require.NoError(t, err)
+		}
+		require.NoError(t, <-closed) // before another pipe has the memory
+		e, err := a.End()
+		require.NoError(t, err)
+		require.NoError(t, seg.Destroy(e.Pipe))
 	}
 }

@@ -1,6 +1,7 @@
 package queue
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"io"
@@ -83,20 +84,26 @@ func (p *pipe) sendNow(b []byte) (done bool, err error) {
 // known to have the other end. If nobody has, and nobody received it before, or is about to, it was sent to nobody.
 func (p *pipe) sent(at uint64, released bool) error {
 	err := p.out.settlePut(released)
-	if err == nil && p.isDeserted() && !p.out.reached(at) {
-		err = io.ErrClosedPipe
+	if err == nil && p.isDeserted() {
+		err = p.out.reached(at)
 	}
 	return err
 }
 
-// reached reports whether somebody received the message at that position, or may be about to. Behind the last look of a side that is deserted nobody
-// begins to: see take.
-func (l *lane) reached(at uint64) bool {
-	if !l.gets.TryLock() {
-		return true // whoever has it had the end when the message was sent
+// reached is io.ErrClosedPipe unless somebody received the message at that position. The other side is deserted, so nobody begins to receive
+// any more (see take), and who has begun has gets, or has died with it. One who is stopped in the middle may have the message.
+func (l *lane) reached(at uint64) error {
+	err := l.enter(atOnce, &l.gets)
+	if errors.Is(err, ErrBusy) {
+		return nil
 	}
-	passed := l.state.head.Load() > at
-	return l.leave(&l.gets) != nil || passed
+	if err != nil {
+		return err
+	}
+	if l.state.head.Load() <= at {
+		err = io.ErrClosedPipe
+	}
+	return cmp.Or(l.leave(&l.gets), err)
 }
 
 // stretch moves the limit as far as there is room behind at, the tail, and reports whether there is some. It looks at what one who died may have left

@@ -75,7 +75,7 @@ func seize(pid, thread int, options uintptr) (*tracer, error) {
 			switch {
 			case errors.Is(err, unix.EPERM) && tracedBy(pid, id) == unix.Gettid():
 				// An attached thread has made it meanwhile, and it came with that.
-			case errors.Is(err, unix.ESRCH), errors.Is(err, unix.EPERM) && stateOf(pid, id) == 'Z':
+			case errors.Is(err, unix.ESRCH), errors.Is(err, unix.EPERM) && ended(pid, id):
 				continue
 			case err != nil:
 				return t, fmt.Errorf("attach to thread %d of %d: %w", id, pid, err)
@@ -491,6 +491,12 @@ func (t *tracer) pc() (uint64, error) {
 
 // sleeping reports whether a thread sleeps in the kernel.
 func sleeping(pid, thread int) bool { return stateOf(pid, thread) == 'S' }
+
+// ended reports whether a thread has come to its end, waited for or not.
+func ended(pid, thread int) bool {
+	state := stateOf(pid, thread)
+	return state == 'Z' || state == 'X'
+}
 
 // stateOf returns a thread's state as the kernel names it; Z is one that has ended, or is not there.
 func stateOf(pid, thread int) byte {

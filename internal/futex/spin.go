@@ -167,7 +167,7 @@ func (s *Spinner) poll(done func() bool, budget time.Duration, how Polling) bool
 	polls := max(pausesPerLook/rest, 1)
 	if how.Yield {
 		polls = pollsPerTurn
-		if s.turns.give(done) {
+		if s.turns.give(done, alone) {
 			return true
 		}
 	}
@@ -189,8 +189,10 @@ func (s *Spinner) poll(done func() bool, budget time.Duration, how Polling) bool
 		switch {
 		case how.Ended != nil && how.Ended():
 			return false
-		case how.Yield && s.turns.give(done):
-			return true
+		case how.Yield:
+			if s.turns.give(done, alone) {
+				return true
+			}
 		case alone, how.Share && looks%shareEvery == shareFirst:
 			runtime.Gosched()
 		}

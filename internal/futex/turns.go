@@ -20,19 +20,20 @@ const (
 	longTurn   = 1500 * time.Microsecond
 	longWeight = 8  // what a long turn adds; any other takes 1 off
 	mostWeight = 32 // how many times as long as a turn there is none, at most
+	// mostTurn is as how long a turn counts at most: one in which the whole process was stopped says nothing of its peers.
+	mostTurn = 20 * time.Millisecond
 )
 
 var epoch = time.Now()
 
 // give lets others go first: goroutines of this process, and, if done is not true behind that, threads that want this CPU. It reports whether
-// done is.
-func (t *turns) give(done func() bool) bool {
+// done is. Alone is for a process that runs one goroutine at a time: all others would stand still for a turn of somebody else's.
+func (t *turns) give(done func() bool, alone bool) bool {
 	runtime.Gosched()
 	if done() {
 		return true
 	}
-	if begin := time.Since(epoch); t.due(begin) {
-		yield()
+	if begin := time.Since(epoch); !alone && t.due(begin) && yield() {
 		t.learn(begin, time.Since(epoch))
 	}
 	return false
@@ -43,7 +44,7 @@ func (t *turns) due(now time.Duration) bool { return int64(now) >= t.next.Load()
 // learn takes note of a turn.
 func (t *turns) learn(begin, end time.Duration) {
 	weight := t.weight.Load()
-	took := end - begin
+	took := min(end-begin, mostTurn)
 	switch {
 	case took > longTurn:
 		weight = min(weight+longWeight, mostWeight)

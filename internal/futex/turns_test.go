@@ -48,10 +48,18 @@ func TestOneLongTurnAmongManyIsSoonForgotten(t *testing.T) {
 	require.True(t, all.due(took+longWeight*took))
 }
 
+func TestATurnInWhichTheProcessWasStoppedIsNoHour(t *testing.T) {
+	var all turns
+	all.learn(0, time.Hour)
+	require.False(t, all.due(time.Hour))
+	require.True(t, all.due(time.Hour+time.Second))
+}
+
 func TestGivingATurnLooksBehindOtherGoroutines(t *testing.T) {
 	var all turns
 	looks := 0
-	require.True(t, all.give(func() bool { looks++; return true }))
+	require.True(t, all.give(func() bool { looks++; return true }, false))
 	require.Equal(t, 1, looks)
-	require.False(t, all.give(func() bool { return false }))
+	require.False(t, all.give(func() bool { return false }, false))
+	require.False(t, all.give(func() bool { return false }, true))
 }

@@ -110,7 +110,7 @@ func (s *Segment) BlockAt(place uint64) (Block, error) {
 	return b, nil
 }
 
-// Block finds the block that ref names. An object's block is found, too. Of a closed segment nothing is left to be found.
+// Block finds the block that ref names. An object's block is found, too. While the segment is being closed, it may be found still.
 func (s *Segment) Block(ref Ref) (Block, error) {
 	if ref.segment == s.id && ref.place&7 == 0 {
 		return s.BlockAt(ref.place)
