@@ -10,7 +10,7 @@ import "github.com/kindred-ipc/kindred/internal/futex"
 // A fetch for writing is a hint, and Zen 4 does not take it for a line that it shares with who read it. So who writes one by one
 // owns the lines of the next slots, too, owned of them at a time, by stores that follow each other directly: their lines are asked for
 // together. Those of pushes are not, with all that functions store on the stack in between. Where the hint was taken, the
-// line is there by then.
+// line is there by then. Who writes in place owns those of what he reserves.
 const (
 	soon     = 32
 	fetches  = 16

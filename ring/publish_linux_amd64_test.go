@@ -42,7 +42,7 @@ var shapes = map[string][]any{
 
 func ringOf[T any]() []any {
 	return []any{
-		(*ring.Writer[T]).Push, (*ring.Writer[T]).PushN, (*ring.Writer[T]).Commit,
+		(*ring.Writer[T]).Push, (*ring.Writer[T]).PushN, (*ring.Writer[T]).Reserve, (*ring.Writer[T]).Commit,
 		(*ring.Reader[T]).Pop, (*ring.Reader[T]).PopN, (*ring.Reader[T]).Release,
 	}
 }
@@ -61,6 +61,7 @@ var sites = map[string]site{
 	"Writer.Push":         {publishes: 1, file: "spsc_writer.go"},
 	"Writer.put":          {publishes: 1, file: "spsc_writer.go", loop: true}, // PushN
 	"Writer.prepare":      {publishes: 1, unseen: true},                       // what is there already
+	"Writer.reserve":      {publishes: 1, unseen: true},                       // the same
 	"Writer.Commit":       {publishes: 2, loop: true},                         // up to the end of the slots, and from their begin
 	"Reader.Pop":          {publishes: 1, file: "spsc_reader.go", payload: "v := r.ahead.values[i]"},
 	"Reader.popNext":      {publishes: 1, file: "spsc_reader.go"},

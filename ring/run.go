@@ -1,30 +1,26 @@
 package ring
 
-import "fmt"
-
 // Run is some slots of an SPSC ring in a row, whose values are written or read in place: what Reserve
 // and Peek return. It is good for as long as they say, and no longer than its end is in use.
-type Run[T any] struct {
-	slots []slot[T]
-	first uint64 // index of the first slot
-	n     uint64
-}
+type Run[T any] struct{ slots, rest []slot[T] } // rest is behind the end of the ring's slots, from their beginning on
 
 // Len is how many values the run has.
-func (r Run[T]) Len() int { return int(r.n) }
+func (r Run[T]) Len() int { return len(r.slots) + len(r.rest) }
 
 // At is the place of the value i of the run, from 0 on. The pointer leads into shared memory, and is
-// good for as long as the run is. It panics if i is not below Len.
+// good for as long as the run is. It panics if i is not from 0 to below Len.
 func (r Run[T]) At(i int) *T {
-	if uint64(i) >= r.n {
-		r.outside(i)
+	if i < len(r.slots) {
+		return &r.slots[i].value
 	}
-	at := r.first + uint64(i)
-	if at >= uint64(len(r.slots)) {
-		at -= uint64(len(r.slots))
-	}
-	return &r.slots[at].value
+	return &r.rest[i-len(r.slots)].value
 }
 
-//go:noinline
-func (r Run[T]) outside(i int) { panic(fmt.Sprintf("ring: value %d of a run of %d", i, r.n)) }
+// runOf is the n slots from index on. Its user need not know whether they go on at the beginning.
+func runOf[T any](slots []slot[T], index uint64, n int) Run[T] {
+	head := slots[index:]
+	if n <= len(head) {
+		return Run[T]{slots: head[:n]}
+	}
+	return Run[T]{slots: head, rest: slots[:n-len(head)]}
+}

@@ -209,3 +209,42 @@ func TestBatchesAndRunsDoNotAllocate(t *testing.T) {
 		in.Release(64)
 	}))
 }
+
+// Lines of what is reserved are written to before it is: with what stands there.
+func TestWhatIsReservedAndNotCommittedLeavesTheSlotsAsTheyWere(t *testing.T) {
+	const capacity = 512
+	w, in := pipe[int](t, capacity)
+	next, want := 0, 0
+	push := func(n int) {
+		for range n {
+			require.NoError(t, w.Push(t.Context(), next))
+			next++
+		}
+	}
+	pop := func(n int) {
+		for range n {
+			v, ok, err := in.TryPop()
+			require.NoError(t, err)
+			require.True(t, ok)
+			require.Equal(t, want, v)
+			want++
+		}
+	}
+	push(capacity)
+	pop(capacity / 2)
+	push(1) // the reader trails
+	for range 3 {
+		run, err := w.Reserve(t.Context(), 64)
+		require.NoError(t, err)
+		for i := range 4 { // one of each line is written to
+			*run.At(i) = next
+			next++
+		}
+		w.Commit(4)
+	}
+	require.Equal(t, next-want, in.Len())
+	pop(next - want)
+	_, ok, err := in.TryPop()
+	require.NoError(t, err)
+	require.False(t, ok)
+}

@@ -259,14 +259,16 @@ func (r *Reader[T]) showable(n int) error {
 // show is the values from pos on that are there, up to n.
 func (r *Reader[T]) show(n int) Run[T] {
 	index := r.pos - r.lap
-	head := r.slots[index:]
-	head = head[:min(len(head), n)]
-	k := r.seen(head, r.pos, index)
-	if k == len(head) && k < n {
-		k += r.seen(r.slots[:n-k], r.pos+uint64(k), 0)
+	run := runOf(r.slots, index, n)
+	run.slots = run.slots[:r.seen(run.slots, r.pos, index)]
+	k := uint64(len(run.slots))
+	if index+k == uint64(len(r.slots)) {
+		run.rest = run.rest[:r.seen(run.rest, r.pos+k, 0)]
+	} else {
+		run.rest = nil
 	}
-	r.shown, r.from = uint64(k), r.pos
-	return Run[T]{slots: r.slots, first: index, n: uint64(k)}
+	r.shown, r.from = uint64(run.Len()), r.pos
+	return run
 }
 
 // seen is how many of these slots have their values, of which the first has that position and index.

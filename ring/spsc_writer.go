@@ -224,7 +224,7 @@ func (w *Writer[T]) store(v T) error {
 // ErrCorrupt, and the context's.
 func (w *Writer[T]) Reserve(ctx context.Context, n int) (Run[T], error) {
 	err := w.reservable(n)
-	if err == nil {
+	if err == nil && w.pos+uint64(n) > w.limit.Load() {
 		err = w.await(ctx, uint64(n))
 	}
 	if err != nil {
@@ -236,8 +236,8 @@ func (w *Writer[T]) Reserve(ctx context.Context, n int) (Run[T], error) {
 // TryReserve is Reserve for those who do not wait: without room it returns an empty run and no error.
 func (w *Writer[T]) TryReserve(n int) (Run[T], error) {
 	err := w.reservable(n)
-	ok := false
-	if err == nil {
+	ok := err == nil && w.pos+uint64(n) <= w.limit.Load()
+	if err == nil && !ok {
 		ok, err = w.ready(uint64(n), true)
 	}
 	if !ok {
@@ -258,7 +258,11 @@ func (w *Writer[T]) reservable(n int) error {
 // reserve is the next n slots, which are free.
 func (w *Writer[T]) reserve(n int) Run[T] {
 	w.reserved, w.from = uint64(n), w.pos
-	return Run[T]{slots: w.slots, first: w.pos - w.lap, n: uint64(n)}
+	run := runOf(w.slots, w.pos-w.lap, n)
+	if p := w.pos; w.trails && n <= batch && p >= w.ring.capacity {
+		own(run.slots, p+1-w.ring.capacity)
+	}
+	return run
 }
 
 // Commit publishes the first m values of what Reserve returned, and gives up the others. It never
@@ -276,13 +280,11 @@ func (w *Writer[T]) Commit(m int) {
 		return
 	}
 	index, next := w.pos-w.lap, w.pos+1
-	head := w.slots[index:]
-	head = head[:min(len(head), m)]
-	w.publish(head, next, index)
-	if m > len(head) {
-		w.publish(w.slots[:m-len(head)], next+uint64(len(head)), 0)
-	}
+	run := runOf(w.slots, index, m)
+	w.publish(run.slots, next, index)
+	w.publish(run.rest, next+uint64(len(run.slots)), 0)
 	w.committed(uint64(m))
+	w.next(uint64(m))
 	runtime.KeepAlive(w)
 }
 
