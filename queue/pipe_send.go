@@ -81,7 +81,7 @@ func (p *pipe) sendNow(b []byte) (done bool, err error) {
 }
 
 // sent is what is left to do for the message at that position, which was sent, when somebody is to be woken, or the segment was closed, or nobody is
-// known to have the other end. If nobody has, and nobody received it before, or is about to, it was sent to nobody.
+// known to have the other end. If nobody has, it was sent to nobody, unless it was received (see reached).
 func (p *pipe) sent(at uint64, released bool) error {
 	err := p.out.settlePut(released)
 	if err == nil && p.isDeserted() {

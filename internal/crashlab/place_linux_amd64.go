@@ -3,32 +3,10 @@ package crashlab
 import (
 	"bytes"
 	"fmt"
-	"os"
 	"path/filepath"
 	"runtime"
 	"strings"
 )
-
-// statState is the state in a line of /proc/PID/stat: what follows the name, which is in brackets
-// and may itself contain any.
-func statState(line []byte) byte {
-	i := bytes.LastIndexByte(line, ')')
-	if i < 0 || i+2 >= len(line) {
-		return 0
-	}
-	return line[i+2]
-}
-
-// switches is the lines of /proc/PID/task/TID/status that say how often the thread went to sleep and was made to wait.
-// It reports whether it sleeps.
-func switches(pid, thread int) (lines string, sleeps bool) {
-	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/task/%d/status", pid, thread))
-	if err != nil {
-		return "", false
-	}
-	at := bytes.Index(text, []byte("voluntary_ctxt_switches:"))
-	return string(text[max(at, 0):]), bytes.Contains(text, []byte("\nState:\tS"))
-}
 
 // isCall reports whether the instruction at pc is a system call. The victim is this same program, at
 // the same addresses; what is not in it is the vDSO, where no call is made that anybody sees.

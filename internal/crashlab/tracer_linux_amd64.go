@@ -73,9 +73,9 @@ func seize(pid, thread int, options uintptr) (*tracer, error) {
 			}
 			err := ptrace(unix.PTRACE_SEIZE, id, 0, options)
 			switch {
-			case errors.Is(err, unix.EPERM) && tracedBy(pid, id) == unix.Gettid():
+			case errors.Is(err, unix.EPERM) && statusOf(pid, id).tracer() == unix.Gettid():
 				// An attached thread has made it meanwhile, and it came with that.
-			case errors.Is(err, unix.ESRCH), errors.Is(err, unix.EPERM) && ended(pid, id):
+			case errors.Is(err, unix.ESRCH), errors.Is(err, unix.EPERM) && statusOf(pid, id).ended():
 				continue
 			case err != nil:
 				return t, fmt.Errorf("attach to thread %d of %d: %w", id, pid, err)
@@ -85,18 +85,6 @@ func seize(pid, thread int, options uintptr) (*tracer, error) {
 		}
 	}
 	return t, nil
-}
-
-// tracedBy returns the thread that traces a thread of the process, or 0.
-func tracedBy(pid, thread int) int {
-	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/task/%d/status", pid, thread))
-	if err != nil {
-		return 0
-	}
-	_, after, _ := strings.Cut(string(text), "\nTracerPid:")
-	id, _, _ := strings.Cut(after, "\n")
-	tracer, _ := strconv.Atoi(strings.TrimSpace(id))
-	return tracer
 }
 
 func threads(pid int) ([]int, error) {
@@ -409,7 +397,7 @@ func (t *tracer) settle(call bool) (status unix.WaitStatus, slept bool, err erro
 		if err != nil || status != ^unix.WaitStatus(0) {
 			return status, false, err
 		}
-		if time.Since(begin) > patience && sleeping(t.pid, t.thread) {
+		if time.Since(begin) > patience && statusOf(t.pid, t.thread).sleeps() {
 			return 0, true, nil
 		}
 		unix.Nanosleep(&unix.Timespec{Nsec: 20_000}, nil)
@@ -487,24 +475,6 @@ func (t *tracer) registers() (unix.PtraceRegsAmd64, error) {
 func (t *tracer) pc() (uint64, error) {
 	const rip = 16 * 8 // in the kernel's struct user
 	return peekUser(t.thread, rip)
-}
-
-// sleeping reports whether a thread sleeps in the kernel.
-func sleeping(pid, thread int) bool { return stateOf(pid, thread) == 'S' }
-
-// ended reports whether a thread has come to its end, waited for or not.
-func ended(pid, thread int) bool {
-	state := stateOf(pid, thread)
-	return state == 'Z' || state == 'X'
-}
-
-// stateOf returns a thread's state as the kernel names it; Z is one that has ended, or is not there.
-func stateOf(pid, thread int) byte {
-	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/task/%d/stat", pid, thread))
-	if err != nil {
-		return 'Z'
-	}
-	return statState(text)
 }
 
 // free lets the process go on by itself, to the end of the operation and beyond.

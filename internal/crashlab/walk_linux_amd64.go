@@ -196,8 +196,8 @@ type rest struct {
 // lasts reports whether the thread has slept for that long, and no other thread of its process is about to go on, and may
 // be about to end that: on a busy machine they are late. The runtime puts threads to sleep, too.
 func (r *rest) lasts(d time.Duration) bool {
-	switches, sleeps := switches(r.pid, r.thread)
-	if !sleeps || switches != r.switches {
+	thread := statusOf(r.pid, r.thread)
+	if switches := thread.switches(); !thread.sleeps() || switches != r.switches {
 		r.switches, r.since = switches, time.Now()
 		return false
 	}
@@ -209,7 +209,7 @@ func (r *rest) lasts(d time.Duration) bool {
 		return false
 	}
 	for _, id := range all {
-		if !sleeping(r.pid, id) {
+		if !statusOf(r.pid, id).sleeps() {
 			return false
 		}
 	}
