@@ -115,6 +115,7 @@ func (r *request) do(ctx context.Context, l *link, c *call, h head) error {
 	l.reply.head.outcome, l.reply.payload = outcome, payload
 	switch {
 	case ctx.Err() != nil && err != nil:
+		l.leaving(c, 1)
 		l.release(true)
 		return errGivenUp
 	case err != nil:

@@ -327,3 +327,36 @@ func TestTerminateEndsNestedCalls(t *testing.T) {
 	require.Error(t, (<-call).err)
 	requireGone(t, all...)
 }
+
+// givesUp gives up a call of its pool's that is begun, and says how many that pool has done, and how many are given up.
+var givesUp = pool.Task("gives up", func(ctx context.Context, _ string) ([2]uint64, error) {
+	p := pool.Current(ctx)
+	inner, cancel := context.WithCancel(ctx)
+	defer cancel()
+	f := hold.Go(inner, p, "")
+	for p.Stats().Running == 0 {
+		if ctx.Err() != nil {
+			return [2]uint64{}, ctx.Err()
+		}
+		runtime.Gosched()
+	}
+	cancel()
+	if _, err := f.Wait(ctx); !errors.Is(err, context.Canceled) {
+		return [2]uint64{}, fmt.Errorf("given up with %w", err)
+	}
+	if _, err := double.Call(ctx, p, 1); err != nil {
+		return [2]uint64{}, err
+	}
+	s := p.Stats()
+	return [2]uint64{s.Done, s.Cancelled}, nil
+})
+
+func TestANestedCallThatIsGivenUpIsNotCountedAsDone(t *testing.T) {
+	for name, p := range map[string]*pool.Pool{"processes": newPool(t, 2), "goroutines": newLocal(t, 2)} {
+		t.Run(name, func(t *testing.T) {
+			counts, err := givesUp.Call(testContext(t), p, "")
+			require.NoError(t, err)
+			require.Equal(t, [2]uint64{1, 1}, counts)
+		})
+	}
+}
