@@ -118,12 +118,14 @@ func TestASendAndARecvOfAPipePublishBehindTheirCopies(t *testing.T) {
 
 	taken := routines["taken"]
 	publishes(t, &taken, 2) // the head, the lock
-	into := routines["RecvInto"]
+	into, calls := routines["RecvInto"], 0
 	for i := range into.Code {
 		if into.Calls(i) && strings.HasSuffix(into.Callee(i), ").taken") {
 			comesBefore(t, &into, "runtime.memmove", i)
+			calls++
 		}
 	}
+	require.Positive(t, calls)
 }
 
 // pipeRoutines are those methods of a pipe, by their names.
