@@ -53,6 +53,7 @@ type MPMC[T any] struct {
 	seats    []seat
 	mask     uint64
 	width    uint64 // bits of a quota
+	between  uint64 // bits of a position that are zero where a push has more to do: see pushed
 	capacity uint64 // as checked, like all that the hall says
 	lazy     uint64 // bits of a position that are zero where those who wait for room are woken
 	self     *atomic.Uint64
@@ -232,7 +233,7 @@ func mpmcOf[T any](seg *shm.Segment, o segment.Object, op, name string, err erro
 	s := seg.Engine()
 	m := &MPMC[T]{
 		seg: s, object: o, hall: hallIn(o), lanes: make([]track[T], p.lanes), seats: seatsIn(o, p.lanes, seats),
-		mask: p.size - 1, width: uint64(quotaBits(p.lanes)), capacity: p.capacity, lazy: lazyFor(p.size), self: s.SelfWord(),
+		mask: p.size - 1, between: fetches - 1, width: uint64(quotaBits(p.lanes)), capacity: p.capacity, lazy: lazyFor(p.size), self: s.SelfWord(),
 		items: s.Point(o.Offset()+hallItemsOffset, segment.Shared),
 		room:  s.Point(o.Offset()+hallRoomOffset, segment.Shared),
 		race:  race.At(s.ID(), o.Offset()),

@@ -54,10 +54,12 @@ type grant struct {
 	_     [segment.Line]byte // what else is in its lines is written by others
 	stack uintptr            // on which it runs
 	lane  int                // that has the bias
-	word  uint64             // its lock as long as it has it
+	state *lane              // of that lane
+	slots begin              // the same
+	word  uint64             // its lock as long as it has the bias
 	mark  *word.Uint64       // set during a push
 	since uint64             // the lane's tail when it was granted
-	_     [segment.Line - 40]byte
+	_     [segment.Line - 56]byte
 }
 
 // mine reports whether the caller runs on that stack. That this asks for it, and no generic function, has the compiler carry the
@@ -141,7 +143,7 @@ func (m *MPMC[T]) biasFor(l *track[T], stack uintptr, seat uint64) *grant {
 		return nil
 	}
 	b := &grant{
-		stack: stack, lane: int(l.takes), mark: &m.seats[seat-1].marks[mark],
+		stack: stack, lane: int(l.takes), state: l.lane, slots: beginOf(l.slots), mark: &m.seats[seat-1].marks[mark],
 		word: self | stateBiased<<lockState | seat<<lockSeat | uint64(mark)<<lockMark,
 	}
 	m.here.grants = append(m.here.grants, b)

@@ -44,10 +44,11 @@ type hold struct {
 	_     [segment.Line]byte // what else is in its lines is written by others
 	stack uintptr            // on which it runs
 	lane  uint32
+	state *lane        // of that lane
 	base  uint64       // the lower bits of the head as long as it has the bias
 	head  uint64       // all of them, 0: it has none. It belongs to whoever runs on the stack
 	claim *word.Uint64 // the same
-	_     [segment.Line - 40]byte
+	_     [segment.Line - 48]byte
 }
 
 // mine is as that of a grant.
@@ -96,7 +97,7 @@ func (m *MPMC[T]) offer(l *track[T], stack uintptr) {
 		return
 	}
 	h := &hold{
-		stack: stack, lane: uint32(l.takes), claim: &m.seats[seat-1].claims[n],
+		stack: stack, lane: uint32(l.takes), state: l.lane, claim: &m.seats[seat-1].claims[n],
 		base: uint64(n)<<headClaim | stateBiased<<headState | seat,
 	}
 	m.here.holds = append(m.here.holds, h)

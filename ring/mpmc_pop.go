@@ -32,22 +32,29 @@ import (
 // Pop takes a value: of those that one process pushed, the oldest. It blocks while the ring is empty.
 // Errors: ErrClosed when the ring is closed and all is popped, ErrCorrupt, and the context's.
 func (m *MPMC[T]) Pop(ctx context.Context) (T, error) {
-	h := m.here.hold.Load()
-	if !bias.Enabled || h == nil || !h.mine() || h.head == 0 || h.lane != m.here.turn.Load() {
+	here := m.here
+	h := here.hold.Load()
+	if !bias.Enabled || h == nil || !h.mine() {
 		return m.popUnbiased(ctx)
 	}
-	// Nothing is called until the claim is even again, and nothing comes behind a call: so all stays in registers.
-	l := &m.lanes[h.lane]
+	if turn := here.turn.Load(); turn != h.lane || h.head == 0 {
+		return m.popUnbiased(ctx)
+	}
+	// Nothing is called until the claim is even again, and nothing comes behind a call: so all stays in registers. As in Push, what is
+	// looked at is loaded first, and what leads there once.
 	p := h.claim.Load() >> 1
 	futex.Publish(h.claim, 2*p+1) // pairs with the barrier in unseat
-	i := p - l.ahead.first
-	if l.head.Load() != h.head || i >= uint64(len(l.ahead.values)) {
+	a := &m.lanes[h.lane].ahead
+	i, vs, head := p-a.first, a.values, h.state.head.Load()
+	if head != h.head || i >= uint64(len(vs)) {
 		futex.Publish(h.claim, 2*p)
 		return m.popUnbiased(ctx)
 	}
-	v := l.ahead.values[i]
+	v := vs[i]
 	futex.Publish(h.claim, 2*p+2) // commits the pop
-	if m.room.Event().Idle() && p%turnEvery != 0 && m.hall.crowd.Load() == 0 && !m.cut() {
+	hall := m.hall
+	idle, crowd, quotas := hall.room.Idle(), hall.crowd.Load(), hall.quotas.Load()
+	if idle && crowd == 0 && quotas != 0 && p%turnEvery != 0 {
 		runtime.KeepAlive(m)
 		return v, nil
 	}

@@ -112,7 +112,7 @@ func (r *routine) requireMPMCBiasedPush(t *testing.T) {
 func (r *routine) requireMPMCBiasedPop(t *testing.T) {
 	copies := "v := s.value"
 	if name, _ := r.method(); name == "MPMC.Pop" {
-		copies = "v := l.ahead.values[i]"
+		copies = "v := vs[i]"
 	}
 	moves := slices.DeleteFunc(r.payload(t, "mpmc_pop.go", copies), func(i int) bool { return !r.Code[i].Loads() })
 	calls := func(i int) bool { return r.Calls(i) && !strings.HasSuffix(r.Callee(i), ".read") }

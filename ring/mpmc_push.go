@@ -24,21 +24,26 @@ func (m *MPMC[T]) Push(ctx context.Context, v T) error {
 	if !bias.Enabled || b == nil || !b.mine() {
 		return m.pushUnbiased(ctx, v)
 	}
-	// Nothing is called until the mark is taken back, and nothing comes behind a call: so all stays in registers.
-	l := &m.lanes[b.lane]
+	// Nothing is called until the mark is taken back, and nothing comes behind a call: so all stays in registers. This is counted in
+	// instructions, and in stores, of which those that wait for a line hold up the next: so all that is looked at is loaded before it is judged, and by few steps.
+	lane := b.state
 	futex.Publish(b.mark, 1) // pairs with the barrier in revoke
-	at := l.tail.Load()
-	if l.lock.Load() != b.word || at >= l.limit.Load() || m.hall.closed.Load() != 0 {
+	at, lock, limit, closed := lane.tail.Load(), lane.lock.Load(), lane.limit.Load(), m.hall.closed.Load()
+	if lock != b.word || at >= limit || closed != 0 {
 		futex.Publish(b.mark, 0)
 		return m.pushUnbiased(ctx, v)
 	}
-	l.put(at, m.mask, v)
+	s := slotAt[T](b.slots, at&m.mask)
+	s.value = v
+	futex.Publish(&s.sequence, at+1) // as in put
+	futex.Publish(&lane.tail, at+1)
 	futex.Publish(b.mark, 0)
-	if m.items.Event().Idle() && at%fetches != 0 && m.hall.crowd.Load() == 0 && !m.cut() {
-		runtime.KeepAlive(m)
+	hall := m.hall
+	idle, crowd, quotas := hall.items.Idle(), hall.crowd.Load(), hall.quotas.Load()
+	if idle && crowd == 0 && quotas != 0 && at&m.between != 0 { // m, whose mapping it keeps until here, is read behind the last look at the segment
 		return nil
 	}
-	return m.pushed(l, at)
+	return m.pushed(b, at)
 }
 
 // put writes v, and commits it. The lane is the caller's.
@@ -50,7 +55,7 @@ func (l *track[T]) put(at, mask uint64, v T) {
 }
 
 // pushed is what may have to be done behind a push with a bias.
-func (m *MPMC[T]) pushed(l *track[T], at uint64) error {
+func (m *MPMC[T]) pushed(b *grant, at uint64) error {
 	if !m.items.Event().Idle() {
 		m.wake(m.items)
 	}
@@ -61,8 +66,8 @@ func (m *MPMC[T]) pushed(l *track[T], at uint64) error {
 	if m.cut() {
 		return m.lostPush()
 	}
-	if i := (at + soon) & m.mask; at%fetches == 0 && i+fetches <= uint64(len(l.slots)) && at+soon+fetches <= l.limit.Load() {
-		fetch(l.slots[i : i+fetches])
+	if i := (at + soon) & m.mask; at%fetches == 0 && i+fetches <= m.mask+1 && at+soon+fetches <= b.state.limit.Load() {
+		fetch(m.lanes[b.lane].slots[i : i+fetches])
 	}
 	runtime.KeepAlive(m)
 	return nil
@@ -100,7 +105,7 @@ func (m *MPMC[T]) pushUnbiased(ctx context.Context, v T) error {
 			if m.hall.closed.Load() == 0 && (at < l.limit.Load() || m.stretch(l, at)) {
 				l.put(at, m.mask, v)
 				futex.Publish(b.mark, 0)
-				return m.pushed(l, at)
+				return m.pushed(b, at)
 			}
 			if l.lock.CompareAndSwap(b.word, uint64(segment.OwnerOf(b.word))) {
 				from, way = holding, uint32(b.lane)
