@@ -13,7 +13,7 @@
 //
 // By CBOR arrive: exported fields, by the rules of encoding/json (names and options from the tag cbor, or else
 // json; a field tagged "-" stays behind), nil and empty slices and maps as what they were, pointers as pointers
-// to copies, strings with any bytes, floats to the bit except signalling NaNs. A type with MarshalBinary travels
+// to copies (one to a nil pointer, slice, map or any arrives as nil), strings with any bytes, floats to the bit except signalling NaNs. A type with MarshalBinary travels
 // by it, whole. A time.Time keeps its nanoseconds and its offset, but not the name of its zone.
 // Unexported fields beside exported ones stay behind.
 //
@@ -29,7 +29,8 @@
 //
 // For refuses a type of which a part could never arrive, and names the path to that part: channels,
 // functions, unsafe pointers, uintptr, complex numbers (but in plain types), interfaces with methods, structs
-// whose every field is unexported, marshalers without their unmarshaler, handles that are no pointers. Append refuses the same of the values
+// whose every field is unexported, fields that another of their name hides, fields beside an embedded type that has its MarshalBinary stand for
+// the struct, marshalers without their unmarshaler, handles that are no pointers. Append refuses the same of the values
 // that an any holds, and types that are not registered, values that nest deeper than 10,000 levels, as one that contains itself does, a big.Int of
 // more than 64 KiB, and a time.Time beyond the year 9999 or whose offset has seconds.
 //

@@ -258,3 +258,88 @@ func ExampleCodec_Append_error() {
 	fmt.Println(err)
 	// Output: codec: Args.Extra["done"]: chan bool cannot be encoded
 }
+
+type (
+	base    struct{ A []string }
+	another struct{ A []string }
+	own     struct {
+		time.Time
+		N []int
+	}
+)
+
+func (own) MarshalBinary() ([]byte, error)  { return nil, nil }
+func (*own) UnmarshalBinary(b []byte) error { return nil }
+
+func TestForNamesAFieldThatAnotherHides(t *testing.T) {
+	type Outer struct {
+		base
+		A []string
+	}
+	type Same struct {
+		X []int    `json:"x"`
+		Y []string `cbor:"x"`
+	}
+	type Two struct {
+		base
+		another
+	}
+	type Deep struct {
+		Jobs []struct{ Outer }
+	}
+	type Tagged struct {
+		base
+		B []string `json:"A"`
+	}
+	const hint = "[]string cannot be encoded: the receiver would miss it, since another field has its name: " +
+		`give one of them another by a tag, or leave one out by "-"`
+	require.Equal(t, "codec: Outer.base.A: "+hint, refusal[Outer](t))
+	require.Equal(t, "codec: Same.Y: "+hint, refusal[Same](t))
+	require.Equal(t, "codec: Two.base.A: "+hint, refusal[Two](t))
+	require.Contains(t, refusal[Deep](t), ".Jobs[].Outer.base.A: "+hint)
+	require.Equal(t, "codec: Tagged.base.A: "+hint, refusal[Tagged](t))
+
+	type Left struct {
+		base `json:"-"`
+		A    []string
+	}
+	type Named struct {
+		Base base
+		A    []string
+	}
+	type Node struct {
+		*Node
+		A []string
+	}
+	for _, err := range []error{errOf[Left](), errOf[Named](), errOf[Node]()} {
+		require.NoError(t, err)
+	}
+}
+
+func errOf[T any]() error {
+	_, err := For[T]()
+	return err
+}
+
+func TestForNamesAFieldOfWhichAnEmbeddedMarshalerKnowsNothing(t *testing.T) {
+	type Event struct {
+		time.Time
+		Notes []string
+	}
+	type Link struct {
+		*url.URL
+		Title string
+	}
+	type Alone struct{ time.Time }
+	type Left struct {
+		time.Time
+		Notes []string `json:"-"`
+		count int
+	}
+	const hint = " cannot be encoded: the receiver would miss it, since the struct is written by the method of what it embeds: give that field a name"
+	require.Equal(t, "codec: Event.Notes: []string"+hint, refusal[Event](t))
+	require.Equal(t, "codec: Link.Title: string"+hint, refusal[Link](t))
+	for _, err := range []error{errOf[[]Alone](), errOf[Left](), errOf[own]()} {
+		require.NoError(t, err)
+	}
+}

@@ -38,19 +38,21 @@ func (f *fault) in(part string) *fault {
 func (f *fault) err(root string) error { return unencodable(root+f.path, f.typ, f.why, nil) }
 
 const (
-	whyArrivesEmpty = "all its fields are unexported, and it has no MarshalBinary"
-	whyFile         = "shm.NewFile makes of an *os.File what travels"
-	whyMethods      = "the receiver cannot know what an interface with methods held"
-	whyNoReturn     = "it has a marshaler without the unmarshaler"
-	whyEmbedded     = "the receiver cannot fill an embedded pointer to an unexported struct"
-	whyNamedEmbed   = "an embedded unexported struct cannot have a name in its tag"
-	whyTooDeep      = "it contains itself, or nests deeper than 10000 levels"
-	whyOffset       = "its offset has seconds, which do not travel: send it in UTC"
-	whyOnlyPointers = "it points to nothing but pointers"
-	whyHandle       = "a handle is not copied: send a pointer to it"
-	whyEmbedsHandle = "it embeds a handle, whose methods it has: give the field a name"
-	whyUnknown      = "the receiver cannot know the type of what an any holds, unless it is registered (shm.Register)"
-	whyTyped        = "it contains itself, or nests deeper than 64 values that travel with their types"
+	whyArrivesEmpty    = "all its fields are unexported, and it has no MarshalBinary"
+	whyFile            = "shm.NewFile makes of an *os.File what travels"
+	whyMethods         = "the receiver cannot know what an interface with methods held"
+	whyNoReturn        = "it has a marshaler without the unmarshaler"
+	whyEmbedded        = "the receiver cannot fill an embedded pointer to an unexported struct"
+	whyNamedEmbed      = "an embedded unexported struct cannot have a name in its tag"
+	whyTooDeep         = "it contains itself, or nests deeper than 10000 levels"
+	whyOffset          = "its offset has seconds, which do not travel: send it in UTC"
+	whyOnlyPointers    = "it points to nothing but pointers"
+	whyHandle          = "a handle is not copied: send a pointer to it"
+	whyEmbedsHandle    = "it embeds a handle, whose methods it has: give the field a name"
+	whyHidden          = "the receiver would miss it, since another field has its name: give one of them another by a tag, or leave one out by \"-\""
+	whyEmbedsMarshaler = "the receiver would miss it, since the struct is written by the method of what it embeds: give that field a name"
+	whyUnknown         = "the receiver cannot know the type of what an any holds, unless it is registered (shm.Register)"
+	whyTyped           = "it contains itself, or nests deeper than 64 values that travel with their types"
 )
 
 var (
@@ -174,12 +176,8 @@ func (sv survey) visitFields(t reflect.Type) *shape {
 	exported, hidden := 0, 0
 	for i := range t.NumField() {
 		f := t.Field(i)
-		base := f.Type
-		if base.Kind() == reflect.Pointer {
-			base = base.Elem()
-		}
-		embedded := f.Anonymous && base.Kind() == reflect.Struct
-		if !f.IsExported() && !embedded {
+		base := embedded(f)
+		if !f.IsExported() && base == nil {
 			if f.Name != "_" && f.Type.Size() > 0 {
 				hidden++
 			}
@@ -193,11 +191,11 @@ func (sv survey) visitFields(t reflect.Type) *shape {
 
 		var s *shape
 		switch {
-		case embedded && !f.IsExported() && f.Type.Kind() == reflect.Pointer:
+		case base != nil && !f.IsExported() && f.Type.Kind() == reflect.Pointer:
 			s = &shape{fault: &fault{typ: f.Type, why: whyEmbedded}}
-		case embedded && !f.IsExported() && name != "":
+		case base != nil && !f.IsExported() && name != "":
 			s = &shape{fault: &fault{typ: f.Type, why: whyNamedEmbed}}
-		case embedded && name == "":
+		case base != nil && name == "":
 			s = sv.visitEmbedded(base)
 		default:
 			s = sv.visit(f.Type)
@@ -209,6 +207,9 @@ func (sv survey) visitFields(t reflect.Type) *shape {
 	}
 	if c.fault == nil && exported == 0 && hidden > 0 {
 		c.fault = &fault{typ: t, why: whyArrivesEmpty}
+	}
+	if c.fault == nil {
+		c.fault = shadowed(t)
 	}
 	return c
 }
@@ -254,7 +255,7 @@ func marshals(t reflect.Type) *shape {
 	default:
 		return nil
 	}
-	if !back {
+	if s.fault = leftBehind(t); !back {
 		s.fault = &fault{typ: t, why: whyNoReturn}
 	}
 	return s
