@@ -14,7 +14,7 @@
 //	}
 //
 // Inputs and results are values of any type that can be encoded: numbers, strings, structs, slices,
-// maps; not channels or functions. They may be larger than memory segments; they are handed over in
+// maps; not channels or functions (how each of them travels: package queue, Messages). They may be larger than memory segments; they are handed over in
 // parts then. What is in a segment need not travel: give the workers the segment, by Process(proc.Share(seg)), and tasks the handles of
 // objects in it (a *state.Array[T], a *queue.Queue[T]), or their Refs (see proc.Segment).
 //

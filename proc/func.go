@@ -29,8 +29,8 @@ type Function[A any] struct {
 // The arguments are a value of any type that can be encoded, of any size: numbers, strings, structs
 // by their exported fields (plain memory: by all), slices, maps, pointers, shm.Ref, what
 // marshals itself, and handles of objects (a *sync.Mutex, a *queue.Queue[T]), which arrive as
-// working ones, in segments that the child has (Share) or gets by them, and open files (a *shm.File); what an any holds arrives with its type, if that is known there (shm.Register); no channels, no functions. Func itself does not look at the type: Start reports
-// what is wrong with it.
+// working ones, in segments that the child has (Share) or gets by them, and open files (a *shm.File); what an any holds arrives with its type, if that is known there (shm.Register); no channels, no functions. How each of them
+// travels is in the doc of package queue (Messages). Func itself does not look at the type: Start reports what is wrong with it.
 //
 // Func panics if the name is empty or longer than 255 bytes, if run is nil, or if the name is
 // taken; then it names both places.

@@ -12,11 +12,11 @@
 //		...
 //	}
 //
-// What is plain memory is copied as it is; a string, a []byte, and any other value is encoded, by Put, which says what is wrong
-// with a value that cannot be. A message may be as long as there is room for in the segment.
+// A message may be of any type that can be encoded (see Messages), and as long as there is room for in the segment.
 //
 // A queue is bounded by a number of messages, and by bytes if it was made so (MaxBytes). A Put to a full queue waits, or fails
-// (FailWhenFull), or drops the oldest message (DropOldest). Shutdown ends the queue for all: it is drained, and then
+// (FailWhenFull), or drops the oldest message (DropOldest). A long message takes memory of the segment until it is got; when that is used up,
+// by whatever, Put does not wait for some but fails with shm.ErrNoSpace, so a queue of long messages has a MaxBytes. Shutdown ends the queue for all: it is drained, and then
 // ErrShutDown.
 //
 // In a queue that was made Joinable, who got a message says when it is done, and Join waits until all are.
@@ -31,9 +31,27 @@
 //		err = l.Ack()
 //	}
 //
+// # Messages
+//
+// How values travel is decided by their type, for queues, pipes, arguments and results of processes and pools, and for the
+// objects of package state. Plain memory (fixed size, no pointers) is copied as it lies there, unexported fields too; a string and a []byte are copied
+// (an empty []byte arrives as nil). Any other value is encoded, as CBOR. Then there arrive:
+//
+//   - exported fields, by the rules of encoding/json: names, omitempty and "-" from the tag cbor, or else json. Unexported ones stay behind, if there
+//     are exported ones beside them;
+//   - nil and empty slices and maps as what they were, pointers as pointers to copies, but for one to what is nil, which arrives as nil;
+//   - types with encoding.BinaryMarshaler and BinaryUnmarshaler, by these, if they are not plain memory as a whole message;
+//   - a time.Time with its nanoseconds and its offset, but without the name of its zone;
+//   - what an any holds, with the type that it had, which is registered if it is one of the program's own, or a handle whose type has parameters, as
+//     Queue[int] (shm.Register).
+//
+// New refuses, and names by its path, whatever could never arrive: channels, functions, interfaces with methods, structs with nothing but unexported fields,
+// fields that another of their name hides, fields beside an embedded type whose MarshalBinary stands for the whole struct, a marshaler without its
+// unmarshaler. Put refuses the same of what an any holds, types that are not registered, what contains itself, and a time beyond the year 9999.
+// Through has messages go through a codec of one's own.
+//
 // Handles of all objects of this module may be in a message, as pointers, and arrive as handles that work: of the same attach, if the object is
-// in the segment of the queue, and else of another one of the process. What an any holds arrives with its type, which must be registered if it is
-// one of the program's own, or a handle whose type has parameters, as Queue[int] (shm.Register). Through has messages go through a codec of one's own.
+// in the segment of the queue, and else of another one of the process.
 //
 // An open file, or a socket, may be in a message, too, as a *shm.File: it arrives with a descriptor of the receiver. Whoever put it need not
 // be there any more, nor have it open. Likewise a handle of an object in a segment that the receiver is not attached to: it gets to be.

@@ -211,6 +211,8 @@ func TestWhatComesBackTooOftenGoesToTheQueueForTheDead(t *testing.T) {
 
 	_, err = queue.New[string](seg, 1, queue.DeadTo(dead, 0))
 	require.ErrorIs(t, err, queue.ErrOption)
+	_, err = queue.New[string](seg, 1, queue.DeadTo[string](nil, 2))
+	require.ErrorIs(t, err, queue.ErrOption)
 	_, err = queue.New[int](seg, 1, queue.DeadTo(dead, 2)) // of other messages
 	require.ErrorIs(t, err, shm.ErrLayout)
 	require.ErrorContains(t, err, "queue for the dead")

@@ -24,7 +24,7 @@ func DropOldest() shm.ObjectOption {
 }
 
 // MaxBytes bounds how many bytes all messages of a queue have together, beside how many there may be. A message of
-// plain memory has as many as the type; another one as many as it takes when it is encoded.
+// plain memory has as many as the type; another one as many as it takes when it is encoded. 0 is no bound.
 func MaxBytes(n int) shm.ObjectOption { return func(s *segment.Spec) { s.Bound = uint64(n) } }
 
 // Leases makes a queue that hands messages out (Lease) until they are done (Ack): each is delivered at least once. What a process
@@ -33,11 +33,17 @@ func Leases() shm.ObjectOption { return func(s *segment.Spec) { s.Vary(segment.K
 
 // DeadTo is Leases with a queue for the dead, of the same messages and codec, in the same segment: a message that was handed out
 // so often, 1 to 65,535 times, and came back, goes there. While that has no room, it waits; once that is shut down, or if it is larger than
-// what that may have (MaxBytes), it is handed out again. Who is killed in the middle of that may leave it in both.
+// what that may have (MaxBytes), it is handed out again. It is moved by who next takes a message, or waits for one: nobody else does, and Join waits
+// for it. Who is killed in the middle of that may leave it in both.
 func DeadTo[T any](dead *Queue[T], deliveries int) shm.ObjectOption {
 	return func(s *segment.Spec) {
 		s.Vary(segment.KindQueue, leased)
-		s.Heir, s.Limit = dead.Ref(), uint32(max(min(deliveries, maxDelivery+1), 0))
+		s.Limit = uint32(max(min(deliveries, maxDelivery+1), 0))
+		if dead == nil {
+			s.Limit = maxDelivery + 1 // New refuses that
+			return
+		}
+		s.Heir = dead.Ref()
 	}
 }
 

@@ -169,7 +169,7 @@ func planOf(s *segment.Segment, capacity int, plain bool, stride, size uint64, s
 		capacity: uint64(capacity), stride: stride, bound: spec.Bound, flags: spec.Variant,
 		heir: spec.Heir.Place(), most: spec.Limit,
 	}
-	if p.heir != 0 && (spec.Heir.Segment() != s.ID() || p.most < 1 || p.most > maxDelivery) {
+	if (p.heir != 0 || p.most != 0) && (spec.Heir.Segment() != s.ID() || p.most < 1 || p.most > maxDelivery) {
 		return plan{}, fmt.Errorf("%d deliveries, and then to %v: %w", int32(p.most), spec.Heir, ErrOption)
 	}
 	if p.heir != 0 {
@@ -337,6 +337,9 @@ func (q *Queue[T]) Chan(ctx context.Context) <-chan T {
 	go func() {
 		defer close(c)
 		for {
+			if ctx.Err() != nil {
+				return // for who is to receive a message, if there is one?
+			}
 			v, l, err := q.next(ctx)
 			if err != nil {
 				return

@@ -288,6 +288,15 @@ func TestWhatAChannelLosesIsDone(t *testing.T) {
 	require.ErrorIs(t, q.Done(), queue.ErrDone)
 }
 
+func TestAChannelWhoseContextIsOverTakesNothing(t *testing.T) {
+	q, err := queue.New[int](anonymous(t), 4)
+	require.NoError(t, err)
+	require.NoError(t, q.Put(t.Context(), 1))
+	_, ok := <-q.Chan(over())
+	require.False(t, ok)
+	require.Equal(t, 1, q.Len())
+}
+
 func TestWhatACloserHadTakenIsAbandoned(t *testing.T) {
 	ctx := bounded(t)
 	seg := anonymous(t)

@@ -21,7 +21,7 @@ var errNone = errors.New("nothing to wait for")
 // tries (TryGet, TryRecv), and selects again.
 //
 // It is one wait for any number of them. It has no thread of its own, and leaves no goroutine behind. It fails with the context's
-// error, if there is nothing to wait for, with shm.ErrReadOnly in a segment that is observed, and may with shm.ErrClosed when a segment is closed at the
+// error, if there is nothing to wait for, or one is nil, with shm.ErrReadOnly in a segment that is observed, and may with shm.ErrClosed when a segment is closed at the
 // same time.
 func Select(ctx context.Context, waiters ...Waiter) (int, error) {
 	if len(waiters) == 0 {
@@ -29,6 +29,9 @@ func Select(ctx context.Context, waiters ...Waiter) (int, error) {
 	}
 	all := make([]segment.Waits, len(waiters))
 	for i, w := range waiters {
+		if w == nil {
+			return -1, fmt.Errorf("queue: select: waiter %d is nil", i)
+		}
 		all[i] = w.Waits()
 	}
 	i, err := segment.WaitAny(ctx, all)

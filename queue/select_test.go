@@ -94,6 +94,8 @@ func TestSelectEndsWithItsContext(t *testing.T) {
 	require.ErrorIs(t, err, context.Canceled)
 	_, err = queue.Select(ctx)
 	require.Error(t, err)
+	_, err = queue.Select(ctx, f.waiters[0], nil)
+	require.EqualError(t, err, "queue: select: waiter 1 is nil")
 }
 
 func TestCloseEndsASelect(t *testing.T) {

@@ -13,7 +13,7 @@
 //
 // Value is one value, Array a fixed number of them. Both are of plain types: no pointers, strings, slices or maps, which is
 // checked once, when they are made or opened. List has as many elements as there are at the moment, and Map as many as there
-// are keys, of any type that can be encoded. Set is a Map without values. Namespace has named attributes, each of its own type.
+// are keys, of any type that can be encoded (as messages of package queue are). Set is a Map without values. Namespace has named attributes, each of its own type.
 //
 // # What is atomic
 //
