@@ -36,6 +36,7 @@ var broadcastSites = map[string]func(*routine, *testing.T){
 	"Subscriber.Next":         (*routine).requireNext,
 	"BroadcastWriter.burst":   nil,
 	"BroadcastWriter.prepare": nil, // what is there already
+	"BroadcastWriter.rest":    nil, // busy no more
 	"Subscriber.burst":        nil,
 }
 

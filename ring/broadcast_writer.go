@@ -20,7 +20,7 @@ import (
 type BroadcastWriter[T any] struct {
 	slots []slot[T]
 	pos   uint64 // of the next record, if nobody else has had the turn
-	index uint64 // pos modulo the slots, but their number itself right before a wrap
+	lap   uint64 // position of the first slot in this lap: the next record's slot is pos-lap, or behind the last
 
 	// limit is up to where push needs no look at anything but the turn: the end of what was announced,
 	// or of the slots. It stays at pos, or 0, as long as every push must fence, or the turn is not kept, and
@@ -96,42 +96,53 @@ func (w *BroadcastWriter[T]) Push(ctx context.Context, v T) error {
 	if w.turn.Load() != w.mine {
 		return w.pushSlow(ctx, v)
 	}
-	s := &w.slots[w.index]
+	i, next := w.pos-w.lap, w.pos+1
+	s := &w.slots[i]
 	s.value = v
 	if race.Enabled {
-		w.cast.race.Release(raceSlots + w.index)
+		w.cast.race.Release(raceSlots + i)
 	}
-	futex.Publish(&s.sequence, w.pos+1) // pairs with the load in (*Subscriber).Next
-	w.pos++
-	w.index++
-	if !w.event.Idle() || w.pos%fetches == 0 {
-		w.pushed()
+	futex.Publish(&s.sequence, next) // pairs with the load in (*Subscriber).Next
+	w.pos = next
+	if !w.event.Idle() || next%fetches == 0 {
+		return w.pushed()
 	}
 	futex.Publish(w.busy, 0)
-	if w.turn.Load() != w.mine { // Close of the segment puts a zero there, too
+	// Close of the segment puts a zero there, too. The look is at w behind that at the segment, whose mapping it keeps until here.
+	if turn := w.turn.Load(); turn != w.mine {
 		return w.shared()
 	}
-	runtime.KeepAlive(w)
 	return nil
 }
 
-// pushed is what may be left to do for a push: subscribers sleep, or slots are to be fetched.
-func (w *BroadcastWriter[T]) pushed() {
+// pushed is what is left to do for a push when subscribers sleep, or slots are to be fetched.
+func (w *BroadcastWriter[T]) pushed() error {
 	if w.pos%fetches == 0 {
 		w.prepare()
 	}
+	return w.rest()
+}
+
+// rest is what comes behind the last record of a push.
+func (w *BroadcastWriter[T]) rest() (err error) {
 	if !w.event.Idle() {
 		w.signal()
 	}
+	futex.Publish(w.busy, 0)
+	if w.turn.Load() != w.mine {
+		err = w.shared()
+	}
+	runtime.KeepAlive(w)
+	return err
 }
 
 // prepare has the lines of slots that are written soon fetched, and those of the next ones owned. The turn is this writer's.
 func (w *BroadcastWriter[T]) prepare() {
 	n := uint64(len(w.slots))
-	if i := w.index + soon; i+fetches <= n {
+	if i := w.pos - w.lap + soon; i+fetches <= n {
 		fetch(w.slots[i:][:fetches])
 	}
-	if i := w.index; w.pos%owned == 0 && i+owned <= n && w.pos >= n {
+	if i := w.pos - w.lap; w.pos%owned == 0 && i+owned <= n && w.pos >= n {
 		own(w.slots[i:][:owned], w.pos+1-n)
 	}
 }
@@ -196,24 +207,16 @@ func (w *BroadcastWriter[T]) burst(vs []T) (int, error) {
 		return 0, nil
 	}
 	for i := range n {
-		s := &w.slots[w.index]
+		at := w.pos - w.lap
+		s := &w.slots[at]
 		s.value = vs[i]
 		if race.Enabled {
-			w.cast.race.Release(raceSlots + w.index)
+			w.cast.race.Release(raceSlots + at)
 		}
 		futex.Publish(&s.sequence, w.pos+1)
 		w.pos++
-		w.index++
 	}
-	if !w.event.Idle() {
-		w.signal()
-	}
-	futex.Publish(w.busy, 0)
-	if w.turn.Load() != w.mine {
-		return int(n), w.shared()
-	}
-	runtime.KeepAlive(w)
-	return int(n), nil
+	return int(n), w.rest()
 }
 
 func (w *BroadcastWriter[T]) pushSlow(ctx context.Context, v T) error {
@@ -226,14 +229,14 @@ func (w *BroadcastWriter[T]) pushSlow(ctx context.Context, v T) error {
 
 // store puts v into a slot that is free, in this writer's turn, and fences.
 func (w *BroadcastWriter[T]) store(v T) error {
-	s := &w.slots[w.index]
+	i := w.pos - w.lap
+	s := &w.slots[i]
 	s.value = v
 	if race.Enabled {
-		w.cast.race.Release(raceSlots + w.index)
+		w.cast.race.Release(raceSlots + i)
 	}
 	s.sequence.Store(w.pos + 1)
 	w.pos++
-	w.index++
 	if !w.event.Idle() {
 		w.signal()
 	}
@@ -341,9 +344,10 @@ func (w *BroadcastWriter[T]) extend(exact bool) (bool, error) {
 	if race.Enabled {
 		c.race.Acquire(raceRows)
 	}
-	w.index = w.pos % c.slots
+	index := w.pos % c.slots
+	w.lap = w.pos - index
 	if w.keep && w.plain() {
-		w.limit.Store(w.pos + min(limit-w.pos, c.slots-w.index))
+		w.limit.Store(w.pos + min(limit-w.pos, c.slots-index))
 		if c.seg.IsClosed() {
 			w.limit.Store(0)
 		}
