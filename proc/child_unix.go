@@ -248,10 +248,13 @@ func (c *child) watchParent(above *ParentProcess, outlive time.Duration) {
 
 // introductionOf is what the parent has answered.
 func (c *child) introductionOf(fd int, why []byte) introduction {
-	if fd < 0 {
-		return introduction{-1, fmt.Errorf("the parent: %s", why)}
+	switch {
+	case fd >= 0:
+		return introduction{fd, nil}
+	case len(why) == 0: // it sent one
+		return introduction{-1, fmt.Errorf("the descriptor that came: %w", syscall.EMFILE)}
 	}
-	return introduction{fd, nil}
+	return introduction{-1, fmt.Errorf("the parent: %s", why)}
 }
 
 // connect is a connection to the keeper.

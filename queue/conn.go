@@ -16,7 +16,8 @@ import (
 // Conn is a connection between two processes: a stream of bytes each way, through memory that they share. It is a net.Conn.
 //
 // What was written is there for the other side, also when who wrote it is killed. Who reads gets what there is, and then io.EOF if
-// the other side closed, or ECONNRESET if its process died.
+// the other side closed, or ECONNRESET if its process died. A Conn is to be closed: one that is forgotten keeps its place among the
+// connections of its Listener until the process ends.
 type Conn struct {
 	calls *calls
 	link  *link
@@ -30,7 +31,7 @@ type Conn struct {
 	broken        error // what all reads fail with from now on
 	writing       sync.Mutex
 	out           *ring.BytesWriter
-	reset         bool // the other side died: what all writes fail with from now on
+	reset         atomic.Bool // the other side died: what all writes fail with from now on
 	once          sync.Once
 	closed        atomic.Bool
 }
@@ -64,6 +65,7 @@ func (c *Conn) Read(p []byte) (int, error) {
 	}
 	if errors.Is(err, ring.ErrPeerDied) {
 		c.broken, err = syscall.ECONNRESET, syscall.ECONNRESET
+		c.reset.Store(true)
 	}
 	return n, c.fail("read", ctx, err)
 }
@@ -75,7 +77,7 @@ func (c *Conn) readable() bool {
 }
 
 // Write writes all of p, and waits while there is no room. Errors, in a *net.OpError: EPIPE, when the other side closed, or closed its
-// reading side, and behind CloseWrite; ECONNRESET, when the other side died and there is no room, and from then on; os.ErrDeadlineExceeded;
+// reading side, and behind CloseWrite; ECONNRESET, when the other side died and there is no room, or a Read has said so, and from then on; os.ErrDeadlineExceeded;
 // net.ErrClosed; ErrCorrupt. The first n bytes are written then.
 func (c *Conn) Write(p []byte) (int, error) {
 	c.writing.Lock()
@@ -84,7 +86,7 @@ func (c *Conn) Write(p []byte) (int, error) {
 	if ctx.Err() != nil {
 		return 0, c.fail("write", ctx, ctx.Err())
 	}
-	if c.reset {
+	if c.reset.Load() {
 		return 0, c.fail("write", ctx, syscall.ECONNRESET)
 	}
 	n, err := c.out.Stream(ctx).Write(p)
@@ -92,7 +94,8 @@ func (c *Conn) Write(p []byte) (int, error) {
 	case err == nil:
 		return n, nil
 	case errors.Is(err, ring.ErrPeerDied):
-		c.reset, err = true, syscall.ECONNRESET
+		c.reset.Store(true)
+		err = syscall.ECONNRESET
 	case errors.Is(err, ring.ErrClosed):
 		err = syscall.EPIPE
 	}

@@ -11,6 +11,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"syscall"
 	"testing"
 	"time"
 
@@ -89,6 +90,8 @@ func (c filer) work(ctx context.Context) error {
 			return err
 		}
 		os.Exit(7)
+	case "starve":
+		return c.starve(ctx)
 	case "echo":
 		seg, err := proc.Segment(ctx, c.Segment)
 		if err != nil {
@@ -113,6 +116,41 @@ func (c filer) work(ctx context.Context) error {
 		return err
 	}
 	return errors.ErrUnsupported
+}
+
+// starve leases a dossier while this process has as many files as it may, and again when it has room.
+func (c filer) starve(ctx context.Context) error {
+	var limit syscall.Rlimit
+	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &limit); err != nil {
+		return err
+	}
+	limit.Cur = 128
+	if err := syscall.Setrlimit(syscall.RLIMIT_NOFILE, &limit); err != nil {
+		return err
+	}
+	var full []*os.File
+	for {
+		f, err := os.Open(os.DevNull)
+		if err != nil {
+			break
+		}
+		full = append(full, f)
+	}
+	_, hungry := c.In.Lease(ctx)
+	for _, f := range full {
+		f.Close()
+	}
+	if !errors.Is(hungry, syscall.EMFILE) {
+		return fmt.Errorf("leased without room: %w", hungry)
+	}
+	l, err := c.In.Lease(ctx)
+	if err != nil {
+		return err
+	}
+	if l.Deliveries != 2 {
+		return fmt.Errorf("delivery %d", l.Deliveries)
+	}
+	return errors.Join(c.check(l.Message.File), l.Ack())
 }
 
 func (c filer) check(f *shm.File) error {
@@ -324,4 +362,55 @@ func TestASocketArrives(t *testing.T) {
 	_, err = ours.Read(b)
 	require.Equal(t, io.EOF, err)
 	require.NoError(t, p.Wait(ctx))
+}
+
+// Nobody has the file any more when all have closed theirs: not even who moved the message, or whose channel lost it.
+func TestAFileThatNobodyReceivesIsClosed(t *testing.T) {
+	ctx, seg := bounded(t), anonymous(t)
+	dead := dossiers(t, seg)
+	q := dossiers(t, seg, queue.Leases(), queue.DeadTo(dead, 1))
+	for name, lose := range map[string]func(f *shm.File){
+		"moved": func(f *shm.File) {
+			require.NoError(t, q.Put(ctx, dossier{File: f}))
+			l, err := q.Lease(ctx)
+			require.NoError(t, err)
+			require.NoError(t, l.Message.File.Close())
+			require.NoError(t, l.Nack())
+			_, ok, err := q.TryLease()
+			require.NoError(t, err)
+			require.False(t, ok)
+			require.NoError(t, must(dead.Get(ctx)).File.Close())
+		},
+		"lost": func(f *shm.File) {
+			require.NoError(t, dead.Put(ctx, dossier{File: f}))
+			until, end := context.WithCancel(ctx)
+			c := dead.Chan(until)
+			require.Eventually(t, dead.Empty, time.Minute, time.Millisecond)
+			end()
+			_, ok := <-c
+			require.False(t, ok)
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r, w, err := os.Pipe()
+			require.NoError(t, err)
+			defer r.Close()
+			lose(shm.NewFile(w))
+			require.NoError(t, w.Close())
+			require.NoError(t, r.SetReadDeadline(time.Now().Add(20*time.Second)))
+			_, err = r.Read(make([]byte, 1))
+			require.Equal(t, io.EOF, err)
+		})
+	}
+}
+
+func TestALeaseThatHasNoRoomForAFileComesBack(t *testing.T) {
+	ctx, seg := bounded(t), anonymous(t)
+	q := dossiers(t, seg, queue.Leases())
+	require.NoError(t, q.Put(ctx, dossier{File: shm.NewFile(fileOf(t, "contents"))}))
+	p, err := filers.Start(ctx, filer{Do: "starve", In: q, Contents: "contents"}, proc.Share(seg))
+	require.NoError(t, err)
+	require.NoError(t, p.Wait(ctx))
+	require.NoError(t, q.Join(ctx))
+	nothingKept(t)
 }

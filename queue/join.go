@@ -16,7 +16,11 @@ type AbandonedError struct {
 }
 
 func (e *AbandonedError) Error() string {
-	return fmt.Sprintf("%d messages %v", e.Messages, ErrAbandoned)
+	messages := "messages"
+	if e.Messages == 1 {
+		messages = "message"
+	}
+	return fmt.Sprintf("%d %s %v", e.Messages, messages, ErrAbandoned)
 }
 
 // Unwrap is ErrAbandoned.

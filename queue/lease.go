@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"runtime"
+	"syscall"
 
 	"github.com/kindred-ipc/kindred/internal/futex"
 	"github.com/kindred-ipc/kindred/internal/race"
@@ -44,8 +45,8 @@ func (l *Lease[T]) Nack() error {
 // Lease takes the next message, of a queue that was made with Leases, until Ack or Nack is called. Those that came back are
 // next, in their order, before those that were never handed out. It waits while there is none, or as many leases as
 // the queue has slots. Once the queue is shut down, and all is handed out, it waits for what others have, which may come
-// back, and fails with ErrShutDown when they have nothing any more. A message that does not decode is an error, and done, but if there is a queue for
-// the dead: then it comes back. Errors: ErrNoLeases, those of Get, and ErrNoSpace, if there is none to move a message to the queue for the dead, and no other
+// back, and fails with ErrShutDown when other processes have nothing any more (for what this one has it does not wait). A message that does not decode is an error, and done, but if there is a queue for
+// the dead, or it has a file, and this process as many as it may (syscall.EMFILE): then it comes back. Errors: ErrNoLeases, those of Get, and ErrNoSpace, if there is none to move a message to the queue for the dead, and no other
 // message.
 func (q *Queue[T]) Lease(ctx context.Context) (l Lease[T], err error) {
 	for {
@@ -131,7 +132,7 @@ func (q *Queue[T]) lease(ctx context.Context, l *Lease[T]) (bool, error) {
 			q.race.Acquire(raceItems)
 		}
 		if err := q.openBay(i, &l.Message); err != nil {
-			return true, errors.Join(err, q.spoil(i, word))
+			return true, errors.Join(err, q.spoil(i, word, err))
 		}
 		l.q, l.bay, l.word, l.Deliveries = q.queue, i, word, deliveries(word)
 		runtime.KeepAlive(q)
@@ -156,9 +157,10 @@ func (q *Queue[T]) openBay(i uint64, v *T) error {
 	return q.decode(&c, v)
 }
 
-// spoil ends the lease of a message that does not decode: it goes to the queue for the dead in time, or is gone.
-func (q *Queue[T]) spoil(i, word uint64) error {
-	if q.heir != nil {
+// spoil ends the lease of a message that does not decode because of err: it goes to the queue for the dead in time, or is gone, unless this
+// process has too many open files at the moment.
+func (q *Queue[T]) spoil(i, word uint64, err error) error {
+	if q.heir != nil || errors.Is(err, syscall.EMFILE) || errors.Is(err, syscall.ENFILE) {
 		return q.nack(i, word)
 	}
 	return q.ack(i, word)
@@ -171,6 +173,7 @@ func (q *Queue[T]) handDown(ctx context.Context, i, word uint64) (bool, error) {
 	var d *draft
 	switch {
 	case q.codec.Carries() && q.openBay(i, &vs[0]) == nil:
+		defer q.codec.Drop(&vs[0])
 		p, d, err = q.heir.pack(ctx, &vs[0]) // the files that it names are kept for the new message, too
 	case q.boxed:
 		var c catch

@@ -48,7 +48,13 @@ func Listen(seg *shm.Segment, name string, opts ...shm.ObjectOption) (*Listener,
 	return l, nil
 }
 
-func addrOf(seg *shm.Segment, name string) Addr { return Addr{seg.Engine().String(), name} }
+func addrOf(seg *shm.Segment, name string) Addr {
+	where := seg.Name()
+	if where == "" {
+		where = seg.Engine().String()
+	}
+	return Addr{where, name}
+}
 
 func listen(seg *shm.Segment, name string, opts []shm.ObjectOption) (*Listener, error) {
 	if err := seg.Engine().Writable(); err != nil {
@@ -134,6 +140,8 @@ func (l *Listener) serve() {
 	defer l.bells.Ring()
 	defer close(l.ended)
 	c := l.calls
+	closed := make(chan struct{})
+	defer c.seg.OnClose(func() { close(closed) })()
 	for {
 		asked := c.state.asked.Load()
 		for i := range c.links {
@@ -144,6 +152,8 @@ func (l *Listener) serve() {
 						l.bells.Ring()
 					case <-l.life.Done():
 						_ = conn.Close()
+						return
+					case <-closed:
 						return
 					}
 				}

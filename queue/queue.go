@@ -348,6 +348,7 @@ func (q *Queue[T]) Chan(ctx context.Context) <-chan T {
 			case c <- v:
 				err = done(l, (*Lease[T]).Ack)
 			case <-ctx.Done():
+				q.codec.Drop(&v)
 				err = errors.Join(ctx.Err(), done(l, (*Lease[T]).Nack))
 				if l == nil && q.flags&joinable != 0 {
 					_ = q.Done() // nobody else can say so: Join would wait until this process dies

@@ -15,7 +15,12 @@ func register() bool {
 
 // MarshalBinary returns the Ref: a Queue travels as that, in messages of queues, in arguments of processes, in what maps and
 // lists hold. The receiver resolves it in a segment of its own.
-func (q *Queue[T]) MarshalBinary() ([]byte, error) { return segment.Carry(q.Ref()) }
+func (q *Queue[T]) MarshalBinary() ([]byte, error) {
+	if q.queue == nil {
+		return segment.Carry(shm.Ref{})
+	}
+	return segment.Carry(q.Ref())
+}
 
 // UnmarshalBinary reads what MarshalBinary wrote; the handle can be used for nothing but Resolve.
 func (q *Queue[T]) UnmarshalBinary(b []byte) error {

@@ -92,6 +92,13 @@ func (f *File) UnmarshalBinary(b []byte) error {
 	return nil
 }
 
+// Drop is for the codec: it closes a File that arrived in a message that nobody receives.
+func (f *File) Drop() {
+	if f.File != nil {
+		_ = f.File.Close()
+	}
+}
+
 // Resolve is for the codec: it returns the File with a descriptor of this process. It fails with ErrFile.
 func (f *File) Resolve(any) (*File, error) {
 	fd, err := keeper.Take(f.token, f.keeper)

@@ -54,7 +54,12 @@ func (a *Array[T]) Resolve(home any) (*Array[T], error) {
 }
 
 // MarshalBinary returns the Ref: a List travels as that.
-func (l *List[T]) MarshalBinary() ([]byte, error) { return segment.Carry(l.Ref()) }
+func (l *List[T]) MarshalBinary() ([]byte, error) {
+	if l.list == nil {
+		return segment.Carry(shm.Ref{})
+	}
+	return segment.Carry(l.Ref())
+}
 
 // UnmarshalBinary reads what MarshalBinary wrote; the handle can be used for nothing but Resolve.
 func (l *List[T]) UnmarshalBinary(b []byte) error {
@@ -98,7 +103,12 @@ func (s *Set[T]) Resolve(home any) (*Set[T], error) {
 }
 
 // MarshalBinary returns the Ref: a Namespace travels as that.
-func (n *Namespace) MarshalBinary() ([]byte, error) { return segment.Carry(n.Ref()) }
+func (n *Namespace) MarshalBinary() ([]byte, error) {
+	if n.m == nil {
+		return segment.Carry(shm.Ref{})
+	}
+	return segment.Carry(n.Ref())
+}
 
 // UnmarshalBinary reads what MarshalBinary wrote; the handle can be used for nothing but Resolve.
 func (n *Namespace) UnmarshalBinary(b []byte) error {

@@ -287,7 +287,9 @@ func (c *Codec[T]) decodeCBOR(home any, src []byte, v *T) (err error) {
 	}
 	if err == nil && (c.shape.open || c.shape.handles) {
 		u := undressing{home: home}
-		err = u.undress(reflect.ValueOf(v).Elem())
+		if err = u.undress(reflect.ValueOf(v).Elem()); err != nil {
+			drop(reflect.ValueOf(v).Elem(), rootName(c.typ)) // what was resolved before
+		}
 	}
 	var unreached *ResolveError
 	if errors.As(err, &unreached) {

@@ -19,6 +19,25 @@ func (c *Codec[T]) Handles(v *T, do func(h Handle, path fmt.Stringer) error) err
 	return eachHandle(reflect.ValueOf(v).Elem(), &trail{root: rootName(c.typ)}, do)
 }
 
+// A Dropper is a Handle that has something of this process's, which Drop gives back: it is in a message that nobody receives.
+type Dropper interface{ Drop() }
+
+// Drop drops what the handles in *v have, which is decoded.
+func (c *Codec[T]) Drop(v *T) {
+	if c.Carries() {
+		drop(reflect.ValueOf(v).Elem(), rootName(c.typ))
+	}
+}
+
+func drop(v reflect.Value, root string) {
+	_ = eachHandle(v, &trail{root: root}, func(h Handle, _ fmt.Stringer) error {
+		if d, ok := h.(Dropper); ok {
+			d.Drop()
+		}
+		return nil
+	})
+}
+
 func eachHandle(v reflect.Value, at *trail, do func(Handle, fmt.Stringer) error) error {
 	s := shapeOf(v.Type())
 	if !s.open && !s.handles {

@@ -67,6 +67,8 @@ func (c *conn) read() (b []byte, fds []int, err error) {
 			err = net.ErrClosed
 		case bad != nil:
 			err = bad
+		case flags&syscall.MSG_CTRUNC != 0 && len(fds) < mostPassed: // there was room for one more in rights, and none in the process
+			err = fmt.Errorf("the descriptor that came: %w", syscall.EMFILE)
 		case flags&syscall.MSG_CTRUNC != 0 || len(fds) > mostPassed:
 			err = fmt.Errorf("too many descriptors: %w", errProtocol)
 		}

@@ -34,7 +34,7 @@ func TestEveryOperationHasACase(t *testing.T) {
 		asks  = sets + ", and the system for memory"
 	)
 	crashtest.Covered(t, "..", Cases(), map[string]string{
-		"shm.NewFile": "makes a handle, in this process alone", "shm.File.Passage": reads,
+		"shm.NewFile": "makes a handle, in this process alone", "shm.File.Passage": reads, "shm.File.Drop": "closes a descriptor, of this process alone",
 		"shm.Reach": reads, "shm.Register": "records a type, in this process alone",
 		"shm.Check": reads, "shm.Segment.Stats": reads, "shm.Segment.Block": reads,
 		"shm.Block.Bytes": reads, "shm.Block.Len": reads, "shm.Block.Ref": reads,
