@@ -41,7 +41,7 @@ func (t *Typed[In, Out]) Call(ctx context.Context, p *Pool, in In) (Out, error) 
 	if t.err != nil {
 		return out, t.err
 	}
-	l, err := p.admit(ctx, t.name, t.show)
+	l, err := p.admit(ctx, t.name, t.showing(&in))
 	if err != nil {
 		return out, err
 	}
@@ -100,7 +100,7 @@ func (t *Typed[In, Out]) try(ctx context.Context, l *link, in *In, out *Out, att
 	}
 	c := l.call
 	if c == nil { // else admit has begun it
-		c = l.begin(t.name, t.show, attempt, 0)
+		c = l.begin(t.name, t.showing(in), attempt, 0)
 	}
 	h := head{id: c.id, task: t.hash, types: t.types}
 	if at, ok := ctx.Deadline(); ok {
@@ -139,10 +139,20 @@ func (t *Typed[In, Out]) append(dst []byte, in *In, limit uint64) ([]byte, error
 	return b, nil
 }
 
-// decoded is the input that encode put down, nil if it cannot be read back.
+// showing is what shows an input that is at hand, of which encode puts down the bytes.
+func (t *Typed[In, Out]) showing(in *In) func(encoded []byte) any {
+	if !t.alien {
+		return t.show
+	}
+	v := *in
+	return func([]byte) any { return v }
+}
+
+// decoded is the input that encode put down, nil if it cannot be read back, or only by a method of the program's own, which may be what the
+// worker died of.
 func (t *Typed[In, Out]) decoded(encoded []byte) any {
 	var in In
-	if t.in.Decode(encoded, &in) != nil {
+	if t.alien || t.in.Decode(encoded, &in) != nil {
 		return nil
 	}
 	return in

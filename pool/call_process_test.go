@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"os"
+	"runtime"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -204,6 +205,8 @@ func (f *fickle) UnmarshalBinary(b []byte) error {
 		if inWorker() {
 			os.Exit(3)
 		}
+	case "reading exits":
+		os.Exit(3)
 	case "reading fails in parent":
 		if !inWorker() {
 			return errors.New("not me")
@@ -217,6 +220,12 @@ func (f *fickle) UnmarshalBinary(b []byte) error {
 }
 
 var echoFickle = pool.Task("echo fickle", echo[fickle])
+
+// nestedFickle has the pool in which it runs echo one.
+var nestedFickle = pool.Task("nested fickle", func(ctx context.Context, text string) (string, error) {
+	f, err := echoFickle.Call(ctx, pool.Current(ctx), fickle{text})
+	return f.text, err
+})
 
 func TestInputThatDoesNotWantToBeEncodedIsAnError(t *testing.T) {
 	p := newPool(t, 1)
@@ -300,4 +309,43 @@ func TestTwoTasksOfOneNameNameBothPlaces(t *testing.T) {
 func TestTaskNeedsANameAndAFunction(t *testing.T) {
 	require.Panics(t, func() { pool.Task("", echo[int]) })
 	require.Panics(t, func() { pool.Task[int, int]("no function", nil) })
+}
+
+// What a worker died of does the same in no parent, whoever asks for the input.
+func TestAnInputThatIsDeadlyToReadIsNotReadByTheParent(t *testing.T) {
+	var lost []pool.Event
+	p := newPool(t, 2, pool.OnEvent(func(e pool.Event) {
+		if e.Kind == pool.WorkerLost {
+			lost = append(lost, e)
+		}
+	}))
+	in := fickle{"reading exits"}
+	_, err := echoFickle.Call(testContext(t), p, in)
+	var died *pool.WorkerDied
+	require.ErrorAs(t, err, &died)
+	_, err = nestedFickle.Call(testContext(t), p, in.text)
+	require.ErrorAs(t, err, &died)
+	shutDown(t, p)
+	require.Len(t, lost, 2)
+	require.Equal(t, in, lost[0].Input, "that of a Call is at hand")
+	require.Nil(t, lost[1].Input)
+}
+
+// An OnEvent that panics, or ends its goroutine, harms nobody.
+func TestAnEventIsToldApart(t *testing.T) {
+	kinds := make(chan pool.EventKind, 100)
+	p := newPool(t, 1, pool.OnEvent(func(e pool.Event) {
+		kinds <- e.Kind
+		if e.Kind == pool.WorkerLost {
+			runtime.Goexit()
+		}
+		panic("in an event")
+	}))
+	require.Equal(t, pool.WorkerStarted, <-kinds)
+	_, err := echoFickle.Call(testContext(t), p, fickle{"reading exits"})
+	var died *pool.WorkerDied
+	require.ErrorAs(t, err, &died)
+	require.Equal(t, pool.WorkerLost, <-kinds)
+	require.Equal(t, pool.WorkerStarted, <-kinds)
+	requireWorks(t, p)
 }

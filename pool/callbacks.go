@@ -58,13 +58,37 @@ func (c *callbacks) call(f func()) {
 			return
 		}
 		if v := recover(); v != nil {
-			slog.Error("pool: a callback panicked", "panic", v, "stack", string(debug.Stack()))
+			logPanic("a callback", v)
 			return
 		}
 		go c.mark.around(c.run)
 	}()
 	f()
 	returned = true
+}
+
+func logPanic(what string, v any) {
+	slog.Error("pool: "+what+" panicked", "panic", v, "stack", string(debug.Stack()))
+}
+
+// apart calls f on a goroutine of its own, within the marks of this one, and waits for it. A panic in it is logged; that it ends its goroutine
+// harms nobody.
+func apart(what string, f func()) {
+	for m := range marks() {
+		inner := f
+		f = func() { m.around(inner) }
+	}
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		defer func() {
+			if v := recover(); v != nil {
+				logPanic(what, v)
+			}
+		}()
+		f()
+	}()
+	<-done
 }
 
 // drain waits until there is none.

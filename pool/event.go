@@ -49,7 +49,7 @@ type Event struct {
 	OOM     OOM            // WorkerLost: whether the kernel's out-of-memory killer ended it
 	Err     error          // why, if there is a reason to name
 	Task    string         // the task's name, "" for none
-	Input   any            // the task's input, which may have been decoded for this, in the parent, by an UnmarshalBinary if it has one
+	Input   any            // the task's input; nil where the pool has but its bytes, and to read them would run a method of the program's, or make an any
 	Attempt int            // how often the task was begun, this time included
 }
 

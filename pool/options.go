@@ -107,7 +107,7 @@ func Waiting(p ring.Policy) Option {
 }
 
 // OnEvent has f called with what happens to workers and tasks, by goroutines of the pool: one call
-// at a time, in order. It must not block and not call the pool, but for Close and Terminate.
+// at a time, in order. It must not block and not call the pool, but for Close and Terminate. A panic in it is logged (slog.Default), and the pool goes on.
 func OnEvent(f func(Event)) Option { return func(o *options) { o.onEvent = f } }
 
 // Process sets options of the worker processes: environment, limits, where their output goes. A writer for it (proc.Stdout,

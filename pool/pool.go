@@ -255,12 +255,14 @@ func (p *Pool) tell(e Event) {
 	}
 	p.event.Lock()
 	defer p.event.Unlock()
-	p.mark(inEvent).around(func() {
-		if p.log != nil {
-			e.logged(p.log)
-		}
-		if p.onEvent != nil {
-			p.onEvent(e)
-		}
+	apart("OnEvent", func() {
+		p.mark(inEvent).around(func() {
+			if p.log != nil {
+				e.logged(p.log)
+			}
+			if p.onEvent != nil {
+				p.onEvent(e)
+			}
+		})
 	})
 }

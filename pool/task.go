@@ -25,6 +25,7 @@ type Typed[In, Out any] struct {
 	in    *codec.Codec[In]
 	out   *codec.Codec[Out]
 	show  func(encoded []byte) any // (*Typed).decoded, made once
+	alien bool                     // an input is shown only where it is at hand
 	err   error                    // why values of these types cannot be handed over
 	each  atomic.Int64             // nanoseconds that a call takes, as a Map measured last; 0: none has
 
@@ -50,7 +51,7 @@ func Task[In, Out any](name string, run func(ctx context.Context, in In) (Out, e
 	if t.err = errors.Join(inErr, outErr); t.err != nil {
 		t.err = fmt.Errorf("pool: task %q: %w", name, t.err)
 	}
-	t.show = t.decoded
+	t.show, t.alien = t.decoded, t.err == nil && t.in.Foreign()
 	r := &registered{name: name, where: where, types: t.types, run: t.runner(run), row: t.rows(run), show: t.show}
 	r.in, r.out = t.flat()
 	tasks.add(t.hash, r)

@@ -10,6 +10,11 @@ func (c *Codec[T]) Carries() bool {
 	return c.form == formCBOR && (c.shape.handles || c.shape.open)
 }
 
+// Foreign reports whether Decode may run methods of the program's own types, of which it is not known what they do.
+func (c *Codec[T]) Foreign() bool {
+	return c.form == formOwn || c.form == formCBOR && (c.shape.foreign || c.shape.open)
+}
+
 // Handles calls do with each handle in *v, which Append has encoded, and the path to it, until it fails: then with its error, which names
 // the path.
 func (c *Codec[T]) Handles(v *T, do func(h Handle, path fmt.Stringer) error) error {

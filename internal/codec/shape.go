@@ -21,6 +21,7 @@ type shape struct {
 	check   bool   // encodes looks at values: of recursive types, interfaces and times
 	open    bool   // an any may be in it
 	handles bool   // handles may be in it
+	foreign bool   // methods of the program's own types read it
 	fields  []int  // of a struct: the encoded fields whose values are looked at
 }
 
@@ -83,7 +84,7 @@ type survey map[reflect.Type]*shape
 
 // again is the shape of a type met within itself. That it needs tags, or holds an any, is a guess to the safe side, since its other
 // fields are not known yet.
-var again = &shape{check: true, tags: true, open: true, handles: true}
+var again = &shape{check: true, tags: true, open: true, handles: true} // what is foreign in it is found where it stands
 
 func (sv survey) visit(t reflect.Type) *shape {
 	if t.Kind() == reflect.Pointer {
@@ -166,6 +167,7 @@ func (c *shape) take(place string, s *shape) {
 	c.check = c.check || s.check
 	c.open = c.open || s.open
 	c.handles = c.handles || s.handles
+	c.foreign = c.foreign || s.foreign
 	c.levels = max(c.levels, s.levels+1)
 }
 
@@ -248,9 +250,10 @@ func marshals(t reflect.Type) *shape {
 	case t == timeType || t == bigIntType:
 		s.tags, s.levels, s.check = true, 1, t == timeType
 	case p.Implements(cborMarshaler):
-		s.tags, s.levels = true, 1
+		s.tags, s.levels, s.foreign = true, 1, true
 		back = p.Implements(cborUnmarshaler)
 	case p.Implements(binaryMarshaler):
+		s.foreign = true
 		back = p.Implements(binaryUnmarshaler)
 	default:
 		return nil
