@@ -109,13 +109,30 @@ func (t *Typed[In, Out]) try(ctx context.Context, l *link, in *In, out *Out, att
 	switch err := l.do(ctx, c, &h); err {
 	case nil:
 		replied = true
-		return t.result(l.reply.head.outcome, l.reply.payload, out)
+		err := t.result(l.reply.head.outcome, l.reply.payload, out)
+		if err != nil {
+			if over := overdue(ctx); over != nil && errors.Is(err, over) {
+				return over // as if it had not come in time
+			}
+		}
+		return err
 	case errGivenUp:
 		own = false
 		return ctx.Err()
 	default:
 		return err
 	}
+}
+
+// overdue is the error of a context that is over, or whose deadline has come, though its timer is late: the worker's may have been earlier.
+func overdue(ctx context.Context) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	if at, ok := ctx.Deadline(); ok && time.Now().UnixNano() >= at.UnixNano() {
+		return context.DeadlineExceeded
+	}
+	return nil
 }
 
 // encode puts in into l's buffer.

@@ -251,7 +251,7 @@ func (f *Future[Out]) complete(out Out, err error) bool {
 	switch {
 	case err == nil:
 		f.state, f.out = StateSucceeded, out
-	case err == context.Canceled, err == f.ctx.Err():
+	case err == context.Canceled, err == context.DeadlineExceeded, err == f.ctx.Err():
 		f.state = StateCancelled // what a task returns is no bare error of a context
 	default:
 		f.state = StateFailed

@@ -14,6 +14,7 @@ import (
 	"syscall"
 
 	"github.com/kindred-ipc/kindred/internal/codec"
+	"github.com/kindred-ipc/kindred/proc"
 )
 
 // RegisterError makes the error value err, a sentinel, known under a name that is unique in the program. A task that
@@ -22,7 +23,8 @@ import (
 // names both places.
 //
 // Known without it are io.EOF and io.ErrUnexpectedEOF, the errors of io/fs and context, os.ErrDeadlineExceeded,
-// errors.ErrUnsupported, syscall.Errno, *fs.PathError, and those of this package.
+// errors.ErrUnsupported, syscall.Errno, *fs.PathError, *proc.ExitError, and those of this package. Of the errors that are within one, the first
+// 100 are looked at.
 func RegisterError(name string, err error) {
 	if err == nil || !reflect.TypeOf(err).Comparable() {
 		panic(fmt.Sprintf("pool: RegisterError(%q) at %s: %T is no value that can be compared", name, caller(), err))
@@ -175,7 +177,36 @@ func known() *kindRegistry {
 		func(e *WorkerDied) WorkerDied { return *e }, func(e WorkerDied) *WorkerDied { return &e })
 	addStruct(r, "pool.PanicError",
 		func(e *PanicError) PanicError { return *e }, func(e PanicError) *PanicError { return &e })
+	addStruct(r, "pool.InputError",
+		func(e *InputError) inputError { return inputError{e.Index, e.Err.Error()} },
+		func(e inputError) *InputError { return &InputError{e.Index, errors.New(e.Text)} })
+	addStruct(r, "proc.ExitError",
+		func(e *proc.ExitError) exitError {
+			signal, _ := e.Signal.(syscall.Signal)
+			return exitError{e.Pid, e.Name, e.Code, int(signal), e.Text}
+		},
+		func(e exitError) *proc.ExitError {
+			x := &proc.ExitError{Pid: e.Pid, Name: e.Name, Code: e.Code, Text: e.Text}
+			if e.Signal != 0 {
+				x.Signal = syscall.Signal(e.Signal)
+			}
+			return x
+		})
 	return r
+}
+
+// inputError and exitError are what travels of an InputError, whose own error travels beside it if it is known, and of a proc.ExitError.
+type inputError struct {
+	Index int
+	Text  string
+}
+
+type exitError struct {
+	Pid    int
+	Name   string
+	Code   int
+	Signal int
+	Text   string
 }
 
 // pathError is what travels of an fs.PathError.

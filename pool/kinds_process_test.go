@@ -10,10 +10,12 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
 	"github.com/kindred-ipc/kindred/pool"
+	"github.com/kindred-ipc/kindred/proc"
 )
 
 // missing is an error type that is registered, and that wraps another error.
@@ -91,6 +93,10 @@ var refusing = pool.Task("refusing", func(_ context.Context, how string) (int, e
 		return 0, fmt.Errorf("it: %w: %w", &grim{"parent"}, status(9))
 	case "grim":
 		return 0, &grim{"end"}
+	case "input":
+		return 0, fmt.Errorf("mapped: %w", &pool.InputError{Index: 3, Err: errUnlucky})
+	case "exit":
+		return 0, &proc.ExitError{Pid: 5, Name: "five", Code: -1, Signal: syscall.SIGKILL}
 	case "nil":
 		return 0, (*missing)(nil)
 	case "ours":
@@ -110,6 +116,40 @@ func TestErrorsOfThePackageAreKnown(t *testing.T) {
 	_, err := refusing.Call(testContext(t), p, "ours")
 	for _, sentinel := range ours {
 		require.ErrorIs(t, err, sentinel)
+	}
+}
+
+func TestErrorsOfInputsAndOfProcessesAreKnown(t *testing.T) {
+	p := newPool(t, 1)
+	_, err := refusing.Call(testContext(t), p, "input")
+	var input *pool.InputError
+	require.ErrorAs(t, err, &input)
+	require.Equal(t, 3, input.Index)
+	require.ErrorIs(t, err, errUnlucky)
+	_, err = refusing.Call(testContext(t), p, "exit")
+	var exit *proc.ExitError
+	require.ErrorAs(t, err, &exit)
+	require.Equal(t, &proc.ExitError{Pid: 5, Name: "five", Code: -1, Signal: syscall.SIGKILL}, exit)
+}
+
+// hasty returns its context's error as soon as that is over.
+var hasty = pool.Task("hasty", func(ctx context.Context, _ int) (int, error) {
+	<-ctx.Done()
+	return 0, ctx.Err()
+})
+
+// Whether the task's own error comes first, or its caller's context is over first, cannot be told apart.
+func TestAContextThatIsOverIsTheErrorWhoeverIsFirst(t *testing.T) {
+	p := newPool(t, 1)
+	for range 50 {
+		ctx, cancel := context.WithTimeout(testContext(t), 2*time.Millisecond)
+		_, err := hasty.Call(ctx, p, 0)
+		require.Equal(t, context.DeadlineExceeded, err)
+		f := hasty.Go(ctx, p, 0)
+		_, err = f.Wait(testContext(t))
+		require.Equal(t, context.DeadlineExceeded, err)
+		require.Equal(t, pool.StateCancelled, f.State())
+		cancel()
 	}
 }
 

@@ -101,7 +101,7 @@ type assembly struct {
 }
 
 // add takes the next record, and reports whether the message is complete. The payload is a copy, in
-// memory that the next message takes over. Memory is taken for what has come, not for what the head
+// memory that the next message takes over. Memory is taken for what has come, four times as much at most, not for what the head
 // announces.
 func (a *assembly) add(record []byte) (bool, error) {
 	lead := 0
@@ -120,6 +120,9 @@ func (a *assembly) add(record []byte) (bool, error) {
 	part := uint64(len(record) - lead)
 	if rest := a.head.size - uint64(len(a.payload)); part > rest {
 		return false, fmt.Errorf("%d bytes, %d were announced: %w", part, rest, errProtocol)
+	}
+	if need := uint64(len(a.payload)) + part; need > uint64(cap(a.payload)) {
+		a.payload = append(make([]byte, 0, min(4*need, a.head.size)), a.payload...) // append grows what is large by a quarter, and copies it each time
 	}
 	a.payload = append(a.payload, record[lead:]...)
 	a.open = uint64(len(a.payload)) < a.head.size

@@ -35,7 +35,7 @@ type Typed[In, Out any] struct {
 // Task registers run under a name that is unique in the program, and returns the task by which it
 // is called. Call it where parent and workers pass before proc.Main: in the declaration of a
 // package's variable. It panics if run is nil, or if the name is empty or taken; then it names both
-// places. Types that cannot be encoded are reported by each call.
+// places. Types that cannot be encoded are reported by each call. Of what run returns with an error, the error alone reaches the caller.
 func Task[In, Out any](name string, run func(ctx context.Context, in In) (Out, error)) *Typed[In, Out] {
 	where := "an unknown place"
 	if _, file, line, ok := runtime.Caller(1); ok {

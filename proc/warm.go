@@ -84,7 +84,7 @@ func (w *Warm[A]) refill() {
 const refillPause = 2 * time.Millisecond
 
 // Start has one of the children that wait run the function with args, and returns when it has decoded them. If none waits,
-// because more were handed out than could be made up for, it starts one as (*Function).Start does. Its errors are the same, and
+// because more were handed out than could be made up for, or the one that was taken is just dying, it starts one as (*Function).Start does. Its errors are the same, and
 // os.ErrClosed after Close.
 func (w *Warm[A]) Start(ctx context.Context, args A) (*Process, error) {
 	payload, err := w.function.payload(ctx, args)
@@ -101,7 +101,11 @@ func (w *Warm[A]) Start(ctx context.Context, args A) (*Process, error) {
 			if !p.Alive() { // it was killed while it waited
 				continue
 			}
-			return w.hand(ctx, p, &args, payload)
+			p, err := w.hand(ctx, p, &args, payload)
+			if _, ended := errors.AsType[*ExitError](err); ended && ctx.Err() == nil {
+				return w.function.Start(ctx, args, w.opts...) // perhaps it was killed a moment ago; or the arguments are what it died of
+			}
+			return p, err
 		default:
 			return w.function.Start(ctx, args, w.opts...)
 		}

@@ -6,6 +6,7 @@ import (
 	"context"
 	"os"
 	"sync/atomic"
+	"syscall"
 	"testing"
 	"time"
 
@@ -32,7 +33,26 @@ func TestAWarmChildThatDiedWhileItWaitedIsReplaced(t *testing.T) {
 	require.Empty(t, w.parked)
 }
 
-// A child that dies between the two is the error of the start, as it is of any other; also if all that belonged to it is released before it is told
+// Who starts one that was killed a moment before gets another child.
+func TestAWarmChildThatWasJustKilledIsReplaced(t *testing.T) {
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	for range 20 {
+		w, err := idler.Warm(ctx, 2)
+		require.NoError(t, err)
+		for range 2 {
+			p := <-w.parked
+			require.NoError(t, syscall.Kill(p.Pid(), syscall.SIGKILL))
+			w.parked <- p
+		}
+		next, err := w.Start(ctx, true)
+		require.NoError(t, err)
+		require.NoError(t, next.Wait(ctx))
+		require.NoError(t, w.Close())
+	}
+}
+
+// What run says of a child that dies between the two is what any other start says; also if all that belonged to it is released before it is told
 // anything.
 func TestAWarmChildThatDiesAsItIsTaken(t *testing.T) {
 	for _, end := range []func(*Process) error{(*Process).Kill, (*Process).Close} {
