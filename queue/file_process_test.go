@@ -37,7 +37,6 @@ type filer struct {
 	File     *shm.File
 	Pipe     queue.End
 	Deeper   int
-	Segment  shm.Ref
 	Contents string
 }
 
@@ -93,11 +92,7 @@ func (c filer) work(ctx context.Context) error {
 	case "starve":
 		return c.starve(ctx)
 	case "echo":
-		seg, err := proc.Segment(ctx, c.Segment)
-		if err != nil {
-			return err
-		}
-		end, err := queue.PipeFrom[any, any](seg, c.Pipe)
+		end, err := queue.PipeFrom[any, any](nil, c.Pipe)
 		if err != nil {
 			return err
 		}
@@ -338,7 +333,7 @@ func TestASocketArrives(t *testing.T) {
 	require.NoError(t, err)
 	end, err := there.End()
 	require.NoError(t, err)
-	p, err := filers.Start(ctx, filer{Do: "echo", Segment: end.Pipe, Pipe: end}, proc.Share(seg))
+	p, err := filers.Start(ctx, filer{Do: "echo", Pipe: end}, proc.Share(seg))
 	require.NoError(t, err)
 
 	l, err := net.Listen("tcp", "127.0.0.1:0")

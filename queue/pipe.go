@@ -120,9 +120,16 @@ func newPipe[A, B any](seg *shm.Segment, capacity int, opts []shm.ObjectOption) 
 	return endOf(a, one, other), endOf(b, other, one), nil
 }
 
-// PipeFrom is a handle of the end that e names, which is the caller's from now on. Only one PipeFrom of an End succeeds. It
-// fails with shm.ErrStale if e was used, or is not of seg, with shm.ErrKind, and with shm.ErrLayout if the messages are of other types.
+// PipeFrom is a handle of the end that e names, which is the caller's from now on. Only one PipeFrom of an End succeeds. seg may be nil: then it is
+// the segment of the pipe, if this process is attached to it, by Share or by another handle that came. It
+// fails with shm.ErrStale if e was used, or is not of seg, with shm.ErrNotExist, with shm.ErrKind, and with shm.ErrLayout if the messages are of other types.
 func PipeFrom[S, R any](seg *shm.Segment, e End) (*Pipe[S, R], error) {
+	if seg == nil {
+		var err error
+		if seg, err = shm.Reach(nil, e.Pipe); err != nil {
+			return nil, fmt.Errorf("queue: resolve end of pipe: %w", err)
+		}
+	}
 	p, err := pipeFrom[S, R](seg, e)
 	if err != nil {
 		return nil, fmt.Errorf("queue: resolve end of pipe in segment %s: %w", seg.Engine(), err)

@@ -281,6 +281,8 @@ func TestAnEndIsTakenOnce(t *testing.T) {
 	far := again(t, seg)
 	_, err = queue.PipeFrom[string, uint64](far, e)
 	require.ErrorIs(t, err, shm.ErrLayout)
+	_, err = queue.PipeFrom[uint64, string](nil, queue.End{Pipe: shm.Ref{}})
+	require.ErrorIs(t, err, shm.ErrNotExist)
 	_, err = queue.PipeFrom[uint64, string](anonymous(t), e)
 	require.ErrorIs(t, err, shm.ErrStale)
 	require.NoError(t, b.Close())
