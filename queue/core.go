@@ -85,7 +85,7 @@ func (q *queue) wrap(op string, err error) error {
 	if q.seg.IsClosed() {
 		err = ErrClosed // whatever looked wrong was Close's zeros
 	}
-	return fmt.Errorf("queue: %s queue in segment %s: %w", op, q.seg, err)
+	return fmt.Errorf("queue: %s %s in segment %s: %w", op, q.seg.Title(segment.KindQueue, q.ref.Place()), q.seg, err)
 }
 
 // patience is how long a call that does not block polls for one who is in the middle of what takes some ten nanoseconds, or, when

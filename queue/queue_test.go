@@ -478,3 +478,13 @@ func TestErrorsNameWhatWasDone(t *testing.T) {
 	require.ErrorContains(t, err, "queue: get from queue in segment ")
 	require.True(t, errors.Is(err, context.Canceled))
 }
+
+func TestErrorsNameTheQueue(t *testing.T) {
+	seg := anonymous(t)
+	for name, opts := range map[string][]shm.ObjectOption{"queue": nil, `queue "jobs"`: {shm.Named("jobs")}} {
+		q, err := queue.New[int](seg, 1, append(opts, queue.FailWhenFull())...)
+		require.NoError(t, err)
+		require.NoError(t, q.Put(t.Context(), 1))
+		require.ErrorContains(t, q.Put(t.Context(), 2), "queue: put into "+name+" in segment "+seg.Engine().String()+": ")
+	}
+}

@@ -142,7 +142,7 @@ func broadcastOf[T any](seg *shm.Segment, o segment.Object, op, name string, err
 func castOf(o segment.Object, s extent, sequence func(position uint64) uint64) *cast {
 	seg, off := o.Segment(), o.Offset()
 	return &cast{
-		seg: seg, control: broadcastIn(o), slots: s.slots, lead: lead(s.capacity),
+		seg: seg, place: o.Place(), control: broadcastIn(o), slots: s.slots, lead: lead(s.capacity),
 		// All are asked for, because Close wakes those at the points that an attach has used, and who meets
 		// at a point hears of the deaths of the others there.
 		items:    seg.Point(off+castItems, segment.Shared),
@@ -203,5 +203,5 @@ func (c *cast) wrap(op string, err error) error {
 	if c.seg.IsClosed() {
 		err = ErrClosed // whatever looked wrong was Close's zeros
 	}
-	return fmt.Errorf("ring: %s %s in segment %s: %w", op, segment.KindBroadcast, c.seg, err)
+	return fmt.Errorf("ring: %s %s in segment %s: %w", op, c.seg.Title(segment.KindBroadcast, c.place), c.seg, err)
 }

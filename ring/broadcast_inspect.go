@@ -73,7 +73,7 @@ func observeBroadcast(o segment.Object) (*cast, extent, error) {
 		return nil, s, err
 	}
 	return &cast{
-		seg: o.Segment(), control: broadcastIn(o), slots: s.slots, lead: lead(s.capacity),
+		seg: o.Segment(), place: o.Place(), control: broadcastIn(o), slots: s.slots, lead: lead(s.capacity),
 		sequence: func(p uint64) uint64 { return broadcastSequence(o, p%s.slots, s.stride).Load() },
 	}, s, nil
 }

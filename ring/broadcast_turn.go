@@ -60,6 +60,7 @@ func (t turn) after(i int) turn {
 // cast is what writers and subscribers of one ring have in common.
 type cast struct {
 	seg     *segment.Segment
+	place   uint64 // for errors
 	control *broadcastControl
 	slots   uint64
 	lead    uint64 // how many records are announced at a time

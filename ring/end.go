@@ -35,7 +35,8 @@ type end struct {
 	polls  bool           // polling may pay off
 	many   bool           // OneOfMany
 	alone  *atomic.Bool   // PeerGone was called
-	name   string         // for errors
+	kind   segment.Kind   // for errors, as is the place
+	place  uint64
 }
 
 const (
@@ -168,7 +169,7 @@ func (e *end) wrap(op string, err error) error {
 	if e.seg.IsClosed() {
 		err = ErrClosed // whatever looked wrong was Close's zeros
 	}
-	return fmt.Errorf("ring: %s %s in segment %s: %w", op, e.name, e.seg, err)
+	return fmt.Errorf("ring: %s %s in segment %s: %w", op, e.seg.Title(e.kind, e.place), e.seg, err)
 }
 
 // exactEvery is how many polls of a lazily moved position go by for one of the exact one.

@@ -380,7 +380,7 @@ func (m *MPMC[T]) wrap(op string, err error) error {
 	if m.seg.IsClosed() {
 		err = ErrClosed // whatever looked wrong was Close's zeros
 	}
-	return fmt.Errorf("ring: %s %s in segment %s: %w", op, m.object.Kind(), m.seg, err)
+	return fmt.Errorf("ring: %s %s in segment %s: %w", op, m.seg.Title(segment.KindMPMC, m.object.Place()), m.seg, err)
 }
 
 // manner is how thoroughly a try looks at what stands in its way.

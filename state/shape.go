@@ -36,7 +36,7 @@ func (p *place) wrap(op string, err error) error {
 	if err == nil {
 		return nil
 	}
-	return fmt.Errorf("state: %s %s in segment %s: %w", op, p.kind, p.seg, err)
+	return fmt.Errorf("state: %s %s in segment %s: %w", op, p.seg.Title(p.kind, p.ref.Place()), p.seg, err)
 }
 
 // refuse is wrap for an object that there is no handle of.

@@ -67,7 +67,11 @@ func (p *place) wrap(op string, err error) error {
 	if err == nil {
 		return nil
 	}
-	return fmt.Errorf("sync: %s %s in segment %s: %w", op, p.kind, p.seg, err)
+	title := p.kind.String()
+	if p.object.Segment() != nil {
+		title = p.seg.Title(p.kind, p.object.Place())
+	}
+	return fmt.Errorf("sync: %s %s in segment %s: %w", op, title, p.seg, err)
 }
 
 // make makes an object; init, if there is one, sees it before anybody else.

@@ -63,6 +63,14 @@ func (s *Segment) entryAt(place uint64) (e entry, err error) {
 	return e, err
 }
 
+// Title is what an error calls the object of that kind at that place: with its name, if it has one.
+func (s *Segment) Title(k Kind, place uint64) string {
+	if e, err := s.entryAt(place); err == nil {
+		return fmt.Sprintf("%s %q", k, e.name)
+	}
+	return k.String()
+}
+
 // names calls f with each name, newest first, until f reports false. It begins again, and calls begin
 // before it does, when the list was changed where it stood.
 func (s *Segment) names(begin func(), f func(entry) bool) error {
