@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"math"
 	"strings"
+
+	"github.com/kindred-ipc/kindred/internal/word"
 )
 
 // The directory is a list of the objects that have names, newest first, linked by their places. A name
@@ -65,6 +67,9 @@ func (s *Segment) entryAt(place uint64) (e entry, err error) {
 
 // Title is what an error calls the object of that kind at that place: with its name, if it has one.
 func (s *Segment) Title(k Kind, place uint64) string {
+	if word.Modelled {
+		return k.String() // to look is no move of a protocol
+	}
 	if e, err := s.entryAt(place); err == nil {
 		return fmt.Sprintf("%s %q", k, e.name)
 	}
