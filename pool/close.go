@@ -114,6 +114,9 @@ func (p *Pool) cutOff(why error) {
 func (p *Pool) end() {
 	p.mu.Lock()
 	p.ending = true
+	if p.reviver != nil {
+		p.reviver.Stop()
+	}
 	p.mu.Unlock()
 	p.cancel()
 }

@@ -107,6 +107,9 @@
 //   - Deadly tasks never break the pool, however many there are. It breaks (ErrBroken) when the
 //     processes themselves come to nothing: six in a row, of each worker, that cannot be started (their initializer
 //     may fail as well) or die within a second without having begun a task; or if an option says so.
+//   - As long as others live, a worker that comes to nothing like that is given up alone (WorkerGivenUp), and tried again by itself, with one
+//     process about every 10 s, or at once by Resize: it is back soon after its cause is gone.
+//   - Each start of a worker that fails has its event (WorkerFailed), and is counted in Stats.
 //   - Workers die with their parent.
 //
 // # Caveats

@@ -28,7 +28,7 @@ func Elastic(minimum int, idle time.Duration) Option {
 //	slotStarting   six processes in a row were for nothing               slotGiven
 //	slotTaken      the process is gone: keep                             slotStarting, if it is to be replaced
 //	                                                                     slotEmpty, if not
-//	slotGiven      Resize, whatever the size                             slotEmpty
+//	slotGiven      Resize, whatever the size, or revive, after a pause   slotEmpty
 //
 // Places from the pool's size on are there until they are empty.
 type slot int
@@ -92,18 +92,30 @@ func (p *Pool) demand() {
 	}
 }
 
+// fillFloor has as many workers started as there are to be at least, and reports how many those are: see fill. The pool's mu is held.
+func (p *Pool) fillFloor(started chan<- error) (starts int) {
+	for ; p.empty > 0 && p.size-p.empty < p.floor(); starts++ {
+		p.fill(slices.Index(p.slots, slotEmpty), started)
+	}
+	return starts
+}
+
 // fill has a worker started in a place that is empty. What becomes of it is told to started, if there is
-// one, and then the first failure counts. The pool's mu is held.
+// one, and then the first failure counts, as it does where a worker was given up before. The pool's mu is held.
 func (p *Pool) fill(id int, started chan<- error) {
 	p.place(id, slotStarting)
+	why, barren := p.given[id], 0
+	if why != nil {
+		barren = maxBarren
+	}
 	p.keep.Add(1)
 	go func() {
 		defer p.keep.Done()
 		if started == nil {
-			p.replace(id, 0, nil)
+			p.replace(id, barren, why)
 			return
 		}
-		l, err := p.connect(id)
+		l, err := p.employ(id)
 		if err == nil {
 			p.seat(l)
 		} else {
@@ -145,9 +157,9 @@ func (p *Pool) wanted(id int) bool {
 
 // Resize changes how many workers there are, or may be with Elastic, from 1 to 4,096. Those that are more than before are ready when
 // it returns; with Elastic they are started when there is something to do. Those that are too many end in order: idle
-// ones now, the others when their task has come back; Resize does not wait for that. Workers that were given up are tried again.
+// ones now, the others when their task has come back; Resize does not wait for that. Workers that were given up are tried again at once.
 //
-// Errors: ErrWorkers; ErrClosed or ErrBroken; that of a start, which is tried again when a call needs the worker; that of the context,
+// Errors: ErrWorkers; ErrClosed or ErrBroken; that of a start (see WorkerFailed), which is tried again when a call needs the worker; that of the context,
 // and then the start goes on; errors.ErrUnsupported for the pool that Current returns, whose workers are not its own.
 func (p *Pool) Resize(ctx context.Context, n int) error {
 	if n < 1 || n > maxWorkers {
@@ -163,11 +175,7 @@ func (p *Pool) Resize(ctx context.Context, n int) error {
 	}
 	p.resize(n)
 	started := make(chan error, n)
-	starts := 0
-	for p.empty > 0 && p.size-p.empty < p.floor() {
-		p.fill(slices.Index(p.slots, slotEmpty), started)
-		starts++
-	}
+	starts := p.fillFloor(started)
 	p.demand()
 	p.mu.Unlock()
 	var failed error
@@ -193,9 +201,6 @@ func (p *Pool) resize(n int) {
 	for len(p.slots) < n {
 		p.slots, p.links = append(p.slots, slotEmpty), append(p.links, nil)
 	}
-	for id := range p.given {
-		p.slots[id] = slotEmpty
-	}
 	clear(p.given)
 	p.idle = slices.DeleteFunc(p.idle, func(l *link) bool {
 		over := l.id >= n && !l.helps()
@@ -204,7 +209,7 @@ func (p *Pool) resize(n int) {
 		}
 		return over
 	})
-	p.place(0, p.slots[0]) // counts anew
+	p.reopen()
 }
 
 // Size is how many workers the pool may have.

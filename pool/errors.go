@@ -35,7 +35,7 @@ var (
 	// ErrTooLarge: the input or the result is larger than MaxMessage allows.
 	ErrTooLarge = errors.New("too large")
 	// ErrBroken: workers died, one after the other, as soon as they were started, or more often than RestartLimit
-	// allows, or one died and BreakOnDeath was asked for. The pool has given up.
+	// allows, or one died and BreakOnDeath was asked for. The pool has given up. That of a Broadcast on a worker that alone was given up is one, too.
 	ErrBroken = errors.New("pool: broken")
 )
 

@@ -19,6 +19,14 @@ const (
 	WorkerRetired
 	// PoolBroken: no more calls are accepted. Err, which is an ErrBroken, says why.
 	PoolBroken
+	// WorkerFailed: a worker could not be started: the system refused it, its initializer failed, or it ended before it was ready. Err says
+	// why. What fails in New is New's error. A spare that cannot be started is not told of: who finds none starts a worker.
+	WorkerFailed
+	// WorkerGivenUp: six processes in a row came to nothing, and the worker's place stays empty. Err is how the last one failed, or ended. The
+	// place is tried again about every 10 s, with one process (with Elastic, when a call needs it after that); each time there is a WorkerFailed,
+	// or, in the end, a WorkerStarted. If no other worker is left, there is a PoolBroken instead. One that was to make up for a blocked one has no place: the nested
+	// calls that wait fail, and the next one has it tried again.
+	WorkerGivenUp
 )
 
 // String names the kind in words.
@@ -34,6 +42,10 @@ func (k EventKind) String() string {
 		return "worker retired"
 	case PoolBroken:
 		return "pool broken"
+	case WorkerFailed:
+		return "worker failed"
+	case WorkerGivenUp:
+		return "worker given up"
 	default:
 		return "unknown event"
 	}
@@ -43,7 +55,7 @@ func (k EventKind) String() string {
 type Event struct {
 	Kind    EventKind
 	ID      int            // of the worker: from 0 on, from 4,096 on if it makes up for a blocked one; a replacement has the ID of the one before
-	Pid     int            // of the worker
+	Pid     int            // of the worker; 0 for WorkerFailed and WorkerGivenUp, since none is there
 	Code    int            // WorkerLost: exit code, -1 if a signal ended it
 	Signal  syscall.Signal // WorkerLost: 0 if it exited
 	OOM     OOM            // WorkerLost: whether the kernel's out-of-memory killer ended it

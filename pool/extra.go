@@ -82,8 +82,8 @@ func (p *Pool) unneeded(l *link) bool {
 }
 
 // giveUpExtra is giveUpWorker for one that would make up for another. Those that it is there for cannot
-// count on others: they fail.
-func (p *Pool) giveUpExtra(id int, err error) {
+// count on others: they fail, with err.
+func (p *Pool) giveUpExtra(id int, err, why error) {
 	p.mu.Lock()
 	p.extras--
 	delete(p.extra, id)
@@ -91,8 +91,12 @@ func (p *Pool) giveUpExtra(id int, err error) {
 	for w := p.popAsked(); w != nil; w = p.popAsked() {
 		waiting = append(waiting, w)
 	}
+	over := p.stopped()
 	p.mu.Unlock()
 	for _, w := range waiting {
 		w.dismiss(err)
+	}
+	if !over {
+		p.tell(Event{Kind: WorkerGivenUp, ID: id, Err: why})
 	}
 }

@@ -13,7 +13,7 @@ import (
 // that follow. Its context ends when it returns. It is before the pool's tasks, so Current is nil in it, as in the Finalizer.
 //
 // New fails with the initializer's error, and leaves no worker. A replacement whose initializer fails, or ends the
-// process, is one that cannot be started: see ErrBroken.
+// process, is one that cannot be started: see WorkerFailed and WorkerGivenUp.
 func Initializer[In, Out any](t *Typed[In, Out], in In) Option {
 	return func(o *options) { o.initializer = t.errand(o, "Initializer", in) }
 }

@@ -492,7 +492,7 @@ func (l *link) claimed() (c call, input []byte) {
 }
 
 // Restarts of one worker are bounded: after so many processes in a row that were for nothing, because
-// they could not be started, or died young without having begun a task, it is given up. What dies of
+// they could not be started, or died young without having begun a task, it is given up, until revive. What dies of
 // its tasks is replaced for ever.
 const (
 	maxBarren    = 5
@@ -515,7 +515,7 @@ func (p *Pool) replace(id, barren int, why error) {
 		if !p.pause(barren) || !p.wanted(id) {
 			return
 		}
-		l, err := p.connect(id)
+		l, err := p.employ(id)
 		if err == nil {
 			l.barren, l.restart = barren, died
 			p.seat(l)
@@ -524,6 +524,18 @@ func (p *Pool) replace(id, barren int, why error) {
 		why = err
 	}
 	p.giveUpWorker(id, why)
+}
+
+// employ is connect that counts a start that failed, and tells of it, unless no worker comes any more.
+func (p *Pool) employ(id int) (*link, error) {
+	l, err := p.connect(id)
+	if err != nil && p.ctx.Err() == nil {
+		p.mu.Lock()
+		p.past(id).FailedStarts++
+		p.mu.Unlock()
+		p.tell(Event{Kind: WorkerFailed, ID: id, Err: err})
+	}
+	return l, err
 }
 
 // pause keeps a failure from repeating itself at full speed. It reports false if the pool is closed.

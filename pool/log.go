@@ -6,7 +6,7 @@ import (
 )
 
 // Log has what happens to workers and tasks logged: a record for each Event, with its kind as the message. Starts and orderly ends are at the
-// level Info, deaths and tasks that are begun again at Warn, the end of a pool that is broken at Error. Inputs of tasks
+// level Info, deaths, starts that fail, and tasks that are begun again at Warn, the loss of a worker's place and the end of a pool that is broken at Error. Inputs of tasks
 // are not logged. For what workers write see proc.Log.
 func Log(l *slog.Logger) Option {
 	return func(o *options) {
@@ -20,9 +20,9 @@ func Log(l *slog.Logger) Option {
 
 func (k EventKind) level() slog.Level {
 	switch k {
-	case WorkerLost, TaskRetried:
+	case WorkerLost, TaskRetried, WorkerFailed:
 		return slog.LevelWarn
-	case PoolBroken:
+	case PoolBroken, WorkerGivenUp:
 		return slog.LevelError
 	default:
 		return slog.LevelInfo
@@ -40,7 +40,10 @@ func (e *Event) logged(l *slog.Logger) {
 	}
 	var attrs []slog.Attr
 	if e.Kind != PoolBroken {
-		attrs = append(attrs, slog.Int("worker", e.ID), slog.Int("pid", e.Pid))
+		attrs = append(attrs, slog.Int("worker", e.ID))
+	}
+	if e.Pid != 0 {
+		attrs = append(attrs, slog.Int("pid", e.Pid))
 	}
 	if e.Kind == WorkerLost {
 		attrs = append(attrs, slog.Int("code", e.Code))

@@ -272,11 +272,13 @@ type diary struct {
 }
 
 func (d *diary) option() pool.Option {
-	return pool.OnEvent(func(e pool.Event) {
-		d.mu.Lock()
-		defer d.mu.Unlock()
-		d.events = append(d.events, e)
-	})
+	return pool.OnEvent(d.add)
+}
+
+func (d *diary) add(e pool.Event) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.events = append(d.events, e)
 }
 
 func (d *diary) all() []pool.Event {

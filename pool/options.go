@@ -57,7 +57,7 @@ const (
 )
 
 // Workers sets how many worker processes there are, from 1 to 4,096. Without it there are as many
-// as the CPUs that this process may run on.
+// as the CPUs that this process may run on. There are fewer while some are being replaced, or are given up: see WorkerGivenUp.
 func Workers(n int) Option {
 	return func(o *options) {
 		if n < 1 || n > maxWorkers {

@@ -31,6 +31,7 @@ type Pool struct {
 	idle    []*link     // those that take a task now, the longest idle first; taken from the end
 	watcher *time.Timer // has shrink look; nil before the first time
 	looks   time.Time   // when; zero: it will not
+	reviver *time.Timer // has places that were given up tried again; nil: there are none, or it is being done
 	turns
 	nesting
 	life
@@ -221,6 +222,7 @@ func (p *Pool) put(l *link) {
 	}
 	p.links[l.id] = l
 	p.place(l.id, slotTaken)
+	delete(p.given, l.id)
 }
 
 // has reports whether l is the worker at its place. The pool's mu is held.

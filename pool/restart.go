@@ -8,7 +8,7 @@ import (
 
 // RestartLimit bounds how many workers are replaced within any time of that length, in the whole pool: with the next
 // one that dies, the pool is broken (ErrBroken), whatever the workers died of. N is at least 0, per more than 0. Without it there is no
-// such limit. Workers that are taken away in order do not count.
+// such limit. Workers that are taken away in order do not count, nor do starts that fail: those are bounded as WorkerGivenUp says.
 func RestartLimit(n int, per time.Duration) Option {
 	return func(o *options) {
 		if n < 0 || per <= 0 {

@@ -9,31 +9,33 @@ import (
 
 // Stats is what a pool has done, and what it does at one moment.
 type Stats struct {
-	Size      int    // workers that there may be
-	Ready     int    // workers that there are
-	Idle      int    // of those
-	Spare     int    // processes that wait to be workers
-	Queued    int    // calls that wait for a worker
-	Running   int    // calls that have one, those included that their callers gave up and that have not come back
-	Done      uint64 // calls that returned a result
-	Failed    uint64 // calls that returned an error of the task's
-	Cancelled uint64 // calls that were given up when a worker had them
-	Lost      uint64 // calls whose worker died, once for each time
-	Restarts  uint64 // workers that took the place of one that died
-	Latency   Latency
-	Workers   []WorkerStats // by their IDs, those included that are not there now; at the end, with the ID 4,096, all that made up for blocked ones
+	Size         int    // workers that there may be
+	Ready        int    // workers that there are
+	Idle         int    // of those
+	Spare        int    // processes that wait to be workers
+	Queued       int    // calls that wait for a worker
+	Running      int    // calls that have one, those included that their callers gave up and that have not come back
+	Done         uint64 // calls that returned a result
+	Failed       uint64 // calls that returned an error of the task's
+	Cancelled    uint64 // calls that were given up when a worker had them
+	Lost         uint64 // calls whose worker died, once for each time
+	Restarts     uint64 // workers that took the place of one that died, or was given up
+	FailedStarts uint64 // of workers, after New: see WorkerFailed
+	Latency      Latency
+	Workers      []WorkerStats // by their IDs, those included that are not there now; at the end, with the ID 4,096, all that made up for blocked ones
 }
 
 // WorkerStats is what one worker of a pool has done, its predecessors included.
 type WorkerStats struct {
-	ID        int
-	Pid       int // 0 if it is not there
-	Done      uint64
-	Failed    uint64
-	Cancelled uint64
-	Lost      uint64
-	Restarts  uint64
-	Latency   Latency
+	ID           int
+	Pid          int // 0 if it is not there
+	Done         uint64
+	Failed       uint64
+	Cancelled    uint64
+	Lost         uint64
+	Restarts     uint64
+	FailedStarts uint64
+	Latency      Latency
 }
 
 // Latency says how long calls took that came back, with a result or an error, from the time when they were handed to a worker on.
@@ -233,6 +235,7 @@ func (p *Pool) Stats() Stats {
 		s.Cancelled += w.Cancelled
 		s.Lost += w.Lost
 		s.Restarts += w.Restarts
+		s.FailedStarts += w.FailedStarts
 		s.Latency.merge(&w.Latency)
 	}
 	return s

@@ -4,7 +4,6 @@ import (
 	"container/list"
 	"context"
 	"errors"
-	"fmt"
 	"slices"
 	"time"
 )
@@ -21,7 +20,7 @@ type waiter interface {
 type turns struct {
 	any    list.List          // of waiter, for any worker, in the order in which they came
 	pinned map[int]*list.List // of turn, likewise for one; they come before the others
-	given  map[int]error      // why a worker was given up, by ID
+	given  map[int]error      // why a worker was given up, by ID, until one is there again, or Resize
 }
 
 // errTaken: Resize took away the worker that a Broadcast waits for. Turns are told of it under the pool's mu.
@@ -86,11 +85,12 @@ func (p *Pool) acquireFrom(ctx context.Context, id int) (*link, error) {
 		return l, nil
 	}
 	err := p.cut
-	if err == nil {
-		err = p.given[id]
-	}
-	if err == nil && id >= p.size {
+	switch {
+	case err != nil:
+	case id >= p.size:
 		err = errTaken
+	case p.slots[id] == slotGiven:
+		err = p.given[id]
 	}
 	if err != nil {
 		p.mu.Unlock()
@@ -245,33 +245,4 @@ func (p *Pool) sitOn(l *link) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.refusal == nil && p.has(l) && p.queued() == 0 && (l.helps() || l.id < p.size)
-}
-
-// giveUpWorker leaves a worker's place empty. With the last one, the pool is broken.
-func (p *Pool) giveUpWorker(id int, why error) {
-	err := fmt.Errorf("%w: %d in a row ended at once, for each; the last: %w", ErrBroken, maxBarren+1, why)
-	if id >= firstHelper {
-		p.giveUpExtra(id, err)
-		return
-	}
-	p.mu.Lock()
-	if id >= p.size {
-		p.vacate(id)
-		p.mu.Unlock()
-		return
-	}
-	if p.given == nil {
-		p.given = make(map[int]error)
-	}
-	p.given[id] = err
-	p.place(id, slotGiven)
-	last := p.count(slotTaken)+p.count(slotStarting) == 0
-	waiting := p.dropPinned(id)
-	p.mu.Unlock()
-	for _, w := range waiting {
-		w.dismiss(err)
-	}
-	if last {
-		p.crumble(err)
-	}
 }

@@ -160,6 +160,8 @@ func TestEventKindsHaveNames(t *testing.T) {
 	require.Equal(t, "worker started", pool.WorkerStarted.String())
 	require.Equal(t, "worker lost", pool.WorkerLost.String())
 	require.Equal(t, "task retried", pool.TaskRetried.String())
+	require.Equal(t, "worker failed", pool.WorkerFailed.String())
+	require.Equal(t, "worker given up", pool.WorkerGivenUp.String())
 	require.Equal(t, "unknown event", pool.EventKind(99).String())
 }
 
