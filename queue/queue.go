@@ -292,7 +292,7 @@ func (q *Queue[T]) Full() bool {
 	return n == q.capacity
 }
 
-// All yields messages as they come, until the queue is shut down and all is taken. Any other error (see Get) is yielded, and is
+// All yields messages as they come, until the queue is shut down and all is taken. Any other error (see Get) is yielded, beside a message that is zero, and is
 // the last thing yielded; that this process's segment was closed is one. Of a queue with leases, a message is done when the
 // body of the loop is through with it, also by a break or a return; it comes again if the body panics, or the process dies before.
 func (q *Queue[T]) All(ctx context.Context) iter.Seq2[T, error] {

@@ -321,7 +321,7 @@ func (s *Subscriber[T]) burst(vs []T) int {
 
 // All yields records as they come, until the stream was ended and all is read. What it missed is yielded
 // as an error (Lapped), and it goes on. Any other error is yielded, and is the last thing yielded; that
-// this subscriber, or its segment, was closed is one.
+// this subscriber, or its segment, was closed is one. Beside an error the value is zero.
 func (s *Subscriber[T]) All(ctx context.Context) iter.Seq2[T, error] {
 	return func(yield func(T, error) bool) {
 		for {

@@ -313,7 +313,7 @@ func (m *MPMC[T]) Close() error {
 }
 
 // All yields values as they come, until the ring is closed and all is popped. Any other error (see Pop) is
-// yielded, and is the last thing yielded; that this process's segment was closed is one.
+// yielded, beside a value that is zero, and is the last thing yielded; that this process's segment was closed is one.
 func (m *MPMC[T]) All(ctx context.Context) iter.Seq2[T, error] {
 	return func(yield func(T, error) bool) {
 		for {

@@ -248,3 +248,17 @@ func TestWhatIsReservedAndNotCommittedLeavesTheSlotsAsTheyWere(t *testing.T) {
 	require.NoError(t, err)
 	require.False(t, ok)
 }
+
+// What is reserved, or shown, is dropped by Close.
+func TestARunEndsWithItsEnd(t *testing.T) {
+	w, in := pipe[int](t, 4)
+	require.NoError(t, w.Push(t.Context(), 1))
+	_, err := w.Reserve(t.Context(), 2)
+	require.NoError(t, err)
+	_, err = in.Peek(t.Context(), 1)
+	require.NoError(t, err)
+	require.NoError(t, w.Close())
+	require.Panics(t, func() { w.Commit(1) })
+	require.NoError(t, in.Close())
+	require.Panics(t, func() { in.Release(1) })
+}

@@ -301,7 +301,7 @@ func (r *Reader[T]) Release(m int) {
 }
 
 // All yields values as they come, until the writer closed and all is read. Any other error (see Pop)
-// is yielded, and is the last thing yielded; that this end, or its segment, was closed is one.
+// is yielded, beside a value that is zero, and is the last thing yielded; that this end, or its segment, was closed is one.
 func (r *Reader[T]) All(ctx context.Context) iter.Seq2[T, error] {
 	return func(yield func(T, error) bool) {
 		for {
@@ -469,6 +469,7 @@ func (r *Reader[T]) Full() bool { return r.ring.there(r.pos + r.ring.capacity - 
 func (r *Reader[T]) Close() error {
 	err := r.end.shut()
 	if err == nil {
+		r.shown = 0
 		r.fence()
 		r.off()
 	}

@@ -361,11 +361,12 @@ func (w *Writer[T]) Empty() bool { return w.Len() == 0 }
 func (w *Writer[T]) Full() bool { return w.Len() == w.Cap() }
 
 // Close ends the stream: the reader drains what there is and then gets ErrClosed. The ring cannot be
-// written to any more. It fails with ErrClosed if this end is closed.
+// written to any more, and what is reserved is dropped. It fails with ErrClosed if this end is closed.
 func (w *Writer[T]) Close() error {
 	err := w.end.shut()
 	if err == nil {
 		w.limit.Store(0)
+		w.reserved = 0
 		w.off()
 	}
 	return w.end.wrap("close writing end of", err)

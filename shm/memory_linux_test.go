@@ -94,7 +94,11 @@ var locked = proc.Func("locked", func(_ context.Context, limit uint64) error {
 	if !errors.Is(err, shm.ErrRefused) || !strings.Contains(err.Error(), fmt.Sprint("(RLIMIT_MEMLOCK) is ", limit)) {
 		return fmt.Errorf("with a limit of %d: %w", limit, err)
 	}
-	return nil
+	maps, err := os.ReadFile("/proc/self/maps")
+	if n := strings.Count(string(maps), "memfd:"); n > 0 && err == nil {
+		err = fmt.Errorf("%d mappings are left of a segment that was refused", n)
+	}
+	return err
 })
 
 func TestLockedKeepsWhatWasTouchedAndSaysWhatIsInTheWay(t *testing.T) {

@@ -34,6 +34,7 @@ func mapFor(f *os.File, p plan, c *Config) (*mapping, error) {
 		end = alignUp(p.heap+uint64(c.MaxBytes), pageAlign)
 	}
 	if err := want.provide(f, m, min(end, uint64(p.size))); err != nil {
+		_ = m.unmap() // at once: it may be much memory
 		return nil, err
 	}
 	return m, nil
