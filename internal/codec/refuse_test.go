@@ -334,7 +334,6 @@ func TestForNamesAFieldOfWhichAnEmbeddedMarshalerKnowsNothing(t *testing.T) {
 	type Left struct {
 		time.Time
 		Notes []string `json:"-"`
-		count int
 	}
 	const hint = " cannot be encoded: the receiver would miss it, since the struct is written by the method of what it embeds: give that field a name"
 	require.Equal(t, "codec: Event.Notes: []string"+hint, refusal[Event](t))
