@@ -57,7 +57,8 @@ const (
 )
 
 // Workers sets how many worker processes there are, from 1 to 4,096. Without it there are as many
-// as the CPUs that this process may run on. There are fewer while some are being replaced, or are given up: see WorkerGivenUp.
+// as the CPUs that this process may use: those of its affinity, or the quota of its control groups, rounded up, if that is less. There are fewer while
+// some are being replaced, or are given up: see WorkerGivenUp.
 func Workers(n int) Option {
 	return func(o *options) {
 		if n < 1 || n > maxWorkers {
