@@ -14,7 +14,7 @@ import (
 // cancels tells the tasks of a worker that their callers gave up. It costs a task nothing that does
 // not ask its context: the goroutine that waits for cancellations is started by the first that does.
 type cancels struct {
-	base  context.Context
+	base  context.Context // the worker's, as tasks see it
 	state *workerState
 	point *segment.Point
 	over  *madeContext // cancelled: of tasks that have returned, and had not asked
@@ -139,7 +139,7 @@ func (t *taskContext) Done() <-chan struct{} { return t.real().Done() }
 // Err says why Done is closed.
 func (t *taskContext) Err() error { return t.real().Err() }
 
-// Value is that of the worker's own context, but for what Current asks for.
+// Value is that of the worker's context, but for what Current asks for.
 func (t *taskContext) Value(key any) any {
 	if key == (currentKey{}) {
 		if t.id.Load() <= t.asks.initial {

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/kindred-ipc/kindred/internal/futex"
+	"github.com/kindred-ipc/kindred/internal/inherit"
 	"github.com/kindred-ipc/kindred/internal/segment"
 	"github.com/kindred-ipc/kindred/internal/word"
 	"github.com/kindred-ipc/kindred/proc"
@@ -92,7 +93,7 @@ func attach(ctx context.Context, o orders) (*child, error) {
 	}
 	c.state = stateIn(state)
 	c.boxes = c.state.boxes()
-	c.cancels = newCancels(ctx, state)
+	c.cancels = newCancels(inherit.Without(ctx, seg), state) // seg is not for tasks
 	c.contexts.cancels = c.cancels
 	c.cancels.asks, err = c.newAsks(ctx, seg, o)
 	if err != nil {
@@ -111,7 +112,7 @@ func (c *child) loop(ctx context.Context) {
 	for {
 		err := c.receive(ctx)
 		if errors.Is(err, ring.ErrClosed) {
-			c.finish(ctx)
+			c.finish()
 			return
 		}
 		if err != nil {

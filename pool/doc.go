@@ -29,7 +29,7 @@
 // It needs no goroutine while no worker has it. AsCompleted, WaitAll, WaitFirst and WaitSucceeded wait for
 // many. Broadcast runs a task once on each worker.
 //
-// With the option Local the workers are goroutines, and everything else is the same.
+// With the option [Local] the workers are goroutines, and everything else is the same, but for what is said there.
 //
 // # Many at a time
 //

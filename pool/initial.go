@@ -1,7 +1,6 @@
 package pool
 
 import (
-	"context"
 	"errors"
 	"fmt"
 
@@ -106,7 +105,7 @@ func (l *link) initialize(e *errand) error {
 }
 
 // finish is the worker's end when the parent has no more requests.
-func (c *child) finish(ctx context.Context) {
+func (c *child) finish() {
 	e := &c.finalizer
 	if e.Task == 0 {
 		c.ended <- nil
@@ -117,7 +116,7 @@ func (c *child) finish(ctx context.Context) {
 		c.ended <- fmt.Errorf("finalizer: %w: %q", ErrNotRegistered, e.Name)
 		return
 	}
-	t.protect(ctx, e.Input, nil, func(payload []byte, outcome uint32, _ bool) {
+	t.protect(c.cancels.base, e.Input, nil, func(payload []byte, outcome uint32, _ bool) {
 		if outcome != outcomeResult {
 			c.ended <- fmt.Errorf("finalizer: %w", failure(e.Name, outcome, payload))
 			return

@@ -7,6 +7,8 @@ import (
 	"os"
 	"sync"
 	"time"
+
+	"github.com/kindred-ipc/kindred/internal/inherit"
 )
 
 // Local makes the workers goroutines of this process, for tests, and for programs that do not always
@@ -16,7 +18,12 @@ import (
 // period, or Terminate, sees the end of its context, and is left to itself; Join does not wait for it. In all else that is the
 // death of the worker, by SIGKILL: it is told of, counted and limited (WorkerLost, Stats, RestartLimit, BreakOnDeath), and another
 // worker takes the place. That goes for initializers and finalizers as well.
-// And a task that would end its process ends the program. Process has no effect then.
+// And a task that would end its process ends the program.
+//
+// Of Process, Share and Files count: tasks find the segments and files by proc.Segment, proc.Segments and proc.File as those of processes
+// do, but that they are the caller's own, and the same for all workers. So they stay the caller's to close, when no task runs any more: the
+// pool never closes them, and a task that does takes them from everybody. The other options of processes have no effect, nor have
+// MemoryLimit, MemoryCap and Spares; but what is refused with processes is refused here, too.
 func Local() Option { return func(o *options) { o.local = true } }
 
 // inside is a worker that is no process of its own.
@@ -64,6 +71,11 @@ type goroutine struct {
 
 // seatLocal makes goroutines the workers.
 func (p *Pool) seatLocal() error {
+	given, err := inherit.ByOptions(p.process)
+	if err != nil {
+		return err
+	}
+	p.base = inherit.With(context.Background(), given)
 	for id := range p.floor() {
 		l, err := p.connect(id)
 		if err != nil {
@@ -79,7 +91,7 @@ func (p *Pool) seatLocal() error {
 
 // initializeLocal is what a worker does as the first thing.
 func (p *Pool) initializeLocal() error {
-	s := newSpan(context.Background())
+	s := newSpan(p.base)
 	defer s.end(errEnded)
 	defer context.AfterFunc(p.ctx, func() { s.end(p.ctx.Err()) })() // nothing else of p.ctx is for tasks
 	return p.errandLocal(&s, &p.initializer)
@@ -124,7 +136,7 @@ func (l *link) leaveLocal() {
 }
 
 func (p *Pool) newLocal(id int) *link {
-	return p.newInside(id, &goroutine{newSpan(context.Background())})
+	return p.newInside(id, &goroutine{newSpan(p.base)})
 }
 
 func (p *Pool) newInside(id int, do inside) *link {
@@ -176,7 +188,7 @@ func (g *goroutine) begin(p *Pool, depth int, h head) *localTask {
 	return t
 }
 
-// Value is what Current asks for, and nothing else.
+// Value is what Current asks for, and what the pool was given for its workers.
 func (t *localTask) Value(key any) any {
 	if key == (currentKey{}) {
 		return t

@@ -2,6 +2,9 @@ package pool_test
 
 import (
 	"context"
+	"errors"
+	"fmt"
+	"io"
 	"os"
 	"runtime"
 	"sync"
@@ -12,6 +15,9 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/kindred-ipc/kindred/pool"
+	"github.com/kindred-ipc/kindred/proc"
+	"github.com/kindred-ipc/kindred/shm"
+	"github.com/kindred-ipc/kindred/state"
 )
 
 func newLocal(t *testing.T, n int, opts ...pool.Option) *pool.Pool {
@@ -124,6 +130,55 @@ func TestLocalTasksShareNothingWithTheirCallers(t *testing.T) {
 	got, err := hasValue.Call(context.WithValue(testContext(t), derivedKey{}, 1), p, 0)
 	require.NoError(t, err)
 	require.False(t, got, "no values of the caller's context")
+}
+
+func TestLocalTasksHaveTheCallersOwnSegmentsAndFiles(t *testing.T) {
+	first, second := twoSegments(t)
+	file, err := os.Open(os.DevNull)
+	require.NoError(t, err)
+	defer file.Close()
+	name := hooked(t, func(ctx context.Context) error {
+		if segments := proc.Segments(ctx); len(segments) != 2 || segments[0] != first || segments[1] != second {
+			return fmt.Errorf("the segments are %v", segments)
+		}
+		if proc.File(ctx, 0) != file || proc.File(ctx, 1) != nil {
+			return errors.New("another file")
+		}
+		return nil
+	})
+	p := newLocal(t, 2, pool.Process(proc.Share(first, second), proc.Files(file)), pool.TasksPerWorker(1))
+	for range 5 {
+		_, err := hook.Call(testContext(t), p, name)
+		require.NoError(t, err)
+	}
+	shutDown(t, p)
+	for _, s := range []*shm.Segment{first, second} {
+		_, err := state.NewArray[int64](s, 1)
+		require.NoError(t, err, "it is open")
+	}
+	_, err = file.Read(make([]byte, 1))
+	require.Equal(t, io.EOF, err, "it is open")
+}
+
+// None of them has an effect: a worker is not replaced for the memory of the program, nor limited, and none waits.
+func TestLocalPoolHasNoLimitsOfMemoryAndNoSpares(t *testing.T) {
+	if runtime.GOOS != "linux" {
+		t.Skip("there, the options of memory are refused")
+	}
+	var d diary
+	p := newLocal(t, 1, pool.MemoryLimit(1), pool.MemoryCap(1), pool.Spares(2), d.option())
+	for range 3 {
+		_, err := double.Call(testContext(t), p, 1)
+		require.NoError(t, err)
+	}
+	require.Zero(t, p.Stats().Spare)
+	shutDown(t, p)
+	require.Len(t, d.wait(t, pool.WorkerStarted, 1), 1)
+}
+
+func TestLocalPoolRefusesWhatProcessesWouldBeRefused(t *testing.T) {
+	_, err := pool.New(testContext(t), pool.Local(), pool.Process(proc.Share(nil)))
+	require.ErrorIs(t, err, proc.ErrOption)
 }
 
 func TestLocalTaskSeesTheEndOfItsCallersContext(t *testing.T) {

@@ -112,7 +112,8 @@ func Waiting(p ring.Policy) Option {
 func OnEvent(f func(Event)) Option { return func(o *options) { o.onEvent = f } }
 
 // Process sets options of the worker processes: environment, limits, where their output goes. A writer for it (proc.Stdout,
-// proc.Stderr) is that of all workers, and so must bear calls from several goroutines at once, unlike a bytes.Buffer.
+// proc.Stderr) is that of all workers, and so must bear calls from several goroutines at once, unlike a bytes.Buffer. Tasks find in
+// their contexts what proc.Share and proc.Files give: see proc.Segment and proc.File.
 func Process(opts ...proc.Option) Option {
 	return func(o *options) { o.process = append(o.process, opts...) }
 }

@@ -21,7 +21,8 @@ type Pool struct {
 	born   time.Time
 	ctx    context.Context // of the processes that are being started
 	cancel context.CancelFunc
-	unhook func() bool // takes Terminate off New's context
+	base   context.Context // Local: what those of tasks are made of
+	unhook func() bool     // takes Terminate off New's context
 
 	mu      sync.Mutex
 	links   []*link     // by worker; nil if its place is not taken

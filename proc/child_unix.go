@@ -16,6 +16,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/kindred-ipc/kindred/internal/inherit"
 	"github.com/kindred-ipc/kindred/internal/keeper"
 	"github.com/kindred-ipc/kindred/shm"
 )
@@ -148,7 +149,7 @@ func (c *child) prepare() (context.Context, call, error) {
 	if err != nil {
 		return nil, nil, &refusalError{refusedUndecodable, fmt.Sprintf("function %q at %s: %v", e.name, e.where, err)}
 	}
-	return context.WithValue(context.Background(), inheritanceKey{}, from), run, nil
+	return inherit.With(context.Background(), from), run, nil
 }
 
 // inherit makes files and segments of the descriptors that the parent gave. From here on no process
@@ -157,7 +158,7 @@ func (c *child) prepare() (context.Context, call, error) {
 // The segments are never closed: the end of the process ends the attaches. Closed before, they
 // would show ErrClosed to goroutines that the function left behind, which might take it for a
 // reason to exit with a status of their own.
-func (c *child) inherit(m startMessage) (arguments *os.File, from *inheritance, err error) {
+func (c *child) inherit(m startMessage) (arguments *os.File, from inherit.Given, err error) {
 	next := c.invitation.descriptor + 1
 	take := func(name string) *os.File {
 		fd := next
@@ -173,20 +174,19 @@ func (c *child) inherit(m startMessage) (arguments *os.File, from *inheritance, 
 	for i := range m.segments {
 		files = append(files, take(fmt.Sprintf("segment %d", i)))
 	}
-	from = &inheritance{}
 	for _, name := range m.files {
-		from.files = append(from.files, take(name))
+		from.Files = append(from.Files, take(name))
 	}
 	if err != nil {
-		return nil, nil, err
+		return nil, from, err
 	}
 	for _, f := range files {
 		s, err := shm.FromFile(f, shm.As(m.process))
 		f.Close() // the attach has a descriptor of its own
 		if err != nil {
-			return nil, nil, err
+			return nil, from, err
 		}
-		from.segments = append(from.segments, s)
+		from.Segments = append(from.Segments, s)
 	}
 	return arguments, from, nil
 }

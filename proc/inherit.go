@@ -6,29 +6,22 @@ import (
 	"os"
 	"slices"
 
+	"github.com/kindred-ipc/kindred/internal/inherit"
 	"github.com/kindred-ipc/kindred/shm"
 )
 
-// inheritance is what a child got from its parent; the function's context carries it.
-type inheritance struct {
-	files    []*os.File
-	segments []*shm.Segment
-}
-
-type inheritanceKey struct{}
-
-func inherited(ctx context.Context) *inheritance {
-	if i, ok := ctx.Value(inheritanceKey{}).(*inheritance); ok {
-		return i
+func init() {
+	inherit.ByOptions = func(opts any) (inherit.Given, error) {
+		o := newOptions(opts.([]Option))
+		return inherit.Given{Files: o.files, Segments: o.segments}, o.check()
 	}
-	return &inheritance{}
 }
 
 // File returns the i-th file, from 0 on, that the parent gave by the option Files, or nil if it
 // gave fewer. The context is the function's, or one derived from it. Each call returns the same
 // *os.File, which is the child's to close.
 func File(ctx context.Context, i int) *os.File {
-	files := inherited(ctx).files
+	files := inherit.From(ctx).Files
 	if i < 0 || i >= len(files) {
 		return nil
 	}
@@ -39,7 +32,7 @@ func File(ctx context.Context, i int) *os.File {
 // option Share, or an error that is shm.ErrNotExist. The context is the function's, or one derived
 // from it. Each call returns the same *shm.Segment.
 func Segment(ctx context.Context, ref shm.Ref) (*shm.Segment, error) {
-	for _, s := range inherited(ctx).segments {
+	for _, s := range inherit.From(ctx).Segments {
 		if s.ID() == ref.Segment() {
 			return s, nil
 		}
@@ -50,5 +43,5 @@ func Segment(ctx context.Context, ref shm.Ref) (*shm.Segment, error) {
 // Segments returns all segments that the parent gave by the option Share, in the order given. The
 // context is the function's, or one derived from it.
 func Segments(ctx context.Context) []*shm.Segment {
-	return slices.Clone(inherited(ctx).segments)
+	return slices.Clone(inherit.From(ctx).Segments)
 }
