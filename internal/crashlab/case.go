@@ -42,6 +42,9 @@ type Play struct {
 	// two calls of Mark. Victim then makes it come to the first one, and does not wait for it. The Play
 	// is Bare; Ready and Storm are not for it.
 	Foreign func(a *Actor) (pid, thread int, err error)
+	// Rests is set if the operation of a Foreign victim has no second Mark: it ends where its thread sleeps and Unblock,
+	// which returns when the victim is where it was to come to, does not end that.
+	Rests bool
 	// Finish returns when a Foreign victim that was only stopped is through. Survivor 0.
 	Finish func(a *Actor) error
 	// Setup makes the objects in a new segment. Survivor 0.
@@ -68,7 +71,7 @@ type Play struct {
 	// Leave closes what the trial has opened, however it came out. Survivors.
 	Leave func(a *Actor) error
 	// Storm is done over and over by several victims that are killed at any time, without stepping.
-	// Recover and Check follow; the state is not looked at.
+	// Recover and Check follow; the state is not looked at. If the Play is Bare, each has done Ready before.
 	Storm func(a *Actor) error
 }
 

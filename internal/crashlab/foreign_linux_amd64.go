@@ -7,7 +7,7 @@ import (
 )
 
 // adopt has survivor 0 start the victim, takes hold of it, and brings it to its first mark. Survivor 0
-// sleeps then, waiting for it.
+// sleeps then, waiting for it, unless that is no worker yet.
 func (s *stage) adopt() error {
 	first := s.lab.survivors[0]
 	a, err := first.ask(order{Act: actForeign, Bound: bound})
@@ -29,8 +29,10 @@ func (s *stage) adopt() error {
 	if err := s.tracer.toMark(); err != nil {
 		return first.trouble(order{Act: actForeign}, err)
 	}
-	if err := asleepOnFutex(first.pid()); err != nil {
-		return err
+	if !s.play.Rests {
+		if err := asleepOnFutex(first.pid()); err != nil {
+			return err
+		}
 	}
 	s.watch.begin()
 	return nil

@@ -277,6 +277,11 @@ func (r *run) storm() error {
 			if err := s.enter(p, -1-i); err != nil {
 				return nil, false, err
 			}
+			if s.play.Bare {
+				if _, err := p.ask(order{Act: "ready", Bound: bound}); err != nil {
+					return nil, false, err
+				}
+			}
 			if _, err := p.ask(order{Act: actStorm}); err != nil {
 				return nil, false, err
 			}

@@ -59,7 +59,11 @@ var (
 func (s *stage) walk(t *tracer, to *point, known *path) (*path, bool, error) {
 	p := &path{places: make(map[point]uint64)}
 	if to != nil && known != nil {
-		if err := s.forward(t, p, to.steps, known); err != nil {
+		err := s.forward(t, p, to.steps, known)
+		if errors.Is(err, errRests) {
+			return p, true, nil
+		}
+		if err != nil {
 			return p, false, err
 		}
 	}
@@ -80,6 +84,11 @@ func (s *stage) walk(t *tracer, to *point, known *path) (*path, bool, error) {
 			p.add(point{steps: p.steps}, pc)
 		}
 		there, err := s.pass(t, p, pc, to)
+		if errors.Is(err, errRests) {
+			p.steps++
+			p.states = len(s.watch.hash)
+			return p, true, nil
+		}
 		if there || err != nil {
 			return p, false, err
 		}
@@ -158,6 +167,9 @@ const longest = time.Minute
 // selfHelp is how long a sleep may last that ends by itself: a first, short one.
 const selfHelp = 20 * time.Millisecond
 
+// errRests says that the thread sleeps where the operation ends: see Play.Rests.
+var errRests = errors.New("the operation rests")
+
 // rouse sees to it that the thread, which sleeps in a system call, goes on.
 func (s *stage) rouse(t *tracer) error {
 	if err := t.thaw(); err != nil {
@@ -174,6 +186,9 @@ func (s *stage) rouse(t *tracer) error {
 		if err := s.unblocks(); err != nil {
 			return err
 		}
+	}
+	if !woken && s.play.Rests {
+		return errRests
 	}
 	if !woken {
 		if woken, err = t.awaken(bound); err != nil {

@@ -9,4 +9,6 @@ import (
 )
 
 // Cases are all of them.
-func Cases() []crashlab.Case { return slices.Concat(workerCases(), parentCases()) }
+func Cases() []crashlab.Case {
+	return slices.Concat(workerCases(), cancelCases(), startCases(), parentCases())
+}

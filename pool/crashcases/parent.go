@@ -2,8 +2,12 @@ package crashcases
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"os"
 	"slices"
+	"syscall"
+	"time"
 
 	"github.com/kindred-ipc/kindred/internal/crashlab"
 	"github.com/kindred-ipc/kindred/pool"
@@ -11,7 +15,10 @@ import (
 )
 
 // firm is the victim's own pool: with the victim its workers end, and nothing stays.
-type firm struct{ pool *pool.Pool }
+type firm struct {
+	pool  *pool.Pool
+	given context.Context // of a call that is given up; see mayQuit
+}
 
 // found makes the pool, for longer than the part of the trial that makes it.
 func (f *firm) found(a *crashlab.Actor) (err error) {
@@ -95,6 +102,95 @@ func (f *firm) everywhere(a *crashlab.Actor) error {
 	return err
 }
 
+// mayQuit is found, and has a goroutine that gives up the call that the victim makes when it is asked to.
+func (f *firm) mayQuit(a *crashlab.Actor) error {
+	var give context.CancelFunc
+	f.given, give = context.WithCancel(context.Background())
+	path := a.Scratch(quit)
+	go func() {
+		for {
+			if _, err := os.Stat(path); err == nil {
+				give()
+				return
+			}
+			time.Sleep(time.Millisecond)
+		}
+	}()
+	return f.found(a)
+}
+
+// givenUp holds that a call was.
+func givenUp(err error) error {
+	if errors.Is(err, context.Canceled) {
+		return nil
+	}
+	return fmt.Errorf("a call that was given up: %w", err)
+}
+
+// quits gives up a call that is under way.
+func (f *firm) quits(*crashlab.Actor) error {
+	_, err := heed.Call(f.given, f.pool, 1)
+	return givenUp(err)
+}
+
+// quitsAll gives up several.
+func (f *firm) quitsAll(*crashlab.Actor) error {
+	_, err := heed.MapSlice(f.given, f.pool, []int{1, 2}, pool.Chunk(2))
+	return givenUp(err)
+}
+
+// quitsTurn gives up a call that has no worker yet.
+func (f *firm) quitsTurn(*crashlab.Actor) error {
+	_, err := echo.Call(f.given, f.pool, job{N: 1})
+	return givenUp(err)
+}
+
+// taken is mayQuit, and the worker is at a call that does not end.
+func (f *firm) taken(a *crashlab.Actor) error {
+	if err := f.mayQuit(a); err != nil {
+		return err
+	}
+	go func() { _, _ = hold.Call(context.Background(), f.pool, 1) }()
+	for f.pool.Workers()[0].Running == nil {
+		if err := a.Nap(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// deaf is mayQuit, and the worker stands still.
+func (f *firm) deaf(a *crashlab.Actor) error {
+	if err := f.mayQuit(a); err != nil {
+		return err
+	}
+	return syscall.Kill(f.pool.Workers()[0].Pid, syscall.SIGSTOP)
+}
+
+// quitsHalf gives up a call whose request does not fit into the ring.
+func (f *firm) quitsHalf(*crashlab.Actor) error {
+	_, err := echo.Call(f.given, f.pool, job{1, make([]byte, 200_000)})
+	return givenUp(err)
+}
+
+// replaces kills the worker, and makes a call, for which there has to be another one.
+func (f *firm) replaces(a *crashlab.Actor) error {
+	if err := syscall.Kill(f.pool.Workers()[0].Pid, syscall.SIGKILL); err != nil {
+		return err
+	}
+	return f.request(a)
+}
+
+// replacesOn is replaces, over and over, as soon as it is known who is to be killed.
+func (f *firm) replacesOn(a *crashlab.Actor) error {
+	for f.pool.Workers()[0].Pid == 0 {
+		if err := a.Nap(); err != nil {
+			return err
+		}
+	}
+	return f.replaces(a)
+}
+
 // work is all of it.
 func (f *firm) work(a *crashlab.Actor) error {
 	for _, part := range []func(*crashlab.Actor) error{
@@ -145,6 +241,21 @@ func parentCases() []crashlab.Case {
 		}),
 		of("pool.Typed.Call, the parent dies asleep", call, func(f *firm) crashlab.Play {
 			return crashlab.Play{Ready: f.found, Victim: f.long, Unblock: openGate}
+		}),
+		of("pool.Typed.Call, given up, the parent dies", call, func(f *firm) crashlab.Play {
+			return crashlab.Play{Ready: f.mayQuit, Victim: f.quits, Unblock: askToQuit}
+		}),
+		of("pool.Typed.Call, given up half sent, the parent dies", call, func(f *firm) crashlab.Play {
+			return crashlab.Play{Ready: f.deaf, Victim: f.quitsHalf, Unblock: askToQuit}
+		}),
+		of("pool.Typed.Call, given up without a worker, the parent dies", call, func(f *firm) crashlab.Play {
+			return crashlab.Play{Ready: f.taken, Victim: f.quitsTurn, Unblock: askToQuit}
+		}),
+		of("pool.Typed.MapSlice, given up, the parent dies", []string{"pool.Typed.MapSlice"}, func(f *firm) crashlab.Play {
+			return crashlab.Play{Ready: f.mayQuit, Victim: f.quitsAll, Unblock: askToQuit}
+		}),
+		of("pool.Typed.Call, the parent dies when it replaces a worker", call, func(f *firm) crashlab.Play {
+			return crashlab.Play{Ready: f.found, Victim: f.replaces, Storm: f.replacesOn}
 		}),
 		of("pool.Typed.Map", []string{"pool.Typed.Map"}, func(f *firm) crashlab.Play {
 			return crashlab.Play{Ready: f.found, Victim: f.several}

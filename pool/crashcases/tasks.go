@@ -83,13 +83,25 @@ var hold = pool.Task("crashcases/hold", func(_ context.Context, n int) (int, err
 	}
 })
 
+// heed notes down that it was begun, and as call 1 it goes on until its caller gives it up.
+var heed = pool.Task("crashcases/heed", func(ctx context.Context, n int) (int, error) {
+	if err := begin(n); err != nil || n != 1 {
+		return n, err
+	}
+	<-ctx.Done()
+	return n, ctx.Err()
+})
+
 // Names of scratch files.
 const (
 	diaryFile = "diary"
 	gate      = "gate"
+	quit      = "quit" // the victim gives its call up
 )
 
 func openGate(a *crashlab.Actor) error { return os.WriteFile(a.Scratch(gate), nil, 0o600) }
+
+func askToQuit(a *crashlab.Actor) error { return os.WriteFile(a.Scratch(quit), nil, 0o600) }
 
 // note writes a line, with one system call, which either happened or did not.
 func note(word string) (err error) {

@@ -22,9 +22,10 @@ type crew struct {
 	task  *pool.Typed[job, job]
 	row   bool // both calls' inputs are a row
 	slice bool // and a slice
+	opts  []pool.Option
 
 	pool  *pool.Pool
-	calls [3]*pending // by number; 0 is not used
+	calls [4]*pending // by number; 0 is not used
 	lost  chan struct{}
 	once  sync.Once
 
@@ -85,7 +86,8 @@ func (c *crew) event(e pool.Event) {
 func (c *crew) start(a *crashlab.Actor) (pid, thread int, err error) {
 	c.lost = make(chan struct{})
 	// The trial is longer than the context of this part of it.
-	c.pool, err = pool.New(context.Background(), pool.Workers(1), pool.Retry(c.retry), pool.OnEvent(c.event), surroundings(a))
+	opts := append([]pool.Option{pool.Workers(1), pool.Retry(c.retry), pool.OnEvent(c.event), surroundings(a)}, c.opts...)
+	c.pool, err = pool.New(context.Background(), opts...)
 	if err != nil {
 		return 0, 0, err
 	}
