@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/kindred-ipc/kindred/internal/crashlab"
+	"github.com/kindred-ipc/kindred/internal/segment"
 )
 
 // Files by which a worker that is to be stepped from its beginning on and its parent understand each other.
@@ -24,7 +25,11 @@ const (
 // comes to a mark. Its thread is that of the main function, which does all that makes a worker.
 func init() {
 	dir, ok := os.LookupEnv(directory)
-	if !ok || os.Remove(dir+armed) != nil {
+	if !ok {
+		return
+	}
+	segment.WithoutNet() // as the lab's own processes
+	if os.Remove(dir+armed) != nil {
 		return
 	}
 	runtime.LockOSThread()
