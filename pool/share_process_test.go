@@ -81,7 +81,7 @@ var (
 	tell = pool.Task("tell what was given", func(ctx context.Context, _ int) (int, error) {
 		files := 0
 		for ; proc.File(ctx, files) != nil; files++ {
-			if proc.File(ctx, files) != proc.File(ctx, files) {
+			if once, again := proc.File(ctx, files), proc.File(ctx, files); once != again {
 				return 0, fmt.Errorf("file %d changes", files)
 			}
 		}

@@ -76,7 +76,7 @@ func parse(args []string, errs io.Writer) (flags, error) {
 	set.IntVar(&f.Pauses, "pauses", f.Pauses, "steps per case at which the victim is stopped, and goes on")
 	set.IntVar(&f.Storms, "storms", f.Storms, "rounds per case of several kills at any time")
 	set.IntVar(&f.Fails, "fails", f.Fails, "give a case up after that many failures; 0: never")
-	set.DurationVar(&f.within, "within", 0, "draw as many cases and trials as fit into that time; 0: no limit")
+	set.DurationVar(&f.within, "within", 0, "draw as many cases and trials as fit into that time, of less than 10 minutes none that is long; 0: no limit")
 	set.Uint64Var(&f.Seed, "seed", 1, "of all that is drawn at random, and of the order of the cases with -within")
 	set.StringVar(&f.repeat.At, "at", "", "one trial: kill after that many steps (Nz: asleep behind them); as a failure says")
 	set.StringVar(&f.repeat.Second, "second", "", "and kill the one who recovers, after that many of its steps")
@@ -99,6 +99,9 @@ func parse(args []string, errs io.Writer) (flags, error) {
 	return f, nil
 }
 
+// shortest is the limit from which on cases are drawn that are long, unless one is named alone.
+const shortest = 10 * time.Minute
+
 func run(all []crashlab.Case, scenarios []crashlab.Scenario, args []string, out, errs io.Writer) int {
 	f, err := parse(args, errs)
 	if err != nil {
@@ -110,6 +113,9 @@ func run(all []crashlab.Case, scenarios []crashlab.Scenario, args []string, out,
 		if f.only.MatchString(c.Name) {
 			chosen = append(chosen, c)
 		}
+	}
+	if 0 < f.within && f.within < shortest && len(chosen) > 1 {
+		chosen = slices.DeleteFunc(chosen, func(c crashlab.Case) bool { return c.Long })
 	}
 	scenarios = slices.DeleteFunc(slices.Clone(scenarios), func(s crashlab.Scenario) bool {
 		return !f.only.MatchString(s.Case.Name) || f.repeat.At != ""

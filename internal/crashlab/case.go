@@ -20,7 +20,7 @@ type Case struct {
 	// States are what Check may answer, in the order in which the operation passes through them. The
 	// first is what was before; the last what the operation leaves when nobody dies.
 	States []string
-	// Long is set if the operation has so many steps that a walk through them takes seconds: go test leaves it to the lab.
+	// Long is set if the operation has so many steps that a walk through them takes up to a minute: go test, and short runs of the lab, leave it out.
 	Long bool
 	// Play makes the parts for one process and one trial. They share variables: handles, mostly.
 	Play func() Play

@@ -162,7 +162,7 @@ func (s *stage) forward(t *tracer, p *path, steps int, known *path) error {
 }
 
 // longest is how long a walk may take.
-const longest = time.Minute
+const longest = 3 * time.Minute
 
 // selfHelp is how long a sleep may last that ends by itself: a first, short one.
 const selfHelp = 20 * time.Millisecond
