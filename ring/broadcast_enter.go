@@ -20,7 +20,7 @@ func (w *BroadcastWriter[T]) enter(ctx context.Context) error {
 	if w.has() {
 		return nil
 	}
-	if ok, err := w.glance(false); ok || err != nil {
+	if ok, err := w.glance(ctx.Err() != nil); ok || err != nil { // who cannot wait need not let others go first
 		return err
 	}
 	var result error

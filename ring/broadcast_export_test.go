@@ -4,3 +4,9 @@ package ring
 func CastSleepers[T any](b *Broadcast[T]) int {
 	return b.cast.items.Queued() + b.cast.room.Queued() + b.cast.turns.Queued()
 }
+
+// Want marks the turn as wanted, as one does who dies then, or gives up.
+func Want[T any](b *Broadcast[T]) {
+	t := b.cast.load()
+	b.cast.swap(t, t|turnWanted)
+}

@@ -54,7 +54,8 @@ const (
 	fromSequence
 )
 
-// Subscriber reads a Broadcast. One goroutine at a time may use it.
+// Subscriber reads a Broadcast. One goroutine at a time may use it, Close included: who waits in a call is woken by its context, or by Close of the
+// segment.
 type Subscriber[T any] struct {
 	slots []slot[T]
 	pos   uint64 // of the next record

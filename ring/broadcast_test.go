@@ -481,3 +481,14 @@ func TestABroadcastAllocatesNothing(t *testing.T) {
 		}
 	}))
 }
+
+// Who has given the turn up to others who wanted it need not wait for them if he cannot.
+func TestABroadcastIsWrittenToThoughTheContextIsOver(t *testing.T) {
+	here, there := feed[uint64](t, 64)
+	w := writer(t, here)
+	for range 3 {
+		require.NoError(t, w.Push(t.Context(), 1))
+		ring.Want(there)
+		require.NoError(t, w.Push(over(), 2))
+	}
+}

@@ -136,13 +136,16 @@ func (b *Bytes) Ref() shm.Ref { return b.object.Ref() }
 func (b *Bytes) Cap() int { return int(b.size - overhead) }
 
 // Len is how many bytes of records are in the ring, headers included. It is out of date as soon as
-// it returns, and looks at each record.
+// it returns, and looks at each record. It fails with ErrClosed behind Close of the segment, and with ErrCorrupt.
 func (b *Bytes) Len() (int, error) {
 	position, err := b.read()
 	if err != nil {
 		return 0, err
 	}
 	end, err := b.written(position)
+	if err == nil && b.seg.IsClosed() {
+		return 0, ErrClosed
+	}
 	return int(end - position), err
 }
 

@@ -9,7 +9,8 @@ import (
 	"github.com/kindred-ipc/kindred/internal/race"
 )
 
-// BytesReader is the reading end of a Bytes ring. One goroutine at a time may use it.
+// BytesReader is the reading end of a Bytes ring. One goroutine at a time may use it, Close
+// included: who waits in a call is woken by its context, or by Close of the segment. The calls that do not wait (Try) say nothing of the other side's death.
 type BytesReader struct {
 	ring *Bytes
 	pos  uint64   // of the next record
@@ -38,7 +39,7 @@ func (b *Bytes) Reader(opts ...EndOption) (*BytesReader, error) {
 }
 
 // Peek returns the oldest record without taking it, and blocks while there is none. The bytes are
-// good until Release or Close; when the segment is closed meanwhile they become zeros, and the next call
+// good until Release or Close, and as long as the reader is reachable (the memory is unmapped behind the last handle); when the segment is closed meanwhile they become zeros, and the next call
 // says so. A writer that breaks the rules may change them, so who does not trust it copies before
 // checking. Errors: ErrClosed when the writer closed and all is read, ErrPeerDied (once for each writer
 // that died, when all is read), ErrCorrupt, and the context's.

@@ -10,7 +10,8 @@ import (
 	"github.com/kindred-ipc/kindred/internal/race"
 )
 
-// BytesWriter is the writing end of a Bytes ring. One goroutine at a time may use it.
+// BytesWriter is the writing end of a Bytes ring. One goroutine at a time may use it, Close
+// included: who waits in a call is woken by its context, or by Close of the segment. The calls that do not wait (Try) say nothing of the other side's death.
 type BytesWriter struct {
 	ring     *Bytes
 	pos      uint64 // of the next record
@@ -72,7 +73,7 @@ func (w *BytesWriter) TryPush(p []byte) (bool, error) {
 }
 
 // Reserve returns n bytes of the ring to write a record into, and blocks until there is room. They
-// are the caller's until Commit or Append, or until the next Reserve, which takes them back; what stands
+// are the caller's until Commit or Append, or until the next Reserve, which takes them back, and as long as the writer is reachable; what stands
 // in them before they are written is undefined. n is from 0 to Cap. If it must wait, it first publishes
 // what was appended. Errors: ErrTooLarge, ErrClosed, ErrPeerDied (once for each reader that died while
 // the ring was full), ErrCorrupt, and the context's.

@@ -44,6 +44,8 @@ import (
 // popped. While it gets its lane more room it has two lanes locked. All that is committed can be popped, in every
 // lane; those who pop wait for it only to be told that the ring is closed and nothing will come any more.
 //
+// A lane is worn out after 2^52 values, a year at a hundred million a second, and then says ErrCorrupt.
+//
 // docs/MPMC.md has the algorithm, and why it is this one.
 type MPMC[T any] struct {
 	seg      *segment.Segment

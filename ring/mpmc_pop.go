@@ -290,6 +290,11 @@ func (m *MPMC[T]) popN(ctx context.Context, vs []T, h *hold) (popped int, err er
 		if n == 0 && popped > 0 {
 			break // what was taken is taken; the next call says what is wrong
 		}
+		if n == 0 && err == nil && ctx.Err() != nil {
+			if n, err := m.TryPopN(vs); n > 0 || err != nil {
+				return n, err // what there is comes before the context's end
+			}
+		}
 		if n == 0 && err == nil {
 			n, err = m.popWait(ctx, vs, h)
 		}

@@ -293,6 +293,14 @@ func (m *MPMC[T]) PushN(ctx context.Context, vs []T) (int, error) {
 	pushed := 0
 	for pushed < len(vs) {
 		n, _, err := m.push(vs[pushed:], polling)
+		if n == 0 && err == nil && ctx.Err() != nil {
+			if n, err := m.TryPushN(vs[pushed:]); n > 0 || err != nil {
+				if pushed += n; err != nil {
+					return pushed, err
+				}
+				continue // room comes before the context's end
+			}
+		}
 		if n == 0 && err == nil {
 			n, err = m.pushWait(ctx, vs[pushed:])
 		}

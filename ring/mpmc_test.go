@@ -344,3 +344,33 @@ const (
 	bound = time.Minute
 	tick  = time.Millisecond
 )
+
+// What is there comes before the end of a context, whoever has the bias of the lane.
+func TestMPMCTakesWhatIsThereThoughTheContextIsOver(t *testing.T) {
+	a, b := crossing[int](t, 64)
+	biased := func(m *ring.MPMC[int]) {
+		for i := range 200 {
+			require.NoError(t, m.Push(t.Context(), i))
+			v, err := m.Pop(t.Context())
+			require.NoError(t, err)
+			require.Equal(t, i, v)
+		}
+	}
+	vs := make([]int, 1)
+	for range 50 {
+		for _, who := range []*ring.MPMC[int]{b, a} { // whose own bias is in the way
+			biased(a)
+			n, err := a.PushN(over(), []int{2, 3})
+			require.NoError(t, err)
+			require.Equal(t, 2, n)
+			n, err = who.PopN(over(), vs)
+			require.NoError(t, err)
+			require.Equal(t, 1, n)
+			v, err := b.Pop(over())
+			require.NoError(t, err)
+			require.Equal(t, 3, v)
+		}
+	}
+	_, err := a.PopN(over(), vs)
+	require.ErrorIs(t, err, context.Canceled)
+}

@@ -29,7 +29,7 @@ type endConfig struct {
 	sequence uint64
 }
 
-// Waiting sets how the end's calls wait.
+// Waiting sets how the end's calls wait. Those of a Broadcast wait alike in the whole process: the last of its writers and subscribers to be made says how.
 func Waiting(p Policy) EndOption { return func(c *endConfig) { c.policy = p } }
 
 // OneOfMany says that the process may have many such ends, as a server has connections, with a goroutine that waits at each. While

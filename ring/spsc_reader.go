@@ -11,7 +11,8 @@ import (
 	"github.com/kindred-ipc/kindred/internal/race"
 )
 
-// Reader is the reading end of an SPSC ring. One goroutine at a time may use it.
+// Reader is the reading end of an SPSC ring. One goroutine at a time may use it, Close
+// included: who waits in a call is woken by its context, or by Close of the segment. The calls that do not wait (Try) say nothing of the other side's death.
 type Reader[T any] struct {
 	slots []slot[T]
 	pos   uint64 // of the next value

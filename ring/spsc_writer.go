@@ -10,7 +10,8 @@ import (
 	"github.com/kindred-ipc/kindred/internal/race"
 )
 
-// Writer is the writing end of an SPSC ring. One goroutine at a time may use it.
+// Writer is the writing end of an SPSC ring. One goroutine at a time may use it, Close
+// included: who waits in a call is woken by its context, or by Close of the segment. The calls that do not wait (Try) say nothing of the other side's death.
 type Writer[T any] struct {
 	slots []slot[T]
 	pos   uint64 // of the next value

@@ -62,7 +62,8 @@ func (s *StreamWriter) most() int { return int(s.w.ring.size/streamParts) - over
 // emptyReads is how often in a row a reader may return nothing, and no error.
 const emptyReads = 100
 
-// ReadFrom writes what it reads from src, straight into the ring, until src ends. What src returned when
+// ReadFrom writes what it reads from src, straight into the ring, until src ends. Before each read it waits for room for the longest record of a
+// stream, a quarter of the ring. What src returned when
 // it failed is written. Errors: those of src but io.EOF, those of Reserve, and io.ErrNoProgress.
 func (s *StreamWriter) ReadFrom(src io.Reader) (n int64, err error) {
 	for empty := 0; empty < emptyReads; {
