@@ -284,7 +284,7 @@ func TestTaskThatTheWorkerDoesNotKnowIsNamed(t *testing.T) {
 	before := pids(p)
 	_, err := onlyInParent.Call(testContext(t), p, 1)
 	require.ErrorIs(t, err, pool.ErrNotRegistered)
-	require.ErrorContains(t, err, `"only in parent"; it has channel, complement, count`)
+	require.ErrorContains(t, err, `"only in parent"; it has channel, close all segments, complement, count`)
 	requireWorks(t, p)
 	require.Equal(t, before, pids(p))
 }
