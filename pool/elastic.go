@@ -100,13 +100,13 @@ func (p *Pool) fillFloor(started chan<- error) (starts int) {
 	return starts
 }
 
-// fill has a worker started in a place that is empty. What becomes of it is told to started, if there is
-// one, and then the first failure counts, as it does where a worker was given up before. The pool's mu is held.
+// fill has a worker started in a place that is empty, on trial if one was given up there before. What becomes of it is told to
+// started, if there is one, and then the first failure counts. The pool's mu is held.
 func (p *Pool) fill(id int, started chan<- error) {
 	p.place(id, slotStarting)
 	why, barren := p.given[id], 0
 	if why != nil {
-		barren = maxBarren
+		barren = onTrial
 	}
 	p.keep.Add(1)
 	go func() {

@@ -24,7 +24,8 @@ const (
 	WorkerFailed
 	// WorkerGivenUp: six processes in a row came to nothing, and the worker's place stays empty. Err is how the last one failed, or ended. The
 	// place is tried again about every 10 s, with one process (with Elastic, when a call needs it after that); each time there is a WorkerFailed,
-	// or, in the end, a WorkerStarted. If no other worker is left, there is a PoolBroken instead. One that was to make up for a blocked one has no place: the nested
+	// or, in the end, a WorkerStarted; if that one dies young, having done nothing, a WorkerLost and a WorkerGivenUp follow. If no other worker
+	// is left or being started, the place is tried six times, and then there is a PoolBroken instead. One that was to make up for a blocked one has no place: the nested
 	// calls that wait fail, and the next one has it tried again.
 	WorkerGivenUp
 )
@@ -61,7 +62,7 @@ type Event struct {
 	OOM     OOM            // WorkerLost: whether the kernel's out-of-memory killer ended it
 	Err     error          // why, if there is a reason to name
 	Task    string         // the task's name, "" for none
-	Input   any            // the task's input; nil where the pool has but its bytes, and to read them would run a method of the program's, or make an any
+	Input   any            // the task's input, as in Running
 	Attempt int            // how often the task was begun, this time included
 }
 
@@ -75,8 +76,10 @@ type Worker struct {
 // Running is the task that a worker has claimed, and that has not come back. A worker that stands still, and of which
 // Workers then says that it runs a task, has not replied, and will not have if it is killed.
 type Running struct {
-	Task    string
-	Input   any // as in Event
+	Task string
+	// Input is the task's input. Where the caller's is at hand, it is that, not a deep copy: when the call has ended, what it refers to is the
+	// caller's to change again. Nil where the pool has but its bytes, and to read them would run a method of the program's, or make an any.
+	Input   any
 	Attempt int
 	Since   time.Time // when the call was handed to the worker
 }

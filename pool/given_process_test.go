@@ -246,6 +246,37 @@ func TestElasticPoolGrowsAgainWhenTheCauseIsGone(t *testing.T) {
 	require.Len(t, d.wait(t, pool.WorkerGivenUp, 1), 1)
 }
 
+// The one process of a place that was given up before may turn out to be the last one: then it is the first of six.
+func TestPlaceThatIsTriedAgainAndIsTheLastOneIsTriedLikeAny(t *testing.T) {
+	pool.ReviveAfter(t, tick)
+	var d diary
+	o := newObstacle(t)
+	p := newPool(t, 2, pool.Elastic(0, tick), o.option(), d.option())
+	path, open := newGate(t)
+	held := start(testContext(t), p, gate, path)
+	running(t, p, "gate")
+	o.put(t, "")
+	waits := start(testContext(t), p, double, 1)
+	require.Equal(t, 1, d.wait(t, pool.WorkerGivenUp, 1)[0].ID)
+	fifo := string(o) + ".fifo"
+	require.NoError(t, syscall.Mkfifo(fifo, 0o600))
+	require.NoError(t, os.Rename(fifo, string(o)))
+	w, err := os.OpenFile(string(o), os.O_WRONLY, 0) // returns when the other worker is being tried again
+	require.NoError(t, err)
+	o.remove(t)
+	open()
+	require.NoError(t, (<-held).err)
+	require.NoError(t, (<-waits).err)
+	require.Equal(t, 0, d.wait(t, pool.WorkerRetired, 1)[0].ID)
+	failed := p.Stats().FailedStarts
+	require.NoError(t, w.Close())
+	eventually(t, func() bool { return p.Stats().FailedStarts > failed })
+	got, err := double.Call(testContext(t), p, 2)
+	require.NoError(t, err)
+	require.Equal(t, 4, got)
+	require.Empty(t, d.wait(t, pool.PoolBroken, 0))
+}
+
 func TestStartThatResizeFailsWithIsToldAndCounted(t *testing.T) {
 	var d diary
 	o := newObstacle(t)

@@ -41,7 +41,7 @@ type link struct {
 	pool     *Pool
 	id       int  // of the worker
 	restart  bool // in the place of one that died
-	barren   int  // how many processes before this one, in a row, were for nothing
+	barren   int  // how many processes before this one, in a row, were for nothing, or onTrial
 	process  *proc.Process
 	seg      *shm.Segment
 	inside   inside // if it is not a process: then the fields from process to cancels are nil
@@ -277,7 +277,7 @@ func (l *link) settle(replied bool) {
 			l.tally.returned(l.reply.head.outcome, l.pool.born, c.since)
 		}
 	}
-	l.call = nil
+	l.call, c.input, c.many = nil, nil, nil // an idle worker keeps no input of a caller's alive
 	l.settled.Signal()
 }
 
@@ -498,6 +498,10 @@ const (
 	maxBarren    = 5
 	young        = time.Second
 	restartPause = 10 * time.Millisecond // before the second in a row, and twice as long each time
+
+	// In place of how many were for nothing: a single process, in a place that was given up before, and that it came to nothing, too.
+	onTrial     = -2
+	failedTrial = onTrial + 1
 )
 
 // inVain reports whether the process was for nothing. It is gone.
@@ -510,8 +514,13 @@ func (l *link) inVain() bool {
 // replace puts a new process in the place of a worker's, after so many that were for nothing. Why is how that died; nil: it
 // did not.
 func (p *Pool) replace(id, barren int, why error) {
-	died := why != nil
-	for ; barren <= maxBarren; barren++ {
+	for died := why != nil; ; barren++ {
+		if barren == failedTrial || barren > maxBarren {
+			if p.giveUpWorker(id, barren, why) {
+				return
+			}
+			barren = 1 // the trial was the first
+		}
 		if !p.pause(barren) || !p.wanted(id) {
 			return
 		}
@@ -523,7 +532,6 @@ func (p *Pool) replace(id, barren int, why error) {
 		}
 		why = err
 	}
-	p.giveUpWorker(id, why)
 }
 
 // employ is connect that counts a start that failed, and tells of it, unless no worker comes any more.
