@@ -527,6 +527,20 @@ func TestNoPushGoesIntoARingThatTheReaderClosed(t *testing.T) {
 		"Push":    func(w *ring.Writer[int]) error { return w.Push(context.Background(), 2) },
 		"TryPush": func(w *ring.Writer[int]) error { _, err := w.TryPush(2); return err },
 		"PushN":   func(w *ring.Writer[int]) error { _, err := w.PushN(context.Background(), []int{2}); return err },
+		"Reserve": func(w *ring.Writer[int]) error {
+			_, err := w.Reserve(context.Background(), 1)
+			if err == nil {
+				w.Commit(1)
+			}
+			return err
+		},
+		"TryReserve": func(w *ring.Writer[int]) error {
+			_, err := w.TryReserve(1)
+			if err == nil {
+				w.Commit(1)
+			}
+			return err
+		},
 	}
 	for name, push := range pushes {
 		t.Run(name, func(t *testing.T) {

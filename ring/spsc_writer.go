@@ -225,7 +225,7 @@ func (w *Writer[T]) store(v T) error {
 // ErrCorrupt, and the context's.
 func (w *Writer[T]) Reserve(ctx context.Context, n int) (Run[T], error) {
 	err := w.reservable(n)
-	if err == nil && w.pos+uint64(n) > w.limit.Load() {
+	if err == nil && !w.reserves(n) {
 		err = w.await(ctx, uint64(n))
 	}
 	if err != nil {
@@ -237,7 +237,7 @@ func (w *Writer[T]) Reserve(ctx context.Context, n int) (Run[T], error) {
 // TryReserve is Reserve for those who do not wait: without room it returns an empty run and no error.
 func (w *Writer[T]) TryReserve(n int) (Run[T], error) {
 	err := w.reservable(n)
-	ok := err == nil && w.pos+uint64(n) <= w.limit.Load()
+	ok := err == nil && w.reserves(n)
 	if err == nil && !ok {
 		ok, err = w.ready(uint64(n), true)
 	}
@@ -245,6 +245,11 @@ func (w *Writer[T]) TryReserve(n int) (Run[T], error) {
 		return Run[T]{}, w.end.wrap("reserve in", err)
 	}
 	return w.reserve(n), nil
+}
+
+// reserves reports whether n slots are known to be free, and nothing is known of the reader that is to be looked into: it may have closed.
+func (w *Writer[T]) reserves(n int) bool {
+	return w.pos+uint64(n) <= w.limit.Load() && w.control.items.Idle()
 }
 
 // reservable takes back what is reserved, and reports whether n slots may be.
@@ -263,6 +268,7 @@ func (w *Writer[T]) reserve(n int) Run[T] {
 	if p := w.pos; w.trails && n <= batch && p >= w.ring.capacity {
 		own(run.slots, p+1-w.ring.capacity)
 	}
+	runtime.KeepAlive(w)
 	return run
 }
 
