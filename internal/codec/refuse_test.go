@@ -268,6 +268,12 @@ type (
 	}
 )
 
+// ring embeds itself, and has the methods of what it embeds beside that.
+type ring struct {
+	*ring
+	time.Time
+}
+
 func (own) MarshalBinary() ([]byte, error)  { return nil, nil }
 func (*own) UnmarshalBinary(b []byte) error { return nil }
 
@@ -311,7 +317,16 @@ func TestForNamesAFieldThatAnotherHides(t *testing.T) {
 		*Node
 		A []string
 	}
-	for _, err := range []error{errOf[Left](), errOf[Named](), errOf[Node]()} {
+	type Numbered struct {
+		A []string `cbor:"1,keyasint"`
+		B []string `cbor:"01,keyasint"`
+	}
+	require.Equal(t, "codec: Numbered.B: "+hint, refusal[Numbered](t))
+	type Apart struct {
+		A []string `cbor:"1,keyasint"`
+		B []string `cbor:"1"`
+	}
+	for _, err := range []error{errOf[Left](), errOf[Named](), errOf[Node](), errOf[Apart]()} {
 		require.NoError(t, err)
 	}
 }
@@ -331,6 +346,9 @@ func TestForNamesAFieldOfWhichAnEmbeddedMarshalerKnowsNothing(t *testing.T) {
 		Title string
 	}
 	type Alone struct{ time.Time }
+	type Deep struct{ Event }
+	type DeepLink struct{ *Link }
+	type DeepAlone struct{ Alone }
 	type Left struct {
 		time.Time
 		Notes []string `json:"-"`
@@ -338,7 +356,9 @@ func TestForNamesAFieldOfWhichAnEmbeddedMarshalerKnowsNothing(t *testing.T) {
 	const hint = " cannot be encoded: the receiver would miss it, since the struct is written by the method of what it embeds: give that field a name"
 	require.Equal(t, "codec: Event.Notes: []string"+hint, refusal[Event](t))
 	require.Equal(t, "codec: Link.Title: string"+hint, refusal[Link](t))
-	for _, err := range []error{errOf[[]Alone](), errOf[Left](), errOf[own]()} {
+	require.Equal(t, "codec: Deep.Event.Notes: []string"+hint, refusal[Deep](t))
+	require.Equal(t, "codec: DeepLink.Link.Title: string"+hint, refusal[DeepLink](t))
+	for _, err := range []error{errOf[[]Alone](), errOf[DeepAlone](), errOf[Left](), errOf[own](), errOf[ring]()} {
 		require.NoError(t, err)
 	}
 }

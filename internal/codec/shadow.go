@@ -3,6 +3,7 @@ package codec
 import (
 	"reflect"
 	"runtime"
+	"strconv"
 )
 
 // A candidate is a field that the encoder takes, perhaps of an embedded struct.
@@ -34,9 +35,7 @@ func shadowed(t reflect.Type) *fault {
 				collect(base, path+"."+f.Name, depth+1, within)
 			default:
 				l := candidate{fault{path + "." + f.Name, f.Type, whyHidden}, depth, name != ""}
-				if !l.tagged {
-					name = f.Name
-				}
+				name = keyOf(f, name)
 				if named[name] == nil {
 					names = append(names, name)
 				}
@@ -51,6 +50,17 @@ func shadowed(t reflect.Type) *fault {
 		}
 	}
 	return nil
+}
+
+// keyOf is what stands for the field in a message: its name, or the number that the tag's name is, which no name is the same as.
+func keyOf(f reflect.StructField, name string) string {
+	if name == "" {
+		name = f.Name
+	}
+	if n, err := strconv.Atoi(name); err == nil && keyedByNumber(f) {
+		return "," + strconv.Itoa(n)
+	}
+	return name
 }
 
 // hidden is one of several fields of a name that does not travel, nil if there is but one.
@@ -77,17 +87,25 @@ func embedded(f reflect.StructField) reflect.Type {
 	return base
 }
 
-// leftBehind is a fault if t, which marshals itself, has the method that does from what it embeds, and has other fields, of which that
-// knows nothing.
+// leftBehind is a fault if t, which marshals itself, has the method that does from what it embeds, however deep, and has other fields,
+// or what it embeds has, of which that knows nothing.
 func leftBehind(t reflect.Type) *fault {
-	if t.Kind() != reflect.Struct || !promoted(t) {
+	return leftWithin(t, make(map[reflect.Type]bool))
+}
+
+func leftWithin(t reflect.Type, met map[reflect.Type]bool) *fault {
+	if t.Kind() != reflect.Struct || met[t] || !promoted(t) {
 		return nil
 	}
+	met[t] = true
 	for i := range t.NumField() {
 		f := t.Field(i)
-		p := reflect.PointerTo(f.Type)
-		if f.Anonymous && (p.Implements(cborMarshaler) || p.Implements(binaryMarshaler) ||
-			f.Type.Implements(cborMarshaler) || f.Type.Implements(binaryMarshaler)) {
+		if f.Anonymous && writesItself(f.Type) {
+			if base := embedded(f); base != nil {
+				if l := leftWithin(base, met); l != nil {
+					return &fault{"." + f.Name + l.path, l.typ, l.why}
+				}
+			}
 			continue
 		}
 		if _, left := fieldTag(f); f.IsExported() && !left {
@@ -95,6 +113,12 @@ func leftBehind(t reflect.Type) *fault {
 		}
 	}
 	return nil
+}
+
+// writesItself reports whether values of t, or pointers to them, marshal themselves.
+func writesItself(t reflect.Type) bool {
+	p := reflect.PointerTo(t)
+	return t.Implements(cborMarshaler) || t.Implements(binaryMarshaler) || p.Implements(cborMarshaler) || p.Implements(binaryMarshaler)
 }
 
 // promoted reports whether the method by which t marshals itself is that of a field: then the compiler has written what calls it, in no file.

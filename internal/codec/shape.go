@@ -5,6 +5,7 @@ import (
 	"math/big"
 	"os"
 	"reflect"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -271,10 +272,20 @@ func isBytes(t reflect.Type) bool {
 
 // fieldTag returns the name that a tag gives a field, and whether it leaves the field out.
 func fieldTag(f reflect.StructField) (name string, left bool) {
-	tag := f.Tag.Get("cbor")
-	if tag == "" {
-		tag = f.Tag.Get("json")
-	}
+	tag := tagOf(f)
 	name, _, _ = strings.Cut(tag, ",")
 	return name, tag == "-"
+}
+
+// keyedByNumber reports whether a field's tag makes its name a number.
+func keyedByNumber(f reflect.StructField) bool {
+	_, options, _ := strings.Cut(tagOf(f), ",")
+	return slices.Contains(strings.Split(options, ","), "keyasint")
+}
+
+func tagOf(f reflect.StructField) string {
+	if tag := f.Tag.Get("cbor"); tag != "" {
+		return tag
+	}
+	return f.Tag.Get("json")
 }
