@@ -268,9 +268,9 @@ type (
 	}
 )
 
-// ring embeds itself, and has the methods of what it embeds beside that.
-type ring struct {
-	*ring
+// Knot embeds itself, and has the methods of what it embeds beside that.
+type Knot struct {
+	*Knot
 	time.Time
 }
 
@@ -358,7 +358,7 @@ func TestForNamesAFieldOfWhichAnEmbeddedMarshalerKnowsNothing(t *testing.T) {
 	require.Equal(t, "codec: Link.Title: string"+hint, refusal[Link](t))
 	require.Equal(t, "codec: Deep.Event.Notes: []string"+hint, refusal[Deep](t))
 	require.Equal(t, "codec: DeepLink.Link.Title: string"+hint, refusal[DeepLink](t))
-	for _, err := range []error{errOf[[]Alone](), errOf[DeepAlone](), errOf[Left](), errOf[own](), errOf[ring]()} {
+	for _, err := range []error{errOf[[]Alone](), errOf[DeepAlone](), errOf[Left](), errOf[own](), errOf[Knot]()} {
 		require.NoError(t, err)
 	}
 }
