@@ -51,7 +51,7 @@ func Task[In, Out any](name string, run func(ctx context.Context, in In) (Out, e
 	if t.err = errors.Join(inErr, outErr); t.err != nil {
 		t.err = fmt.Errorf("pool: task %q: %w", name, t.err)
 	}
-	t.show, t.alien = t.decoded, t.err == nil && t.in.Foreign()
+	t.show, t.alien = t.decoded, t.err == nil && (t.in.Foreign() || t.in.Carries())
 	r := &registered{name: name, where: where, types: t.types, run: t.runner(run), row: t.rows(run), show: t.show}
 	r.in, r.out = t.flat()
 	tasks.add(t.hash, r)

@@ -35,6 +35,7 @@ type queue struct {
 	bound    uint64
 	flags    uint32
 	boxed    bool // slots are parcels
+	carries  bool // messages may name what is kept for as long as there is their box
 	bays     uint64
 	grave    *queue // where messages go that were handed out most times, if there is one
 	most     uint32

@@ -43,32 +43,6 @@ func TestADestroyedQueueTakesItsMessagesAlong(t *testing.T) {
 	}
 }
 
-func TestADestroyedPipeTakesItsMessagesAlong(t *testing.T) {
-	for name, opts := range map[string][]shm.ObjectOption{"duplex": nil, "one-way": {queue.OneWay()}} {
-		t.Run(name, func(t *testing.T) {
-			ctx := bounded(t)
-			seg := roomy(t)
-			before := seg.Stats().Blocks
-			a, b, err := queue.NewPipe[string, string](seg, 4, opts...)
-			require.NoError(t, err)
-			e, err := a.End()
-			require.NoError(t, err)
-			kept := strings.Repeat(lengthy, 1000)
-			require.NoError(t, a.Send(ctx, kept))
-			_, err = b.Recv(ctx) // whose box is kept
-			require.NoError(t, err)
-			for range 4 {
-				require.NoError(t, a.Send(ctx, lengthy))
-				if name == "duplex" {
-					require.NoError(t, b.Send(ctx, lengthy))
-				}
-			}
-			require.NoError(t, seg.Destroy(e.Pipe))
-			requireBlocks(t, seg, before)
-		})
-	}
-}
-
 // What a process had that nobody else has goes with it.
 func TestAPipeOfADeadProcessTakesItsMessagesAlong(t *testing.T) {
 	ctx := bounded(t)

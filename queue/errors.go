@@ -30,6 +30,9 @@ var (
 	ErrTooLarge = errors.New("message larger than the queue")
 )
 
+// ErrElsewhere: a message has an end of a pipe that lies in another segment than its own.
+var ErrElsewhere = errors.New("not in the same segment")
+
 // errForeign: an option that objects of another kind have.
 var errForeign = fmt.Errorf("one of another kind of object: %w", ErrOption)
 

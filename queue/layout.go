@@ -116,6 +116,8 @@ const (
 	// boxHead is where the message of a box begins: behind the intent that the heap wants, and where a copy is quick of
 	// what begins a page, as large slices do (see bulk.Copy).
 	boxHead = 32
+	// carrierHead is the same where messages may have handles: the box may keep the pipes whose ends they are.
+	carrierHead = 96
 )
 
 // Flags of a queue, and the variants that options ask for.
@@ -140,6 +142,7 @@ var (
 	_ = [1]struct{}{}[rowSize-segment.Line/2]
 	_ = [1]struct{}{}[parcelSize-segment.Line]
 	_ = [1]struct{}{}[baySize-24]
+	_ = [1]struct{}{}[(carrierHead-segment.KeepHeadMost)>>6]
 	_ = [1]struct{}{}[unsafe.Offsetof(queueState{}.tail)-segment.Line]
 	_ = [1]struct{}{}[unsafe.Offsetof(queueState{}.head)-2*segment.Line]
 	_ = [1]struct{}{}[itemsOffset-3*segment.Line]
@@ -160,7 +163,7 @@ var (
 
 // layoutOf is the hash that a queue carries whose messages have that codec.
 func layoutOf[T any](c *codec.Codec[T]) uint64 {
-	h := uint64(boxHead)
+	h := uint64(boxHead + carrierHead<<32)
 	h = h*spread + codec.LayoutHash(reflect.TypeFor[queueState]())
 	h = h*spread + codec.LayoutHash(reflect.TypeFor[row]())
 	return h*spread + c.Layout()

@@ -86,12 +86,20 @@ func (q *queue) packBytes(p *pack, always bool) (err error) {
 	if q.bound > 0 && n > q.bound {
 		return fmt.Errorf("%d bytes, at most %d: %w", n, q.bound, ErrTooLarge)
 	}
-	if p.box, err = q.seg.Alloc(boxHead+n, 0); err != nil {
+	if p.box, err = q.seg.Alloc(q.headOfBox()+n, 0); err != nil {
 		return err
 	}
 	p.boxed = true
-	bulk.Copy(p.box.Bytes()[boxHead:], p.bytes)
+	bulk.Copy(p.box.Bytes()[q.headOfBox():], p.bytes)
 	return nil
+}
+
+// headOfBox is where the message of a box begins.
+func (q *queue) headOfBox() uint64 {
+	if q.carries {
+		return carrierHead
+	}
+	return boxHead
 }
 
 // unpack frees the box of a message that was not put.
@@ -178,6 +186,7 @@ type catch struct {
 	short [inline]byte
 	size  uint64
 	box   segment.Block
+	head  uint64 // of the box
 	boxed bool
 	err   error
 }
@@ -197,7 +206,8 @@ func (q *queue) look(s *parcel, c *catch) {
 		return
 	}
 	var err error
-	if c.box, err = q.seg.BlockAt(place); err != nil || place&7 != 0 || c.box.Size() < boxHead || c.size > c.box.Size()-boxHead {
+	c.head = q.headOfBox()
+	if c.box, err = q.seg.BlockAt(place); err != nil || place&7 != 0 || c.box.Size() < c.head || c.size > c.box.Size()-c.head {
 		c.err = fmt.Errorf("%d bytes in a box at %#x: %w", c.size, place, ErrCorrupt)
 		return
 	}
@@ -207,7 +217,7 @@ func (q *queue) look(s *parcel, c *catch) {
 // bytes is the message.
 func (c *catch) bytes() []byte {
 	if c.boxed {
-		return c.box.Bytes()[boxHead:][:c.size]
+		return c.box.Bytes()[c.head:][:c.size]
 	}
 	return c.short[:c.size]
 }

@@ -1,16 +1,19 @@
 package queue
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"io"
 	"math"
+	"runtime"
 	"sync/atomic"
 
 	"github.com/kindred-ipc/kindred/internal/codec"
 	"github.com/kindred-ipc/kindred/internal/futex"
 	"github.com/kindred-ipc/kindred/internal/segment"
+	"github.com/kindred-ipc/kindred/internal/word"
 	"github.com/kindred-ipc/kindred/shm"
 )
 
@@ -29,8 +32,9 @@ type Pipe[S, R any] struct {
 	*pipe
 	sent     *codec.Codec[S]
 	received *codec.Codec[R]
-	bareS    bool // an S is its bytes
-	bareR    bool // likewise, and any bytes are an R
+	name     endName // of a handle that came, and is to be resolved
+	bareS    bool    // an S is its bytes
+	bareR    bool    // likewise, and any bytes are an R
 }
 
 // pipe is an end of a pipe whatever its messages are.
@@ -38,9 +42,9 @@ type pipe struct {
 	seg         *segment.Segment
 	object      segment.Object
 	state       *pipeState
-	number      uint32 // of this end
-	share       uint32
-	self        uint64 // what stands in the share
+	number      uint32       // of this end
+	share       *word.Uint64 // of its end: see hold
+	held        uint64       // what stands there
 	here, there side
 	out, in     lane // of no queue, if the pipe is one-way
 	closed      atomic.Bool
@@ -58,9 +62,14 @@ func OneWay() shm.ObjectOption { return func(s *segment.Spec) { s.Vary(segment.K
 // options are OneWay and MaxBytes, which bounds each way. It fails with ErrCapacity, with ErrOption (a pipe has no name:
 // pass an End on), with an error that names the field if a type cannot be encoded, and with shm.ErrNoSpace.
 //
-// The pipe belongs to this process, and goes when it dies, until an End of it is passed on.
+// The pipe is there as long as anybody has a handle of one of its ends, or an End of it is on its way. A handle is given up by Close; by the
+// death of its process; or, like an os.File, when it is collected. The memory is free when the last handle is collected: NewPipe has
+// that done if there is no room.
 func NewPipe[A, B any](seg *shm.Segment, capacity int, opts ...shm.ObjectOption) (*Pipe[A, B], *Pipe[B, A], error) {
 	a, b, err := newPipe[A, B](seg, capacity, opts)
+	if errors.Is(err, shm.ErrNoSpace) && collect() {
+		a, b, err = newPipe[A, B](seg, capacity, opts)
+	}
 	if err != nil {
 		return nil, nil, fmt.Errorf("queue: make pipe in segment %s: %w", seg.Engine(), err)
 	}
@@ -101,23 +110,43 @@ func newPipe[A, B any](seg *shm.Segment, capacity int, opts []shm.ObjectOption) 
 		for i := range lanes {
 			beginLane(o, p, laneAt(p, i))
 		}
-		for i := range st.ends {
-			st.ends[i][0].Store(uint64(s.Self()))
-		}
 	}
 	o, err := s.New(spec)
 	if err != nil {
 		return nil, nil, err
 	}
-	a, err := pipeOf(o, 0, 0)
+	ends, err := bothEnds(o)
 	if err != nil {
+		_ = o.Free() // unless it is entrusted to holds
 		return nil, nil, err
 	}
-	b, err := pipeOf(o, 1, 0)
-	if err != nil {
-		return nil, nil, err
+	return endOf(ends[0], one, other), endOf(ends[1], other, one), nil
+}
+
+// bothEnds are the first handles of a pipe, to whose holds it is entrusted.
+func bothEnds(o segment.Object) (ends [2]*pipe, err error) {
+	var holds [2]segment.Block
+	for i := range ends {
+		if ends[i], err = pipeOf(o, uint32(i)); err == nil {
+			holds[i], err = o.Segment().Alloc(segment.KeepHead(1), 0)
+		}
+		if err != nil {
+			break
+		}
 	}
-	return endOf(a, one, other), endOf(b, other, one), nil
+	if err == nil {
+		err = o.Entrust(holds[:]...)
+	}
+	for i, p := range ends {
+		switch {
+		case err == nil:
+			p.here.shares[0].Store(holds[i].Place())
+			p.hold(holds[i], 0)
+		case holds[i].Segment() != nil:
+			_ = holds[i].Free()
+		}
+	}
+	return ends, err
 }
 
 // PipeFrom is a handle of the end that e names, which is the caller's from now on. Only one PipeFrom of an End succeeds. seg may be nil: then it is
@@ -138,6 +167,25 @@ func PipeFrom[S, R any](seg *shm.Segment, e End) (*Pipe[S, R], error) {
 }
 
 func pipeFrom[S, R any](seg *shm.Segment, e End) (*Pipe[S, R], error) {
+	if e.Side > 1 || e.Share >= shares {
+		return nil, fmt.Errorf("share %d of end %d: %w", e.Share, e.Side, shm.ErrStale)
+	}
+	p, err := openEnd[S, R](seg, e.Pipe, e.Side)
+	if err != nil {
+		return nil, err
+	}
+	hold, err := seg.Engine().BlockAt(e.Hold)
+	share := &p.here.shares[e.Share]
+	if err != nil || share.Load() != e.Hold|moving || hold.Take() != nil || !share.CompareAndSwap(e.Hold|moving, e.Hold) {
+		return nil, fmt.Errorf("end %d of pipe: it was taken: %w", e.Side, cmp.Or(seg.Engine().Writable(), shm.ErrStale))
+	}
+	p.hold(hold, e.Share)
+	p.rouse() // who waits listens for the death of those that it knows
+	return p, nil
+}
+
+// openEnd is a handle of an end of the pipe that ref names, without a hold.
+func openEnd[S, R any](seg *shm.Segment, ref shm.Ref, number uint32) (*Pipe[S, R], error) {
 	sent, err := codec.For[S]()
 	if err != nil {
 		return nil, err
@@ -147,27 +195,20 @@ func pipeFrom[S, R any](seg *shm.Segment, e End) (*Pipe[S, R], error) {
 		return nil, err
 	}
 	layout := pipeLayoutOf[S, R]()
-	if e.Side != 0 {
+	if number != 0 {
 		layout = pipeLayoutOf[R, S]()
 	}
-	o, err := seg.Engine().Resolve(e.Pipe, segment.KindPipe, layout)
+	o, err := seg.Engine().Resolve(ref, segment.KindPipe, layout)
+	if err == nil {
+		err = seg.Engine().Writable()
+	}
 	if err != nil {
 		return nil, err
 	}
-	if err := seg.Engine().Writable(); err != nil {
-		return nil, err
-	}
-	if e.Side > 1 || e.Share >= shares || e.Serial&passing != 0 {
-		return nil, fmt.Errorf("share %d of end %d: %w", e.Share, e.Side, shm.ErrStale)
-	}
-	p, err := pipeOf(o, e.Side, e.Share)
+	p, err := pipeOf(o, number)
 	if err != nil {
 		return nil, err
 	}
-	if !p.here.shares[e.Share].CompareAndSwap(passing|e.Serial, p.self) {
-		return nil, fmt.Errorf("end %d of pipe: it was taken: %w", e.Side, shm.ErrStale)
-	}
-	p.rouse() // who waits listens for the death of those that it knows
 	return endOf(p, sent, received), nil
 }
 
@@ -175,12 +216,17 @@ func pipeFrom[S, R any](seg *shm.Segment, e End) (*Pipe[S, R], error) {
 func lanesOf(flags uint32) uint64 { return 2 - uint64(flags&oneWay) }
 
 func endOf[S, R any](p *pipe, sent *codec.Codec[S], received *codec.Codec[R]) *Pipe[S, R] {
-	p.out.carries, p.in.carries = sent.Carries(), received.Carries()
+	if p.out.queue != nil {
+		p.out.carries = sent.Carries()
+	}
+	if p.in.queue != nil {
+		p.in.carries = received.Carries()
+	}
 	return &Pipe[S, R]{pipe: p, sent: sent, received: received, bareS: sent.Bare(), bareR: received.Bare()}
 }
 
 // pipeOf is a handle of an end of the pipe that lies in an object, once that was checked.
-func pipeOf(o segment.Object, number, share uint32) (*pipe, error) {
+func pipeOf(o segment.Object, number uint32) (*pipe, error) {
 	if err := o.Holds(pipeStateSize); err != nil {
 		return nil, err
 	}
@@ -195,7 +241,7 @@ func pipeOf(o segment.Object, number, share uint32) (*pipe, error) {
 		return nil, fmt.Errorf("a pipe of %d messages, flags %#x, in %d bytes: %w", capacity, flags, o.Size(), ErrCorrupt)
 	}
 	e := &pipe{
-		seg: s, object: o, state: st, number: number, share: share, self: uint64(s.Self()),
+		seg: s, object: o, state: st, number: number,
 		here:  side{seg: s, shares: &st.ends[number], serial: &st.serial},
 		there: side{seg: s, shares: &st.ends[1-number], serial: &st.serial},
 	}
@@ -247,28 +293,29 @@ func (p *pipe) End() (End, error) {
 	if err := p.seg.Writable(); err != nil {
 		return End{}, p.wrap("share end of", err)
 	}
-	share, serial, err := p.here.pass()
+	hold, share, err := p.here.pass(p.object)
 	if err == nil && p.closed.Load() { // while this handle has its own share, the end is not deserted meanwhile; else it is too late
-		p.here.shares[share].CompareAndSwap(passing|serial, 0)
+		_ = hold.Free()
 		p.rouse()
 		err = ErrClosed
 	}
 	if err != nil {
 		return End{}, p.wrap("share end of", err)
 	}
-	return End{Pipe: p.object.Ref(), Side: p.number, Share: share, Serial: serial}, nil
+	return End{Pipe: p.object.Ref(), Hold: hold.Place(), Side: p.number, Share: share}, nil
 }
 
 // Close gives this handle up, and wakes whoever waits in a call of it, with ErrClosed. When it was the last of its end, the
-// other one receives what is there, and then io.EOF. It fails with ErrClosed if that was done before. The memory of the pipe stays
-// until the process ends that made it, and if an End was ever made, as long as the segment: who needs many pipes keeps some, or uses a Listener,
-// whose connections are used again.
+// other one receives what is there, and then io.EOF. It fails with ErrClosed if that was done before.
 func (p *pipe) Close() error {
 	// It is closed first: when an end is seen to be deserted, no call begins there any more. See sent.
 	if err := p.seg.Writable(); err != nil || !p.closed.CompareAndSwap(false, true) {
 		return p.wrap("close end of", ErrClosed)
 	}
-	had := p.here.shares[p.share].CompareAndSwap(p.self, 0)
+	had := p.share.CompareAndSwap(p.held, 0)
+	if had {
+		retired.Add(1)
+	}
 	p.end()
 	p.bells.Ring()
 	p.rouse()
@@ -281,11 +328,12 @@ func (p *pipe) Close() error {
 // rouse has those look who wait at the other end.
 func (p *pipe) rouse() {
 	if p.out.queue != nil {
-		p.out.items.Rouse()
+		rouse(p.out.items)
 	}
 	if p.in.queue != nil {
-		p.in.room.Rouse()
+		rouse(p.in.room)
 	}
+	runtime.KeepAlive(p)
 }
 
 // Cap is how many messages the pipe holds each way.

@@ -48,10 +48,11 @@ func InspectPipe(o segment.Object) (fmt.Stringer, error) {
 	info := PipeInfo{Capacity: uint64(p.Cap()), OneWay: p.state.flags&oneWay != 0}
 	for n, s := range []*side{&p.here, &p.there} {
 		for i := range s.shares {
-			switch w := s.shares[i].Load(); {
-			case w&passing != 0:
+			w := s.shares[i].Load()
+			switch o, there := s.holder(w); {
+			case there && w&moving != 0:
 				info.Ends[n].Passing++
-			case w != 0 && !p.seg.Swept(segment.OwnerOf(w)):
+			case there && !p.seg.Swept(o):
 				info.Ends[n].Handles++
 			}
 		}
@@ -73,12 +74,8 @@ func CheckPipe(o segment.Object) error {
 	}
 	for n, s := range []*side{&p.here, &p.there} {
 		for i := range s.shares {
-			w := s.shares[i].Load()
-			if w&passing != 0 {
-				continue
-			}
-			if err := p.seg.CheckOwner(segment.OwnerOf(w)); err != nil {
-				return fmt.Errorf("share %d of end %d: %w", i, n, err)
+			if w := s.shares[i].Load(); w&7&^moving != 0 {
+				return fmt.Errorf("share %d of end %d: %#x is no block's: %w", i, n, w, ErrCorrupt)
 			}
 		}
 	}
@@ -100,5 +97,5 @@ func observed(o segment.Object) (*pipe, error) {
 	if o.Kind() != segment.KindPipe {
 		return nil, fmt.Errorf("a %s: %w", o.Kind(), segment.ErrKind)
 	}
-	return pipeOf(o, 0, 0)
+	return pipeOf(o, 0)
 }

@@ -21,7 +21,6 @@ type lane struct {
 	*queue
 	spares   *[spareBoxes]word.Uint64
 	sparesAt uint64 // their offset in the segment
-	carries  bool   // messages may name what is kept for as long as there is their box
 	fast     bool   // to put a short message is one swap and some stores, and so is to take it
 }
 
@@ -66,11 +65,11 @@ func (l lane) packed(p *pack, always bool) (err error) {
 	if n <= inline && !always {
 		return nil
 	}
-	if p.box, err = l.box(boxHead + n); err != nil {
+	if p.box, err = l.box(l.headOfBox() + n); err != nil {
 		return err
 	}
 	p.boxed = true
-	bulk.Copy(p.box.Bytes()[boxHead:], p.bytes)
+	bulk.Copy(p.box.Bytes()[l.headOfBox():], p.bytes)
 	return nil
 }
 

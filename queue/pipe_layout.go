@@ -25,10 +25,10 @@ type pipeState struct {
 	flags    uint32 // oneWay
 	_        [4]byte
 
-	serial word.Uint64                // of the last End that was made
+	serial word.Uint64                // moves when an End is made
 	spares [2][spareBoxes]word.Uint64 // places of boxes of each lane that were emptied, for the next ones
 
-	ends [2][shares]word.Uint64 // who holds the end that lane 0 begins at, and the one where it ends
+	ends [2][shares]word.Uint64 // places of the holds of the end that lane 0 begins at, and of the one where it ends; perhaps moving
 }
 
 const (
@@ -42,8 +42,8 @@ const (
 	// oneWay is a flag of a pipe that has lane 0 alone.
 	oneWay = 1 << 0
 
-	// passing is set in a share that is on its way: below it is the serial of its End.
-	passing = 1 << 63
+	// moving is set in a share beside the place of a hold that is no handle's: who has it may change.
+	moving = 1
 )
 
 // spareParts are the parts of the segment that they have at most, each of them: of a lane, less than a quarter in all.
@@ -61,7 +61,7 @@ const spread = 0x9e3779b97f4a7c15
 
 // pipeStates is the part of the layout that all pipes share.
 var pipeStates = sync.OnceValue(func() uint64 {
-	h := uint64(boxHead)
+	h := uint64(boxHead + carrierHead<<32)
 	h = h*spread + codec.LayoutHash(reflect.TypeFor[pipeState]())
 	return h*spread + codec.LayoutHash(reflect.TypeFor[queueState]())
 })

@@ -5,6 +5,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/kindred-ipc/kindred/internal/proctest"
 	"github.com/kindred-ipc/kindred/internal/segment"
 	"github.com/kindred-ipc/kindred/shm"
 )
@@ -16,14 +17,17 @@ func TestAnEndThatIsMadeDuringTheLookForSharesCounts(t *testing.T) {
 	defer seg.Close()
 	a, b, err := NewPipe[string, string](seg, 4)
 	require.NoError(t, err)
-	const maker = uint64(1)<<20 | 700 // whoever that is
-	a.here.shares[1].Store(maker)
+	far := proctest.Attach(t, seg)
+	e, err := a.End()
+	require.NoError(t, err)
+	maker, err := PipeFrom[string, string](far, e)
+	require.NoError(t, err)
 	require.NoError(t, a.Close())
 	require.False(t, b.there.deserted(func(segment.Owner) bool { return false }))
 	look := func() bool {
 		return b.there.deserted(func(o segment.Owner) bool {
-			require.Equal(t, segment.OwnerOf(maker), o)
-			if share, _, err := b.there.pass(); err != nil || share != 0 {
+			require.Equal(t, far.Engine().Self(), o)
+			if _, share, err := maker.here.pass(maker.object); err != nil || share != 0 {
 				t.Error(share, err)
 			}
 			return true
@@ -32,4 +36,5 @@ func TestAnEndThatIsMadeDuringTheLookForSharesCounts(t *testing.T) {
 	require.False(t, look())
 	require.False(t, b.there.deserted(func(segment.Owner) bool { return true }), "it is on its way")
 	require.NoError(t, b.Close())
+	require.NoError(t, maker.Close())
 }

@@ -225,7 +225,7 @@ func faceOf[T any](seg *shm.Segment, o segment.Object, c *codec.Codec[T], op, na
 	if err != nil {
 		return nil, refuse(op, name, seg, err)
 	}
-	q.boxed = !c.Plain()
+	q.boxed, q.carries = !c.Plain(), c.Carries()
 	return &Queue[T]{
 		queue: q, codec: c, heir: heirOf(q, c), bare: c.Bare(),
 		fast: c.Bare(), swift: c.Bare() && q.flags&(joinable|leased) == 0,
@@ -257,7 +257,7 @@ func heirOf[T any](q *queue, c *codec.Codec[T]) *Queue[T] {
 	if err != nil || suits(g, c) != nil {
 		return nil
 	}
-	g.boxed = q.boxed
+	g.boxed, g.carries = q.boxed, q.carries
 	q.grave = g
 	return &Queue[T]{queue: g, codec: c, bare: c.Bare()}
 }

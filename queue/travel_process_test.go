@@ -38,6 +38,7 @@ type crate struct {
 	Map       *state.Map[string, any]
 	Set       *state.Set[string]
 	Queue     *queue.Queue[*sync.Event]
+	Pipe      *queue.Pipe[string, int]
 	Ref       shm.Ref
 	More      []any
 }
@@ -60,6 +61,7 @@ func fullCrate(seg *shm.Segment) crate {
 		List: must(state.NewList[string](seg)), Map: must(state.NewMap[string, any](seg)), Set: must(state.NewSet[string](seg)),
 		Queue: must(queue.New[*sync.Event](seg, 2)),
 	}
+	c.Pipe, _, _ = queue.NewPipe[string, int](seg, 2)
 	c.Ref = c.Mutex.Ref()
 	c.More = []any{42, nil, "x", c.Mutex, map[string]any{"event": c.Event}}
 	return c
@@ -98,6 +100,9 @@ var unpacker = proc.Func("queue_test.unpacker", func(ctx context.Context, q *que
 	if err := c.Queue.Put(ctx, c.More[4].(map[string]any)["event"].(*sync.Event)); err != nil {
 		return err
 	}
+	if ok, err := c.Pipe.TrySend("sent by another handle"); !ok {
+		return fmt.Errorf("to a pipe: %w", err)
+	}
 	if err := c.Mutex.Unlock(); err != nil {
 		return err
 	}
@@ -116,6 +121,7 @@ func TestAnyObjectArrivesAsAWorkingHandle(t *testing.T) {
 
 	require.NoError(t, c.Event.Wait(ctx))
 	require.Equal(t, 7, must(c.Value.Load()))
+	require.NoError(t, c.Pipe.Close())
 	require.Equal(t, 8, must(c.Array.Load(2)))
 	require.Equal(t, "all", must(c.List.Load(0)))
 	require.NoError(t, c.Semaphore.Acquire(ctx, 1))

@@ -96,6 +96,12 @@ type Traveller interface {
 	Passage() (t Token, duplicate func() (fd int, err error))
 }
 
+// Held is what is held while it travels, by its segment.
+type Held interface {
+	// Hold has it held by this process until release is called.
+	Hold() (release func(), err error)
+}
+
 // placed is a handle of an object.
 type placed interface{ Ref() segment.Ref }
 
@@ -155,8 +161,18 @@ func Keep(ctx context.Context, home *segment.Segment, place uint64, handle any) 
 	return err
 }
 
-// Hold has the descriptor of a handle kept until it is released, or this process ends.
+// Hold has the descriptor of a handle kept, and what is Held held, until it is released, or this process ends.
 func Hold(ctx context.Context, handle any) (release func(), err error) {
+	closed, err := holdDescriptor(ctx, handle)
+	h, ok := handle.(Held)
+	if err != nil || !ok {
+		return closed, err
+	}
+	released, err := h.Hold()
+	return func() { closed(); released() }, err
+}
+
+func holdDescriptor(ctx context.Context, handle any) (release func(), err error) {
 	release = func() {}
 	f, needed, err := freightOf(ctx, nil, handle)
 	if err != nil || !needed {

@@ -142,6 +142,26 @@ func (b Block) Owner() (mine, anybodys bool) {
 	return err == nil && c.owner() == b.seg.heap.self.Load(), err == nil && c.owner() != 0
 }
 
+// Holder is the participant that a block belongs to, 0 if that is nobody, and there whether there is the block.
+func (b Block) Holder() (o Owner, there bool) {
+	c, err := b.look()
+	for err == nil && c.owner() != 0 {
+		slot := uint32(c.owner() & (1<<ownerSlotBits - 1))
+		if slot >= b.seg.slots {
+			return 0, false // no participant wrote this
+		}
+		if o := makeOwner(slot, uint32(b.seg.slot(slot).state.Load()>>8)); o.brief() == c.owner() {
+			return o, true
+		}
+		// Who has left had all his blocks settled before the slot was anybody else's.
+		was := c
+		if c, err = b.look(); c == was {
+			return 0, false
+		}
+	}
+	return 0, err == nil
+}
+
 // move swaps the control word for what to makes of it, as long as that is allowed.
 func (b Block) move(to func(c control, self uint64) (control, bool)) error {
 	self := b.seg.heap.self.Load()

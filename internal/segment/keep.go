@@ -44,6 +44,9 @@ const (
 	keeping = 1 << 63
 )
 
+// KeepHeadMost is KeepHead(MostKept).
+const KeepHeadMost = 16 + 8*MostKept
+
 // KeepHead is how many bytes a block begins with that keeps n objects: the intent, the number, their places.
 func KeepHead(n int) uint64 { return 16 + 8*uint64(n) }
 
@@ -66,10 +69,21 @@ func (s *Segment) Keepable(ref Ref) (place uint64, err error) {
 // Keep has the block keep objects. It is this participant's, and a draft, and begins with KeepHead(len(places)) bytes that are
 // not used for anything else. It fails with ErrStale if one of them was destroyed; then the block is to be freed.
 func (b Block) Keep(places []uint64) error {
-	s := b.seg
 	if len(places) == 0 {
 		return nil
 	}
+	err := b.mark(places)
+	for _, place := range places {
+		if err == nil {
+			err = b.seg.revive(place)
+		}
+	}
+	return err
+}
+
+// mark says what the block keeps.
+func (b Block) mark(places []uint64) error {
+	s := b.seg
 	if KeepHead(len(places)) > b.size || len(places) > MostKept {
 		return fmt.Errorf("%d objects kept by a block of %d bytes: %w", len(places), b.size, ErrSize)
 	}
@@ -84,10 +98,9 @@ func (b Block) Keep(places []uint64) error {
 	err := b.move(func(c control, self uint64) (control, bool) {
 		return c | keepsFlag, c.owner() == self && c.state() == blockDraft
 	})
-	for _, place := range places {
-		if err == nil {
+	if err == nil {
+		for _, place := range places {
 			s.heap.keepers.note(place, b.off)
-			err = s.revive(place)
 		}
 	}
 	return err
@@ -278,6 +291,17 @@ func (s *Segment) conclude(b Block, self uint64) bool {
 		return false
 	}
 	return w.CompareAndSwap(uint64(ending), uint64(ending.with(blockDraft, self)))
+}
+
+// Entrust leaves an object that was made without a name, and not passed on, to blocks that are to keep it: the last of them frees it. They are
+// this participant's, as for Keep, and keep nothing else. If it fails, the object is still there, and is to be freed behind the blocks.
+func (o Object) Entrust(to ...Block) error {
+	for _, b := range to {
+		if err := b.mark([]uint64{o.Place()}); err != nil {
+			return err
+		}
+	}
+	return o.seg.finish(o)
 }
 
 // finish destroys an object without a name that is this participant's, or settled: what it has of the heap is free, and so
