@@ -13,6 +13,7 @@ import (
 
 	"github.com/kindred-ipc/kindred/pool"
 	"github.com/kindred-ipc/kindred/proc"
+	"github.com/kindred-ipc/kindred/queue"
 	"github.com/kindred-ipc/kindred/shm"
 	"github.com/kindred-ipc/kindred/state"
 )
@@ -72,6 +73,38 @@ func TestTasksWorkOnWhatTheyShareWithoutACopy(t *testing.T) {
 			size, err := sizeOf.Call(ctx, p, a.Ref())
 			require.NoError(t, err)
 			require.Equal(t, n, size)
+		})
+	}
+}
+
+// say sends through a pipe, of which the worker has a handle of its own.
+var say = pool.Task("say through a pipe", func(ctx context.Context, p *queue.Pipe[string, int]) (int, error) {
+	return 0, errors.Join(p.Send(ctx, "said by a task"), p.Close())
+})
+
+func TestTasksTakeEndsOfPipes(t *testing.T) {
+	seg, err := shm.Anonymous(1 << 20)
+	require.NoError(t, err)
+	defer seg.Close()
+	for name, opts := range kinds {
+		t.Run(name, func(t *testing.T) {
+			var d diary
+			ctx, p := testContext(t), newPool(t, 1, append(opts, pool.Process(proc.Share(seg)), d.option())...)
+			here, there, err := queue.NewPipe[int, string](seg, 8)
+			require.NoError(t, err)
+			for range 3 {
+				_, err = say.Call(ctx, p, there)
+				require.NoError(t, err)
+				v, err := here.Recv(ctx)
+				require.NoError(t, err)
+				require.Equal(t, "said by a task", v)
+			}
+			require.NoError(t, there.Close())
+			_, err = say.Call(ctx, p, there)
+			require.ErrorIs(t, err, queue.ErrClosed)
+			_, err = here.Recv(ctx)
+			require.Equal(t, io.EOF, err)
+			require.NoError(t, here.Close())
 		})
 	}
 }

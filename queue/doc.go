@@ -65,14 +65,17 @@
 // A Pipe has two ends, each of which sends to the other, and receives from it:
 //
 //	here, there, err := queue.NewPipe[Question, Answer](seg, 16)
-//	end, err := there.End()                 // travels: in a child's arguments, in a queue
-//	err = there.Close()
+//	child, err := work.Start(ctx, there)    // of a function of the other process: func(ctx, there *queue.Pipe[Answer, Question]) error
+//	err = there.Close()                     // the child has a handle of its own
 //
-//	there, err := queue.PipeFrom[Answer, Question](seg, end)        // in the other process
-//	q, err := there.Recv(ctx)
+//	q, err := there.Recv(ctx)               // in the child
 //	err = there.Send(ctx, Answer{...})
 //
-// When all handles of an end are closed, or their processes dead, the other end receives what is there, and then io.EOF.
+// An end travels as the Pipe that it is: in the arguments of a child, in messages of queues and pipes. Whoever receives it has a handle of his own, and
+// on its way it is held: who sent it may close his, exit, or die. What such a message had is given up if nobody gets it.
+//
+// When all handles of an end are closed, or collected, or their processes dead, the other end receives what is there, and then io.EOF; and
+// the pipe's memory is free when that is so of both ends.
 //
 // # Connections
 //

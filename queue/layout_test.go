@@ -18,7 +18,7 @@ func TestTheDocumentHasTheLayout(t *testing.T) {
 	layouttest.Constants(t, "queue", map[string]uint64{
 		"joinable": joinable, "failing": failing, "dropping": dropping, "leased": leased,
 		"dropped": dropped, "free": free, "leasedOut": leasedOut, "returned": returned, "buried": buried,
-		"inline": inline, "slotHead": slotHead, "boxHead": boxHead, "queueLayout(uint64)": layoutOf(c),
+		"inline": inline, "slotHead": slotHead, "boxHead": boxHead, "carrierHead": carrierHead, "moving": moving, "queueLayout(uint64)": layoutOf(c),
 		"oneWay": oneWay, "shares": shares, "pipeLayout(uint64, string)": pipeLayoutOf[uint64, string](),
 		"linkMaking": linkMaking >> phaseShift, "linkAsking": linkAsking >> phaseShift, "linkAnswering": linkAnswering >> phaseShift,
 		"linkLinked": linkLinked >> phaseShift, "linkClearing": linkClearing >> phaseShift,

@@ -21,9 +21,14 @@ import (
 // message is sent and received as a whole, and in its order; up to 96 bytes of it lie in the pipe, more in a block of the heap,
 // which belongs to the pipe, and then to who takes it. So a message may be as long as there is room for in the segment.
 //
-// An end may be had by several processes, each of which has a handle of its own (see End), and by any number of goroutines of
-// each; a message goes to one of them. When all handles of an end are closed, or their processes dead, the other end receives
-// what is there, and then io.EOF; to send to it fails with io.ErrClosedPipe.
+// A Pipe is a handle of its end. It travels, in the arguments of a child, and in messages of queues and pipes in the segment of the pipe: who
+// receives it has a handle of his own, which he closes. On its way the end is held, as by a handle, until the child has its arguments, or
+// the message is got, or dropped. So an end may be had by several processes, 128 at most, and by any number of goroutines of each; a message goes to one of
+// them. When all handles of an end are closed, or collected, or their processes dead, the other end receives what is there, and
+// then io.EOF; to send to it fails with io.ErrClosedPipe.
+//
+// An input or a result of package pool, and what a map or a list holds, names an end, and does not hold it: somebody else has it meanwhile, or
+// who receives it gets io.ErrClosedPipe, or shm.ErrStale.
 //
 // Who is killed in the middle of a Send has sent the message, or not, and in the middle of a Recv taken it, or not. One who is
 // stopped in the middle of either keeps others from the same at the same end, and nobody else.
@@ -60,10 +65,10 @@ func OneWay() shm.ObjectOption { return func(s *segment.Spec) { s.Vary(segment.K
 
 // NewPipe makes a pipe in seg that holds capacity messages each way, at least 1, and returns its two ends. The
 // options are OneWay and MaxBytes, which bounds each way. It fails with ErrCapacity, with ErrOption (a pipe has no name:
-// pass an End on), with an error that names the field if a type cannot be encoded, and with shm.ErrNoSpace.
+// pass its ends on), with an error that names the field if a type cannot be encoded, and with shm.ErrNoSpace.
 //
-// The pipe is there as long as anybody has a handle of one of its ends, or an End of it is on its way. A handle is given up by Close; by the
-// death of its process; or, like an os.File, when it is collected. The memory is free when the last handle is collected: NewPipe has
+// The pipe is there as long as anybody has a handle of one of its ends, or one is on its way. A handle is given up by Close; by the
+// death of its process; or, like an os.File, when it is collected. The memory is free when the last handle is closed and collected: NewPipe has
 // that done if there is no room.
 func NewPipe[A, B any](seg *shm.Segment, capacity int, opts ...shm.ObjectOption) (*Pipe[A, B], *Pipe[B, A], error) {
 	a, b, err := newPipe[A, B](seg, capacity, opts)
@@ -149,7 +154,7 @@ func bothEnds(o segment.Object) (ends [2]*pipe, err error) {
 	return ends, err
 }
 
-// PipeFrom is a handle of the end that e names, which is the caller's from now on. Only one PipeFrom of an End succeeds. seg may be nil: then it is
+// PipeFrom is a handle of the end that e names, which is the caller's from now on. One PipeFrom of an End succeeds. seg may be nil: then it is
 // the segment of the pipe, if this process is attached to it, by Share or by another handle that came. It
 // fails with shm.ErrStale if e was used, or is not of seg, with shm.ErrNotExist, with shm.ErrKind, and with shm.ErrLayout if the messages are of other types.
 func PipeFrom[S, R any](seg *shm.Segment, e End) (*Pipe[S, R], error) {
@@ -283,9 +288,9 @@ func (p *pipe) usable(l lane) error {
 	return p.seg.Writable()
 }
 
-// End names this end for another process, or another handle in this one: PipeFrom makes the handle. From now on until it is
-// closed, that counts as one; so an End that nobody makes one of keeps the pipe open. Who has passed it to a child that ended before
-// it made one makes it himself, and closes it. It fails with ErrShares when there are 128 handles of this end, and with ErrClosed.
+// End names this end in plain memory, for what carries nothing else: a ring, an array, a program of one's own that starts processes. (Whoever can, sends the
+// Pipe itself.) PipeFrom makes the handle, and from now on until that is closed, the End counts as one; so an End that is lost, because
+// nobody makes a handle of it, keeps the pipe open. It fails with ErrShares when there are 128 handles of this end, and with ErrClosed.
 func (p *pipe) End() (End, error) {
 	if p.closed.Load() {
 		return End{}, p.wrap("share end of", ErrClosed)

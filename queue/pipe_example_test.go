@@ -13,15 +13,7 @@ import (
 )
 
 // shouter answers each text, until there are no more.
-var shouter = proc.Func("shouter", func(ctx context.Context, end queue.End) error {
-	seg, err := proc.Segment(ctx, end.Pipe)
-	if err != nil {
-		return err
-	}
-	p, err := queue.PipeFrom[int, string](seg, end)
-	if err != nil {
-		return err
-	}
+var shouter = proc.Func("shouter", func(ctx context.Context, p *queue.Pipe[int, string]) error {
 	for {
 		text, err := p.Recv(ctx)
 		if err == io.EOF {
@@ -48,11 +40,7 @@ func ExampleNewPipe() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	end, err := there.End()
-	if err != nil {
-		log.Fatal(err)
-	}
-	child, err := shouter.Start(ctx, end, proc.Share(seg))
+	child, err := shouter.Start(ctx, there, proc.Share(seg))
 	if err != nil {
 		log.Fatal(err)
 	}

@@ -153,15 +153,8 @@ func TestThereIsRoomForPipesBehindThoseThatAreClosed(t *testing.T) {
 	runtime.KeepAlive(kept)
 }
 
-// endHolder has an end, and never closes it.
-var endHolder = proc.Func("queue_test.endHolder", func(ctx context.Context, e errand) error {
-	p, err := endIn[string, string](ctx, e)
-	if err != nil {
-		return err
-	}
-	if err := p.Send(ctx, lengthy); err != nil {
-		return err
-	}
+// idler has an end, and never closes it.
+var idler = proc.Func("queue_test.idler", func(ctx context.Context, p *texts) error {
 	<-ctx.Done()
 	runtime.KeepAlive(p)
 	return nil
@@ -170,17 +163,15 @@ var endHolder = proc.Func("queue_test.endHolder", func(ctx context.Context, e er
 // Nobody who has it closes it, and who made it is not there any more.
 func TestThePipeOfTwoWhoAreKilledIsFree(t *testing.T) {
 	ctx, seg := bounded(t), roomy(t)
-	a, b, err := queue.NewPipe[string, string](seg, 4)
+	a, b := spoken(t, seg)
+	one, err := idler.Start(ctx, a, proc.Share(seg))
 	require.NoError(t, err)
-	one := startErrand(t, endHolder, seg, errand{End: passed(t, a)})
-	watch, err := b.End()
+	other, err := idler.Start(ctx, b, proc.Share(seg))
 	require.NoError(t, err)
-	other := startErrand(t, endHolder, seg, errand{End: passed(t, b)})
-	c, err := queue.PipeFrom[string, string](seg, watch)
-	require.NoError(t, err)
-	_, err = c.Recv(ctx) // so one is at work
-	require.NoError(t, err)
-	require.NoError(t, c.Close())
+	require.NoError(t, a.Close())
+	require.NoError(t, b.Close())
+	collectAll()
+	require.Greater(t, seg.Stats().Blocks, uint64(8), "messages are there")
 	for _, p := range []*proc.Process{one, other} {
 		require.NoError(t, p.Signal(syscall.SIGKILL))
 		require.Error(t, p.Wait(ctx))

@@ -17,10 +17,12 @@
 #define NOBODY 0
 #define FIRST 1
 #define SECOND 2
-#define PASSING 3 /* queue/pipe_layout.go: passing */
+#define PASSING 3 /* settled: queue/pipe_share.go: (side).pass */
 
-byte share[2];    /* queue/pipe_layout.go: pipeState: those of the end that sends */
-byte serial;      /* of the last End that was made */
+/* queue/pipe_layout.go: pipeState: those of the end that sends. Each is the place of a hold; here it is whose that is. That of one who
+ * died is free as soon as he is swept. */
+byte share[2];
+byte serial;      /* queue/pipe_share.go: (side).add */
 byte sent, taken; /* messages */
 bit over;         /* the end of the stream was told */
 bit lost;
@@ -107,11 +109,13 @@ proctype First()
 	 * queue/pipe_share.go: (side).pass */
 	serial++;
 	mayDie(FIRST);
-	atomic { share[0] = PASSING; holding = 1 }; /* queue/pipe_share.go: (side).claim */
+	share[0] = FIRST; /* queue/pipe_share.go: (side).claim */
 	mayDie(FIRST);
 #ifndef BREAK_SERIAL
 	serial++;
 #endif
+	mayDie(FIRST);
+	atomic { share[0] = PASSING; holding = 1 }; /* internal/segment/block.go: (Block).Settle */
 	mayDie(FIRST);
 	atomic { given!1; holding = 0 };
 	mayDie(FIRST);

@@ -17,7 +17,7 @@ import (
 // Cases are all of them.
 func Cases() []crashlab.Case {
 	return slices.Concat(makeCases(), casesOf("", crashlab.Words), casesOf(", of texts", inTexts), casesOf(", of texts, joinable", inTexts, queue.Joinable()),
-		casesOf(", of texts, leased", inTexts, queue.Leases()), joinCases(), leaseCases(), pipeCases(), connCases(), destroyCases(), fileCases())
+		casesOf(", of texts, leased", inTexts, queue.Leases()), joinCases(), leaseCases(), pipeCases(), travelCases(), connCases(), destroyCases(), fileCases())
 }
 
 type content[T any] = crashlab.Content[T]

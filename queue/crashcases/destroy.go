@@ -76,20 +76,5 @@ func destroyCases() []crashlab.Case {
 			}
 			return err
 		}),
-		destroyCase("queue.Pipe", segment.KindPipe, 3, func(a *crashlab.Actor) error {
-			one, other, err := queue.NewPipe[string, string](a.Segment, capacity)
-			if err != nil {
-				return err
-			}
-			if _, err := one.End(); err != nil {
-				return err
-			}
-			for i, m := range messages {
-				if err := []*queue.Pipe[string, string]{one, other}[i%2].Send(a.Ctx, m); err != nil {
-					return err
-				}
-			}
-			return nil
-		}),
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"runtime"
 	"slices"
 	"strings"
 
@@ -78,7 +79,22 @@ func (w *wire) setup(a *crashlab.Actor) error {
 			return err
 		}
 	}
-	return errors.Join(one.Close(), other.Close())
+	holds := a.Segment.Stats().Blocks
+	if err := errors.Join(one.Close(), other.Close()); err != nil {
+		return err
+	}
+	return collected(a, holds-2)
+}
+
+// collected returns when there are no more blocks than those: what the handles had that are closed is free.
+func collected(a *crashlab.Actor, blocks uint64) error {
+	for a.Segment.Stats().Blocks > blocks {
+		runtime.GC()
+		if err := a.Ctx.Err(); err != nil {
+			return fmt.Errorf("%d blocks, and not %d: %w", a.Segment.Stats().Blocks, blocks, err)
+		}
+	}
+	return nil
 }
 
 var (
@@ -196,7 +212,7 @@ func (w *wire) tidy(a *crashlab.Actor, blocks uint64) error {
 	return noMore(a, blocks)
 }
 
-// noMore sweeps the dead, and looks whether those blocks are left alone.
+// noMore sweeps the dead, and looks whether those blocks are left alone, and what holds pipes.
 func noMore(a *crashlab.Actor, blocks uint64) error {
 	all, err := a.Segment.Engine().Participants()
 	if err != nil {
@@ -204,6 +220,13 @@ func noMore(a *crashlab.Actor, blocks uint64) error {
 	}
 	for _, p := range all {
 		a.Segment.Engine().Gone(p.Owner)
+	}
+	info, err := found(a)
+	if err != nil {
+		return err
+	}
+	for _, e := range info.Ends {
+		blocks += uint64(e.Handles + e.Passing)
 	}
 	if n := a.Segment.Stats().Blocks; n != blocks {
 		return fmt.Errorf("%d blocks in the segment, and not %d", n, blocks)

@@ -17,11 +17,7 @@ import (
 	"github.com/kindred-ipc/kindred/shm"
 )
 
-var send = proc.Func("send", func(ctx context.Context, end queue.End) error {
-	p, err := queue.PipeFrom[[]any, []any](proc.Segments(ctx)[0], end)
-	if err != nil {
-		return err
-	}
+var send = proc.Func("send", func(ctx context.Context, p *queue.Pipe[[]any, []any]) error {
 	defer p.Close()
 	if err := p.Send(ctx, []any{42, nil, "hello from child"}); err != nil {
 		return err
@@ -36,12 +32,9 @@ func main() {
 	check(err)
 	ours, theirs, err := queue.NewPipe[[]any, []any](seg, 16)
 	check(err)
-	end, err := theirs.End()
+	child, err := send.Start(ctx, theirs, proc.Share(seg))
 	check(err)
 	check(theirs.Close()) // the child alone has it now
-
-	child, err := send.Start(ctx, end, proc.Share(seg))
-	check(err)
 	for {
 		got, err := ours.Recv(ctx)
 		if err != nil {
