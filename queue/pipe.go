@@ -53,6 +53,7 @@ type pipe struct {
 	here, there side
 	out, in     lane // of no queue, if the pipe is one-way
 	closed      atomic.Bool
+	retired     *atomic.Bool // it is closed, and there is its hold still
 	life        context.Context
 	end         context.CancelFunc // ends life, behind closed
 	bells       segment.Bells      // of those who select
@@ -72,7 +73,7 @@ func OneWay() shm.ObjectOption { return func(s *segment.Spec) { s.Vary(segment.K
 // that done if there is no room.
 func NewPipe[A, B any](seg *shm.Segment, capacity int, opts ...shm.ObjectOption) (*Pipe[A, B], *Pipe[B, A], error) {
 	a, b, err := newPipe[A, B](seg, capacity, opts)
-	if errors.Is(err, shm.ErrNoSpace) && collect() {
+	for errors.Is(err, shm.ErrNoSpace) && collect() {
 		a, b, err = newPipe[A, B](seg, capacity, opts)
 	}
 	if err != nil {
@@ -318,9 +319,8 @@ func (p *pipe) Close() error {
 		return p.wrap("close end of", ErrClosed)
 	}
 	had := p.share.CompareAndSwap(p.held, 0)
-	if had {
-		retired.Add(1)
-	}
+	retired.Add(1)
+	p.retired.Store(true)
 	p.end()
 	p.bells.Ring()
 	p.rouse()

@@ -178,6 +178,7 @@ func (s *side) someone() segment.Owner {
 type remains struct {
 	hold        segment.Block
 	share       *word.Uint64
+	closed      *atomic.Bool
 	room, items *segment.Point // where those wait who have the other end, if they may
 }
 
@@ -186,8 +187,8 @@ var retired atomic.Int64
 
 // hold has the handle have a hold that is in a share of its end.
 func (p *pipe) hold(b segment.Block, share uint32) {
-	p.held, p.share = b.Place(), &p.here.shares[share]
-	r := remains{hold: b, share: p.share}
+	p.held, p.share, p.retired = b.Place(), &p.here.shares[share], new(atomic.Bool)
+	r := remains{hold: b, share: p.share, closed: p.retired}
 	if p.out.queue != nil {
 		r.items = p.out.items
 	}
@@ -199,28 +200,31 @@ func (p *pipe) hold(b segment.Block, share uint32) {
 
 // end closes a handle that nobody has closed, and frees its hold.
 func (r remains) end() {
-	if !r.share.CompareAndSwap(r.hold.Place(), 0) {
+	if r.closed.Load() {
 		retired.Add(-1)
-	} else {
+	} else if r.share.CompareAndSwap(r.hold.Place(), 0) {
 		rouse(r.room)
 		rouse(r.items)
 	}
 	_ = r.hold.Free() // unless the segment is closed, and so has been swept
 }
 
-// collect has handles collected that are closed, whose pipes take memory of the segment, and reports whether there were any.
+// collect has handles collected that are closed, whose pipes take memory of the segment, and reports whether there is one less.
 func collect() bool {
-	if retired.Load() == 0 {
+	before := retired.Load()
+	if before == 0 {
 		return false
 	}
-	runtime.GC()
-	for range 100 {
-		if retired.Load() == 0 {
-			break
+	for range 3 {
+		runtime.GC()
+		for range 100 {
+			if retired.Load() < before {
+				return true
+			}
+			time.Sleep(100 * time.Microsecond) // cleanups have a goroutine of their own
 		}
-		time.Sleep(100 * time.Microsecond) // cleanups have a goroutine of their own
 	}
-	return true
+	return false
 }
 
 // rouse has those look who wait at a point, if there is one.
