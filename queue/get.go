@@ -35,15 +35,15 @@ func (q *Queue[T]) Get(ctx context.Context) (T, error) {
 	}
 	v := *message[T](s)
 	futex.Publish(&k.state.head, at+1)
-	if !k.gets.Swift() {
+	if !futex.Ready() || !k.gets.Swift() {
 		return unlessFailed(v, k.got(k.gets.Release(), at+1))
 	}
-	released := k.gets.Drop()
-	if released && k.gets.Unwanted() && k.room.Event().Idle() {
+	k.gets.Drop()
+	if k.gets.Attached() && k.gets.Unwanted() && k.room.Event().Idle() {
 		runtime.KeepAlive(q)
 		return v, nil
 	}
-	return unlessFailed(v, k.got(released, at+1))
+	return unlessFailed(v, k.got(k.gets.Dropped(), at+1))
 }
 
 // unlessFailed is a message that was got, but for an error.

@@ -166,37 +166,43 @@ func (p *pipe) recv(ctx context.Context, c *[1]catch) error {
 // arrived is the slot of the next message and how many bytes that has, where nothing stands in the way of copying them, and they are at least and
 // at most so many. The caller has gets then, until taken.
 func (p *pipe) arrived(least, most uint64) (*parcel, uint64) {
-	l := &p.in
-	if l.queue == nil || !l.seen() && !p.glimpse() || !l.fast || !l.gets.TryLock() {
+	q := p.in.queue
+	if q == nil || !p.in.fast {
 		return nil, 0
 	}
-	at := l.state.head.Load()
-	s := l.parcel(at)
-	there := s.sequence.Load() == at+1 // before the slot says what it has
-	n := s.size
-	if !there || s.box != 0 || n < least || n > min(most, inline) || p.closed.Load() {
-		_ = l.leave(&l.gets) // recv is told if the segment was closed
+	if !p.glimpse() && !q.seen() {
 		return nil, 0
 	}
-	if race.Enabled {
-		l.race.Acquire(raceItems)
+	if !q.gets.TryLock() {
+		return nil, 0
 	}
-	return s, n
+	at := q.state.head.Load()
+	s := q.parcel(at)
+	if s.sequence.Load() == at+1 { // before the slot says what it has
+		if n := s.size; s.box == 0 && n >= least && n <= most && n <= inline && !p.closed.Load() {
+			if race.Enabled {
+				q.race.Acquire(raceItems)
+			}
+			return s, n
+		}
+	}
+	_ = q.leave(&q.gets) // recv is told if the segment was closed
+	return nil, 0
 }
 
 // taken commits that the message that had arrived is received.
 func (p *pipe) taken() error {
-	l := &p.in
-	next := l.state.head.Load() + 1
-	futex.Publish(&l.state.head, next)
-	if !l.gets.Swift() {
-		return l.settleGet(l.gets.Release(), next)
+	q := p.in.queue
+	next := q.state.head.Load() + 1
+	futex.Publish(&q.state.head, next)
+	if !futex.Ready() || !q.gets.Swift() {
+		return q.settleGet(q.gets.Release(), next)
 	}
-	released := l.gets.Drop()
-	if released && l.gets.Unwanted() && l.room.Event().Idle() {
+	q.gets.Drop()
+	if q.gets.Attached() && q.gets.Unwanted() && q.room.Event().Idle() {
 		return nil
 	}
-	return l.settleGet(released, next)
+	return q.settleGet(q.gets.Dropped(), next)
 }
 
 // A glimpse is what a receiver does before it looks at anything but the next slot: it polls for about as long as the answer of a process

@@ -58,26 +58,29 @@ func (p *Pipe[S, R]) SendBytes(ctx context.Context, b []byte) error {
 // sendNow is send of a short message where nothing stands in the way, and reports whether it was sent. What can be looked at behind the
 // message is: the other side waits for it. Up to the limit, not even the slot need be looked at, whose lines are with who read them last.
 func (p *pipe) sendNow(b []byte) (done bool, err error) {
-	l := &p.out
-	if !l.fast || len(b) > inline || !l.puts.TryLock() {
+	q := p.out.queue
+	if !p.out.fast || len(b) > inline || !q.puts.TryLock() {
 		return false, nil
 	}
-	at := l.state.tail.Load()
-	if at >= l.state.limit.Load() && !l.stretch(at) || p.closed.Load() {
-		return false, l.leave(&l.puts)
+	at := q.state.tail.Load()
+	if at >= q.state.limit.Load() && !p.out.stretch(at) {
+		return false, q.leave(&q.puts)
 	}
-	s := l.parcel(at)
+	if p.closed.Load() {
+		return false, q.leave(&q.puts)
+	}
+	s := q.parcel(at)
 	s.write(b)
-	l.commit(&s.sequence, at)
-	futex.Publish(&l.state.tail, at+1)
-	if !l.puts.Swift() {
-		return true, p.sent(at, l.puts.Release())
+	q.commit(&s.sequence, at)
+	futex.Publish(&q.state.tail, at+1)
+	if !futex.Ready() || !q.puts.Swift() {
+		return true, p.sent(at, q.puts.Release())
 	}
-	released := l.puts.Drop()
-	if released && l.puts.Unwanted() && l.items.Event().Idle() && p.there.attended() {
+	q.puts.Drop()
+	if q.puts.Attached() && q.puts.Unwanted() && q.items.Event().Idle() && p.there.attended() {
 		return true, nil
 	}
-	return true, p.sent(at, released)
+	return true, p.sent(at, q.puts.Dropped())
 }
 
 // sent is what is left to do for the message at that position, which was sent, when somebody is to be woken, or the segment was closed, or nobody is

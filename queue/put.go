@@ -37,15 +37,15 @@ func (q *Queue[T]) Put(ctx context.Context, v T) error {
 	}
 	futex.Publish(s, at+1) // pairs with the load in (*Queue).Get
 	futex.Publish(&k.state.tail, at+1)
-	if at&(fetched-1) == 0 || !k.puts.Swift() {
+	if at&(fetched-1) == 0 || !futex.Ready() || !k.puts.Swift() {
 		return k.putFetching(at)
 	}
-	released := k.puts.Drop()
-	if released && k.puts.Unwanted() && k.items.Event().Idle() {
+	k.puts.Drop()
+	if k.puts.Attached() && k.puts.Unwanted() && k.items.Event().Idle() {
 		runtime.KeepAlive(q)
 		return nil
 	}
-	return k.put(released)
+	return k.put(k.puts.Dropped())
 }
 
 // putOne is Put of one who does not get the lock at once, or has more to do than to copy. What Put does itself makes no call, so that

@@ -113,6 +113,9 @@ func HasJoined(joined uint64, slot uint32) bool { return joined>>(slot%JoinedSlo
 // load that a signaller's fast path pays.
 func (e *Event) Idle() bool { return e.mark.Load() == 0 }
 
+// Mark is 0 if Idle.
+func (e *Event) Mark() uint32 { return e.mark.Load() }
+
 // Fenced reports that a waiter asked signallers to fence.
 func (e *Event) Fenced() bool { return e.mark.Load()&markFence != 0 }
 

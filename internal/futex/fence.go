@@ -33,6 +33,9 @@ const Owing = runtime.GOARCH == "amd64" || runtime.GOARCH == "386" || word.Model
 // Plain reports whether this process may publish to e's waiters with plain stores by now.
 func Plain(e *Event) bool { return !Asymmetric || Registered() && !e.Fenced() }
 
+// Ready reports whether Plain is a question of the event alone.
+func Ready() bool { return !Asymmetric || Registered() }
+
 // Register makes this process known to others' Barrier, in the background, once.
 func Register() {
 	if word.Modelled && word.Current() != nil {

@@ -251,23 +251,31 @@ func (l *Lock) Release() bool {
 	if !l.plain || !futex.Plain(&l.state.event) {
 		return l.word.CompareAndSwap(l.me, free)
 	}
-	return l.word.Load() == l.me && l.Drop()
+	if l.word.Load() != l.me {
+		return false
+	}
+	l.Drop()
+	return l.Dropped()
 }
 
-// Swift reports whether Release of a plain lock is a Drop: the two are Release in parts that the compiler inlines.
+// Swift reports whether Release of a plain lock is a Drop, if the process is futex.Ready, and nobody waits for it. That, Drop, and a look at Attached, are
+// Release in parts that the compiler inlines, each of them one comparison: of what is joined by && or ||, it makes a value, and compares that.
 func (l *Lock) Swift() bool {
-	return !race.Enabled && futex.Plain(&l.state.event) && l.word.Load() == l.me
+	return !race.Enabled && l.word.Load()^l.me|uint64(l.state.event.Mark()) == 0
 }
 
-// Drop gives up a plain lock that is Swift, and reports what Release does.
-func (l *Lock) Drop() bool {
-	futex.Publish(l.word, free)
-	return l.seg.Self() != 0 || l.recall()
-}
+// Drop gives up a plain lock that is Swift.
+func (l *Lock) Drop() { futex.Publish(l.word, free) }
 
-// recall takes back a store that may have hit Close's zeros, where the lock would be free from then on. If it hit
-// the segment, the next who comes makes it so.
-func (l *Lock) recall() bool {
+// Attached reports whether this process is attached to the segment, as far as it knows. If not, a Drop may have hit Close's zeros.
+func (l *Lock) Attached() bool { return l.seg.Self() != 0 }
+
+// Dropped reports, behind a Drop, what Release does. It takes back a store that may have hit Close's zeros, where the lock would be free from then on. If
+// it hit the segment, the next who comes makes it so.
+func (l *Lock) Dropped() bool {
+	if l.Attached() {
+		return true
+	}
 	l.word.CompareAndSwap(free, 0)
 	return false
 }
