@@ -71,7 +71,7 @@
 //	q, err := there.Recv(ctx)               // in the child
 //	err = there.Send(ctx, Answer{...})
 //
-// An end travels as the Pipe that it is: in the arguments of a child, in messages of queues and pipes. Whoever receives it has a handle of his own, and
+// An end travels as the Pipe that it is: in the arguments of a child, in messages of queues and pipes of its segment (ErrElsewhere). Whoever receives it has a handle of his own, and
 // on its way it is held: who sent it may close his, exit, or die. What such a message had is given up if nobody gets it.
 //
 // When all handles of an end are closed, or collected, or their processes dead, the other end receives what is there, and then io.EOF; and

@@ -48,7 +48,7 @@ type pipe struct {
 	object      segment.Object
 	state       *pipeState
 	number      uint32       // of this end
-	share       *word.Uint64 // of its end: see hold
+	share       *word.Uint64 // of its end: see holdBy
 	held        uint64       // what stands there
 	here, there side
 	out, in     lane // of no queue, if the pipe is one-way
@@ -147,7 +147,7 @@ func bothEnds(o segment.Object) (ends [2]*pipe, err error) {
 		switch {
 		case err == nil:
 			p.here.shares[0].Store(holds[i].Place())
-			p.hold(holds[i], 0)
+			p.holdBy(holds[i], 0)
 		case holds[i].Segment() != nil:
 			_ = holds[i].Free()
 		}
@@ -185,7 +185,7 @@ func pipeFrom[S, R any](seg *shm.Segment, e End) (*Pipe[S, R], error) {
 	if err != nil || share.Load() != e.Hold|moving || hold.Take() != nil || !share.CompareAndSwap(e.Hold|moving, e.Hold) {
 		return nil, fmt.Errorf("end %d of pipe: it was taken: %w", e.Side, cmp.Or(seg.Engine().Writable(), shm.ErrStale))
 	}
-	p.hold(hold, e.Share)
+	p.holdBy(hold, e.Share)
 	p.rouse() // who waits listens for the death of those that it knows
 	return p, nil
 }
@@ -363,7 +363,7 @@ func (p *pipe) SetPolicy(policy Policy) {
 }
 
 // isDeserted reports whether nobody has the other end, as far as is known.
-func (p *pipe) isDeserted() bool { return p.there.deserted(p.seg.Swept) }
+func (p *pipe) isDeserted() bool { return !p.there.attended() && p.there.deserted(p.seg.Swept) }
 
 // until is a wait until look says so, the other end is deserted, or this handle is closed.
 func (p *pipe) until(w segment.Wait, look func(sleeping bool) bool) segment.Wait {

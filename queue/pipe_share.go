@@ -150,7 +150,7 @@ func (s *side) deserted(gone func(segment.Owner) bool) bool {
 		if !there || o != 0 && o != s.seg.Self() && gone(o) {
 			continue
 		}
-		if w := s.known.Load(); place&moving == 0 && (w == nil || w.place != place) {
+		if w := s.known.Load(); o != 0 && place&moving == 0 && (w == nil || w.place != place) {
 			s.known.Store(&witness{&s.shares[i], place, o})
 		}
 		return false
@@ -185,8 +185,8 @@ type remains struct {
 // retired is how many handles are closed and not collected, in this process.
 var retired atomic.Int64
 
-// hold has the handle have a hold that is in a share of its end.
-func (p *pipe) hold(b segment.Block, share uint32) {
+// holdBy has the handle have a hold that is in a share of its end.
+func (p *pipe) holdBy(b segment.Block, share uint32) {
 	p.held, p.share, p.retired = b.Place(), &p.here.shares[share], new(atomic.Bool)
 	r := remains{hold: b, share: p.share, closed: p.retired}
 	if p.out.queue != nil {

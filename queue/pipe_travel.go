@@ -66,7 +66,7 @@ func (p *Pipe[S, R]) Resolve(home any) (*Pipe[S, R], error) {
 	if err != nil {
 		return nil, err
 	}
-	q.hold(b, share)
+	q.holdBy(b, share)
 	q.rouse() // who waits listens for the death of those that it knows
 	return q, nil
 }
