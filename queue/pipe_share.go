@@ -155,7 +155,11 @@ func (s *side) deserted(gone func(segment.Owner) bool) bool {
 		}
 		return false
 	}
-	return s.serial.Load() == serial
+	if s.serial.Load() != serial {
+		return false
+	}
+	s.known.Store(nil) // his hold may be swept a moment before his death is told
+	return true
 }
 
 // attended reports whether who had a share when last was looked has it still, and is not known to be dead: then it is not deserted.
