@@ -47,3 +47,12 @@ func keep(ctx context.Context, p *pack, some []freight) error {
 	}
 	return holdAll(p.box, ends)
 }
+
+// rouseEnds has those look who wait at the other ends of pipes, whose ends were held for a message that was not put.
+func rouseEnds(some []freight) {
+	for _, f := range some {
+		if f.end != nil {
+			f.end.rouse()
+		}
+	}
+}

@@ -171,10 +171,16 @@ func (q *Queue[T]) spoil(i, word uint64, err error) error {
 func (q *Queue[T]) handDown(ctx context.Context, i, word uint64) (bool, error) {
 	vs, p, err := make([]T, 1), pack{}, error(nil)
 	var d *draft
+	carried := error(nil)
+	if q.codec.Carries() {
+		carried = q.openBay(i, &vs[0])
+	}
 	switch {
-	case q.codec.Carries() && q.openBay(i, &vs[0]) == nil:
+	case errors.Is(carried, ErrShares) || errors.Is(carried, syscall.EMFILE) || errors.Is(carried, syscall.ENFILE):
+		err = carried // of the moment
+	case q.codec.Carries() && carried == nil:
 		defer q.codec.Drop(&vs[0])
-		p, d, err = q.heir.pack(ctx, &vs[0]) // the files that it names are kept for the new message, too
+		p, d, err = q.heir.pack(ctx, &vs[0]) // what it names is kept for the new message, too
 	case q.boxed:
 		var c catch
 		if q.look(q.berthed(i), &c); c.err == nil {

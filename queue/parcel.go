@@ -73,7 +73,10 @@ func (q *Queue[T]) pack(ctx context.Context, v *T) (p pack, d *draft, err error)
 	if err == nil {
 		err = keep(ctx, &p, some)
 	}
-	q.unpack(&p, err != nil)
+	if err != nil {
+		q.unpack(&p, true)
+		rouseEnds(some)
+	}
 	return p, d, err
 }
 

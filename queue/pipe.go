@@ -23,8 +23,9 @@ import (
 //
 // A Pipe is a handle of its end. It travels, in the arguments of a child, and in messages of queues and pipes in the segment of the pipe: who
 // receives it has a handle of his own, which he closes. On its way the end is held, as by a handle, until the child has its arguments, or
-// the message is got, or dropped. So an end may be had by several processes, 128 at most, and by any number of goroutines of each; a message goes to one of
-// them. When all handles of an end are closed, or collected, or their processes dead, the other end receives what is there, and
+// the message is got, or dropped. A message has ends of 8 pipes at most (else ErrTooLarge), none of them of the pipe that it goes through. So an end may be had by
+// several processes, and by any number of goroutines of each; a message goes to one of them. An end has 128 handles at most, messages that have it included: who gets the
+// one more gets ErrShares in its place. When all handles of an end are closed, or collected, or their processes dead, the other end receives what is there, and
 // then io.EOF; to send to it fails with io.ErrClosedPipe.
 //
 // An input or a result of package pool, and what a map or a list holds, names an end, and does not hold it: somebody else has it meanwhile, or
@@ -54,6 +55,7 @@ type pipe struct {
 	out, in     lane // of no queue, if the pipe is one-way
 	closed      atomic.Bool
 	retired     *atomic.Bool // it is closed, and there is its hold still
+	cleanup     runtime.Cleanup
 	life        context.Context
 	end         context.CancelFunc // ends life, behind closed
 	bells       segment.Bells      // of those who select
@@ -176,46 +178,67 @@ func pipeFrom[S, R any](seg *shm.Segment, e End) (*Pipe[S, R], error) {
 	if e.Side > 1 || e.Share >= shares {
 		return nil, fmt.Errorf("share %d of end %d: %w", e.Share, e.Side, shm.ErrStale)
 	}
-	p, err := openEnd[S, R](seg, e.Pipe, e.Side)
+	f, err := findEnd[S, R](seg, e.Pipe, e.Side)
+	if err != nil {
+		return nil, err
+	}
+	here, err := newHold(f.object) // until the End's is ours
+	if err != nil {
+		return nil, err
+	}
+	defer here.Free()
+	p, err := f.open()
 	if err != nil {
 		return nil, err
 	}
 	hold, err := seg.Engine().BlockAt(e.Hold)
 	share := &p.here.shares[e.Share]
-	if err != nil || share.Load() != e.Hold|moving || hold.Take() != nil || !share.CompareAndSwap(e.Hold|moving, e.Hold) {
+	if err != nil || e.Hold&7 != 0 || share.Load() != e.Hold|moving || hold.Take() != nil {
 		return nil, fmt.Errorf("end %d of pipe: it was taken: %w", e.Side, cmp.Or(seg.Engine().Writable(), shm.ErrStale))
+	}
+	if !share.CompareAndSwap(e.Hold|moving, e.Hold) {
+		_ = hold.Free()
+		return nil, fmt.Errorf("end %d of pipe: share %d is another's: %w", e.Side, e.Share, ErrCorrupt)
 	}
 	p.holdBy(hold, e.Share)
 	p.rouse() // who waits listens for the death of those that it knows
 	return p, nil
 }
 
-// openEnd is a handle of an end of the pipe that ref names, without a hold.
-func openEnd[S, R any](seg *shm.Segment, ref shm.Ref, number uint32) (*Pipe[S, R], error) {
-	sent, err := codec.For[S]()
-	if err != nil {
-		return nil, err
+// found is an end whose pipe was found. Nothing was looked at there: without a hold it may be freed at any time.
+type found[S, R any] struct {
+	object   segment.Object
+	number   uint32
+	sent     *codec.Codec[S]
+	received *codec.Codec[R]
+}
+
+func findEnd[S, R any](seg *shm.Segment, ref shm.Ref, number uint32) (f found[S, R], err error) {
+	f.number = number
+	if f.sent, err = codec.For[S](); err != nil {
+		return f, err
 	}
-	received, err := codec.For[R]()
-	if err != nil {
-		return nil, err
+	if f.received, err = codec.For[R](); err != nil {
+		return f, err
 	}
 	layout := pipeLayoutOf[S, R]()
 	if number != 0 {
 		layout = pipeLayoutOf[R, S]()
 	}
-	o, err := seg.Engine().Resolve(ref, segment.KindPipe, layout)
+	f.object, err = seg.Engine().Resolve(ref, segment.KindPipe, layout)
 	if err == nil {
 		err = seg.Engine().Writable()
 	}
+	return f, err
+}
+
+// open is a handle of the end. Somebody has a hold of the pipe, and the handle gets one.
+func (f found[S, R]) open() (*Pipe[S, R], error) {
+	p, err := pipeOf(f.object, f.number)
 	if err != nil {
 		return nil, err
 	}
-	p, err := pipeOf(o, number)
-	if err != nil {
-		return nil, err
-	}
-	return endOf(p, sent, received), nil
+	return endOf(p, f.sent, f.received), nil
 }
 
 // lanesOf is how many lanes a pipe of these flags has.
@@ -319,7 +342,9 @@ func (p *pipe) Close() error {
 		return p.wrap("close end of", ErrClosed)
 	}
 	had := p.share.CompareAndSwap(p.held, 0)
-	retired.Add(1)
+	if retired.Add(1)%muchRetired == 0 {
+		go runtime.GC() // the memory of the segment is no reason for one
+	}
 	p.retired.Store(true)
 	p.end()
 	p.bells.Ring()
@@ -327,6 +352,10 @@ func (p *pipe) Close() error {
 	if !had {
 		return p.wrap("close end of", ErrClosed)
 	}
+	if p.here.deserted(p.seg.Swept) {
+		p.in.purge()
+	}
+	runtime.KeepAlive(p)
 	return nil
 }
 

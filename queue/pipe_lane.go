@@ -137,6 +137,22 @@ func (l lane) discard() (some bool) {
 	return some
 }
 
+// purge drops the messages that nobody can get any more, if they may have something that others wait for. One who is stopped in the middle of a
+// receive keeps them.
+func (l lane) purge() {
+	if l.queue == nil || !l.carries {
+		return
+	}
+	var open atomic.Bool
+	for {
+		var c [1]catch
+		if done, err := l.take(atOnce, &c, &open); !done || err != nil {
+			return
+		}
+		_ = l.drop(&c[0])
+	}
+}
+
 // put puts a message if there is room, and somebody to get it. It reports whether it did.
 func (l lane) put(ctx context.Context, p *pack, deserted func() bool) (done bool, err error) {
 	if err := l.enter(ctx, &l.puts); err != nil {

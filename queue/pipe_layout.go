@@ -61,13 +61,21 @@ const spread = 0x9e3779b97f4a7c15
 
 // pipeStates is the part of the layout that all pipes share.
 var pipeStates = sync.OnceValue(func() uint64 {
-	h := uint64(boxHead + carrierHead<<32)
-	h = h*spread + codec.LayoutHash(reflect.TypeFor[pipeState]())
-	return h*spread + codec.LayoutHash(reflect.TypeFor[queueState]())
+	return codec.LayoutHash(reflect.TypeFor[pipeState]())*spread + codec.LayoutHash(reflect.TypeFor[queueState]())
 })
 
 // pipeLayoutOf is the hash that a pipe carries from whose first end values of type A go, and from the other of type B.
 func pipeLayoutOf[A, B any]() uint64 {
-	h := pipeStates()*spread + codec.LayoutHash(reflect.TypeFor[A]())
+	h := pipeStates()*spread + headFor[A]()
+	h = h*spread + codec.LayoutHash(reflect.TypeFor[A]())
+	h = h*spread + headFor[B]()
 	return h*spread + codec.LayoutHash(reflect.TypeFor[B]())
+}
+
+// headFor is where messages of type T begin in their boxes.
+func headFor[T any]() uint64 {
+	if c, err := codec.For[T](); err == nil && c.Carries() {
+		return carrierHead
+	}
+	return boxHead
 }

@@ -58,7 +58,7 @@ func (p *Pipe[S, R]) TryRecv() (v R, ok bool, err error) {
 // errEmpty is why a call that does not wait has received nothing.
 var errEmpty = errors.New("no message")
 
-// RecvBytes receives the bytes of the next message, whatever R is. For its errors see Recv.
+// RecvBytes receives the bytes of the next message, whatever R is; ends of pipes and files that it has are given up. For its errors see Recv.
 func (p *Pipe[S, R]) RecvBytes(ctx context.Context) ([]byte, error) {
 	p.glimpse()
 	var c [1]catch

@@ -7,6 +7,7 @@ import (
 	"io"
 	"runtime"
 
+	"github.com/kindred-ipc/kindred/internal/codec"
 	"github.com/kindred-ipc/kindred/internal/futex"
 )
 
@@ -42,7 +43,7 @@ func (p *Pipe[S, R]) TrySend(v S) (bool, error) {
 }
 
 // SendBytes sends the bytes of a message, whatever S is: for the other end they are those of what was sent, which is a string or a []byte
-// as it is, or what the other end reads by RecvBytes. For its errors see Send.
+// as it is, or what the other end reads by RecvBytes: in bytes that were received like that, handles are nothing but names. For its errors see Send.
 func (p *Pipe[S, R]) SendBytes(ctx context.Context, b []byte) error {
 	done, err := p.sendNow(b)
 	if !done {
@@ -135,7 +136,10 @@ func (p *pipe) send(ctx context.Context, b []byte, some []freight) error {
 		return err
 	}
 	m := pack{bytes: b}
-	err := p.out.packed(&m, len(some) > 0)
+	err := p.notItself(some)
+	if err == nil {
+		err = p.out.packed(&m, len(some) > 0)
+	}
 	if err == nil {
 		err = keep(ctx, &m, some)
 	}
@@ -157,8 +161,26 @@ func (p *pipe) send(ctx context.Context, b []byte, some []freight) error {
 		}
 	}
 	p.out.unpack(&m, !done)
+	if !done {
+		rouseEnds(some)
+	}
+	if errors.Is(err, io.ErrClosedPipe) {
+		p.out.purge() // who had the other end may have died
+	}
 	return err
 }
+
+// notItself fails if there is an end of this pipe among what is to be kept: the message would keep the pipe, and the pipe the message.
+func (p *pipe) notItself(some []freight) error {
+	for _, f := range some {
+		if f.end != nil && f.end.object.Place() == p.object.Place() {
+			return codec.AtPath(f.path, f.Handle, errItself)
+		}
+	}
+	return nil
+}
+
+var errItself = errors.New("an end of the pipe that it is sent through")
 
 // makeSure looks whether those are dead who may have left something half done, or have the other end.
 func (p *pipe) makeSure() error {

@@ -117,12 +117,6 @@ func (s *side) take(o segment.Object, mark uint64) (b segment.Block, share uint3
 	return b, share, err
 }
 
-// drop gives up a hold of this process that is no handle's.
-func (s *side) drop(b segment.Block, share uint32) {
-	s.shares[share].CompareAndSwap(b.Place(), 0)
-	_ = b.Free()
-}
-
 // pass makes a hold that is on its way.
 func (s *side) pass(o segment.Object) (b segment.Block, share uint32, err error) {
 	if b, share, err = s.take(o, moving); err == nil {
@@ -186,8 +180,10 @@ type remains struct {
 	room, items *segment.Point // where those wait who have the other end, if they may
 }
 
-// retired is how many handles are closed and not collected, in this process.
+// retired is how many handles are closed and not collected, in this process. When there are so many, they are.
 var retired atomic.Int64
+
+const muchRetired = 64
 
 // holdBy has the handle have a hold that is in a share of its end.
 func (p *pipe) holdBy(b segment.Block, share uint32) {
@@ -199,7 +195,7 @@ func (p *pipe) holdBy(b segment.Block, share uint32) {
 	if p.in.queue != nil {
 		r.room = p.in.room
 	}
-	runtime.AddCleanup(p, remains.end, r)
+	p.cleanup = runtime.AddCleanup(p, remains.end, r)
 }
 
 // end closes a handle that nobody has closed, and frees its hold.

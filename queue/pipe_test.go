@@ -298,7 +298,7 @@ func TestAnEndIsTakenOnce(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, "to one that is on its way", v)
 	for _, wrong := range []func(*queue.End){
-		func(e *queue.End) { e.Side = 2 }, func(e *queue.End) { e.Share = 128 }, func(e *queue.End) { e.Hold += 8 }, func(e *queue.End) { e.Hold = 0 },
+		func(e *queue.End) { e.Side = 2 }, func(e *queue.End) { e.Share = 128 }, func(e *queue.End) { e.Hold += 8 }, func(e *queue.End) { e.Hold = 0 }, func(e *queue.End) { e.Hold |= 1 },
 	} {
 		w := e
 		wrong(&w)

@@ -54,28 +54,52 @@ func (p *Pipe[S, R]) Resolve(home any) (*Pipe[S, R], error) {
 	if err != nil {
 		return nil, err
 	}
-	q, err := openEnd[S, R](seg, p.name.pipe, p.name.side)
+	f, err := findEnd[S, R](seg, p.name.pipe, p.name.side)
 	if err != nil {
 		return nil, err
 	}
-	b, share, err := q.here.take(q.object, 0)
-	if err == nil && !q.here.shared(share) {
-		q.here.drop(b, share)
-		err = fmt.Errorf("end %d: %w", q.number, io.ErrClosedPipe)
-	}
+	hold, err := newHold(f.object)
 	if err != nil {
 		return nil, err
 	}
-	q.holdBy(b, share)
-	q.rouse() // who waits listens for the death of those that it knows
+	q, err := f.open()
+	if err == nil {
+		err = q.enter(hold)
+	}
+	if err != nil {
+		_ = hold.Free()
+		return nil, err
+	}
 	return q, nil
 }
 
-// Drop is for the codec: it closes a handle that arrived in a message that nobody receives.
-func (p *Pipe[S, R]) Drop() {
-	if p.pipe != nil {
-		_ = p.Close()
+// enter has the handle be one of those of its end, which somebody has.
+func (p *pipe) enter(hold segment.Block) error {
+	share, err := p.here.add(hold.Place())
+	if err != nil {
+		return err
 	}
+	if !p.here.shared(share) {
+		p.here.shares[share].CompareAndSwap(hold.Place(), 0)
+		p.rouse()
+		return fmt.Errorf("end %d: %w", p.number, io.ErrClosedPipe)
+	}
+	p.holdBy(hold, share)
+	p.rouse() // who waits listens for the death of those that it knows
+	return nil
+}
+
+// Drop is for the codec: it closes a handle that arrived in a message that nobody receives. Nobody has called anything else of it, so its hold
+// goes at once.
+func (p *Pipe[S, R]) Drop() {
+	if p.pipe == nil || p.Close() != nil {
+		return
+	}
+	p.cleanup.Stop()
+	if hold, err := p.seg.BlockAt(p.held); err == nil {
+		_ = hold.Free()
+	}
+	retired.Add(-1)
 }
 
 // Hold is for the packages of this module: it has the end held by this process until release is called, however many handles are closed.
@@ -84,17 +108,19 @@ func (p *Pipe[S, R]) Hold() (release func(), err error) {
 		return func() {}, nil
 	}
 	b, share, err := p.here.take(p.object, 0)
-	if err == nil && p.closed.Load() {
-		p.here.drop(b, share)
-		err = ErrClosed
-	}
 	if err != nil {
 		return func() {}, err
 	}
-	return func() {
-		p.here.drop(b, share)
+	release = func() {
+		p.here.shares[share].CompareAndSwap(b.Place(), 0)
 		p.rouse()
-	}, nil
+		_ = b.Free()
+	}
+	if p.closed.Load() {
+		release()
+		return func() {}, ErrClosed
+	}
+	return release, nil
 }
 
 // ended is a handle of an end in a message.

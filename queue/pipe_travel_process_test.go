@@ -314,3 +314,91 @@ func TestAPipeThatWasTakenGoesWithWhoTookIt(t *testing.T) {
 	require.NoError(t, a.Close())
 	requireCollected(t, seg, before)
 }
+
+// quiet has an end, and does nothing with it.
+var quiet = proc.Func("queue_test.quiet", func(ctx context.Context, p *queue.Pipe[int, *texts]) error {
+	<-ctx.Done()
+	return p.Close()
+})
+
+// What was sent to an end that is closed, or whose processes are dead, keeps nobody waiting.
+func TestAPipeInAMessageThatNobodyCanGetIsClosed(t *testing.T) {
+	for _, how := range []string{"closed", "dead"} {
+		t.Run(how, func(t *testing.T) {
+			ctx, seg := bounded(t), anonymous(t)
+			in, out, err := queue.NewPipe[*texts, int](seg, 4)
+			require.NoError(t, err)
+			a, b, err := queue.NewPipe[string, string](seg, 4)
+			require.NoError(t, err)
+			require.NoError(t, in.Send(ctx, b))
+			require.NoError(t, b.Close())
+			if how == "closed" {
+				require.NoError(t, out.Close())
+			} else {
+				p, err := quiet.Start(ctx, out, proc.Share(seg))
+				require.NoError(t, err)
+				require.NoError(t, out.Close())
+				require.NoError(t, p.Signal(syscall.SIGKILL))
+				require.Error(t, p.Wait(ctx))
+				for err == nil {
+					err = in.Send(ctx, nil)
+				}
+				require.ErrorIs(t, err, io.ErrClosedPipe)
+			}
+			_, err = a.Recv(ctx)
+			require.Equal(t, io.EOF, err)
+			runtime.KeepAlive(in)
+		})
+	}
+}
+
+func TestAPipeIsNotSentThroughItself(t *testing.T) {
+	type self struct{ Ends []any }
+	shm.Register[*queue.Pipe[self, self]]()
+	ctx, seg := bounded(t), anonymous(t)
+	a, b, err := queue.NewPipe[self, self](seg, 4)
+	require.NoError(t, err)
+	for _, end := range []any{a, b} {
+		require.ErrorContains(t, a.Send(ctx, self{[]any{1, end}}), "an end of the pipe that it is sent through")
+	}
+	ready, err := b.Ready()
+	require.NoError(t, err)
+	require.False(t, ready)
+}
+
+// A message that is dropped gives up the memory of what it has at once: nobody has called anything of that.
+func TestWhatIsDroppedIsFreeAtOnce(t *testing.T) {
+	ctx, seg := bounded(t), anonymous(t)
+	grave, err := queue.New[*texts](seg, 1)
+	require.NoError(t, err)
+	q, err := queue.New[*texts](seg, 2, queue.Leases(), queue.DeadTo(grave, 1))
+	require.NoError(t, err)
+	a, b, err := queue.NewPipe[string, string](seg, 4)
+	require.NoError(t, err)
+	require.NoError(t, grave.Put(ctx, nil)) // it is full
+	require.NoError(t, q.Put(ctx, b))
+	require.NoError(t, b.Close())
+	collectAll()
+	l, err := q.Lease(ctx)
+	require.NoError(t, err)
+	require.NoError(t, l.Message.Close())
+	require.NoError(t, l.Nack())
+	collectAll()
+	requireCollected(t, seg, seg.Stats().Blocks)
+	before := seg.Stats().Blocks
+	for range 10 { // it has no room in the queue for the dead
+		_, err := q.Lease(moment(t))
+		require.ErrorIs(t, err, context.DeadlineExceeded)
+	}
+	require.Equal(t, before, seg.Stats().Blocks)
+	_, err = grave.Get(ctx)
+	require.NoError(t, err)
+	_, err = q.Lease(moment(t))
+	require.ErrorIs(t, err, context.DeadlineExceeded)
+	got, err := grave.Get(ctx)
+	require.NoError(t, err)
+	require.NoError(t, got.Send(ctx, "from the dead"))
+	v, err := a.Recv(ctx)
+	require.NoError(t, err)
+	require.Equal(t, "from the dead", v)
+}

@@ -39,6 +39,7 @@ type crate struct {
 	Set       *state.Set[string]
 	Queue     *queue.Queue[*sync.Event]
 	Pipe      *queue.Pipe[string, int]
+	End       *queue.Pipe[int, string]
 	Ref       shm.Ref
 	More      []any
 }
@@ -61,7 +62,7 @@ func fullCrate(seg *shm.Segment) crate {
 		List: must(state.NewList[string](seg)), Map: must(state.NewMap[string, any](seg)), Set: must(state.NewSet[string](seg)),
 		Queue: must(queue.New[*sync.Event](seg, 2)),
 	}
-	c.Pipe, _, _ = queue.NewPipe[string, int](seg, 2)
+	c.Pipe, c.End, _ = queue.NewPipe[string, int](seg, 2)
 	c.Ref = c.Mutex.Ref()
 	c.More = []any{42, nil, "x", c.Mutex, map[string]any{"event": c.Event}}
 	return c
@@ -121,7 +122,7 @@ func TestAnyObjectArrivesAsAWorkingHandle(t *testing.T) {
 
 	require.NoError(t, c.Event.Wait(ctx))
 	require.Equal(t, 7, must(c.Value.Load()))
-	require.NoError(t, c.Pipe.Close())
+	require.Equal(t, "sent by another handle", must(c.End.Recv(ctx)))
 	require.Equal(t, 8, must(c.Array.Load(2)))
 	require.Equal(t, "all", must(c.List.Load(0)))
 	require.NoError(t, c.Semaphore.Acquire(ctx, 1))

@@ -67,6 +67,7 @@ var sites = map[string]site{
 	"Reader.popNext":      {publishes: 1, file: "spsc_reader.go"},
 	"Reader.taken":        {publishes: 1},               // PopN and Release
 	"Lock.Release":        {publishes: 1, unseen: true}, // its caller looks at the mark
+	"Lock.Drop":           {publishes: 1, unseen: true}, // the same
 	"BytesWriter.Append":  {publishes: 1, unseen: true},
 	"BytesWriter.Commit":  {publishes: 1, unseen: true}, // of what was appended before
 	"BytesWriter.finish":  {publishes: 1, unseen: true}, // the 0 behind the record
