@@ -81,15 +81,30 @@ func (s *side) holder(place uint64) (o segment.Owner, there bool) {
 	return b.Holder()
 }
 
+// counts reports whether a share counts, as far as gone knows who is dead, and whose it was when it was looked at. A hold that is on its way changes
+// hands, and who had it may die behind that: then it is looked at again.
+func (s *side) counts(share *word.Uint64, gone func(segment.Owner) bool) (o segment.Owner, place uint64, ok bool) {
+	for {
+		place = share.Load()
+		o, there := s.holder(place)
+		if !there {
+			return 0, place, false
+		}
+		if o == 0 || o == s.seg.Self() || !gone(o) {
+			return o, place, true
+		}
+		if now, there := s.holder(share.Load()); !there || now == o {
+			return o, place, false
+		}
+	}
+}
+
 // claim has a share be w, and returns its number.
 func (s *side) claim(w uint64) (uint32, error) {
 	for _, gone := range []func(segment.Owner) bool{func(segment.Owner) bool { return false }, s.seg.Gone} {
 		for i := range s.shares {
-			was := s.shares[i].Load()
-			if o, there := s.holder(was); there && (o == 0 || !gone(o)) {
-				continue
-			}
-			if s.shares[i].CompareAndSwap(was, w) {
+			_, was, taken := s.counts(&s.shares[i], gone)
+			if !taken && s.shares[i].CompareAndSwap(was, w) {
 				return uint32(i), nil
 			}
 		}
@@ -128,7 +143,10 @@ func (s *side) pass(o segment.Object) (b segment.Block, share uint32, err error)
 // shared reports whether another share counts than that one, as far as can be found out.
 func (s *side) shared(but uint32) bool {
 	for i := range s.shares {
-		if o, there := s.holder(s.shares[i].Load()); there && uint32(i) != but && (o == 0 || o == s.seg.Self() || !s.seg.Gone(o)) {
+		if uint32(i) == but {
+			continue
+		}
+		if _, _, ok := s.counts(&s.shares[i], s.seg.Gone); ok {
 			return true
 		}
 	}
@@ -139,9 +157,8 @@ func (s *side) shared(but uint32) bool {
 func (s *side) deserted(gone func(segment.Owner) bool) bool {
 	serial := s.serial.Load()
 	for i := range s.shares {
-		place := s.shares[i].Load()
-		o, there := s.holder(place)
-		if !there || o != 0 && o != s.seg.Self() && gone(o) {
+		o, place, ok := s.counts(&s.shares[i], gone)
+		if !ok {
 			continue
 		}
 		if w := s.known.Load(); o != 0 && place&moving == 0 && (w == nil || w.place != place) {

@@ -150,6 +150,7 @@ var checks = []check{
 	{model: "pipe", lost: "BREAK_PASSING"},
 	{model: "pipe", lost: "BREAK_ROUSE"},
 	{model: "pipe", lost: "BREAK_SERIAL", quick: true},
+	{model: "pipe", flags: "-DDEATHS=2", lost: "BREAK_HANDS"},
 	{model: "pipe", flags: "-DDEATHS=2", lost: "BREAK_PUSH"},
 	{model: "pipe", flags: "-DDEATHS=2", lost: "BREAK_OTHERS"},
 

@@ -163,8 +163,23 @@ gone:	skip
 inline deserted()
 {
 	atomic { before = serial; w = share[0]; no = 1 };
+	/* queue/pipe_share.go: (side).counts */
+	do
+	:: atomic { counts(w) -> no = 0; break }
+	:: else ->
+#ifdef BREAK_HANDS
+		break
+#else
+		atomic {
+			if
+			:: share[0] == w -> break
+			:: else -> w = share[0]
+			fi
+		}
+#endif
+	od;
 	if
-	:: atomic { counts(w) -> no = 0 }
+	:: !no
 	:: else ->
 		w = share[1];
 		atomic { if :: counts(w) -> no = 0 :: else fi };
