@@ -227,18 +227,25 @@ func TestPoolEndsThoughAWorkerIsGivenUpOrTriedAgain(t *testing.T) {
 	}
 }
 
+// whileOneIsGivenUp has the first of two workers held at the gate, until open is called, and a call wait, because the other cannot be started.
+func whileOneIsGivenUp(t *testing.T, p *pool.Pool, o obstacle, d *diary) (held, waits <-chan outcome[int], open func()) {
+	t.Helper()
+	path, open := newGate(t)
+	held = start(testContext(t), p, gate, path)
+	running(t, p, "gate")
+	o.put(t, "")
+	waits = start(testContext(t), p, double, 1)
+	require.Equal(t, 1, d.wait(t, pool.WorkerGivenUp, 1)[0].ID)
+	return held, waits, open
+}
+
 // With Elastic a place that is tried again is one that a call may need, and that call gets it.
 func TestElasticPoolGrowsAgainWhenTheCauseIsGone(t *testing.T) {
 	pool.ReviveAfter(t, tick)
 	var d diary
 	o := newObstacle(t)
 	p := newPool(t, 2, pool.Elastic(1, time.Hour), o.option(), d.option())
-	path, open := newGate(t)
-	held := start(testContext(t), p, gate, path)
-	running(t, p, "gate")
-	o.put(t, "")
-	waits := start(testContext(t), p, double, 1)
-	require.Equal(t, 1, d.wait(t, pool.WorkerGivenUp, 1)[0].ID)
+	held, waits, open := whileOneIsGivenUp(t, p, o, &d)
 	o.remove(t)
 	require.NoError(t, (<-waits).err)
 	open()
@@ -252,12 +259,7 @@ func TestPlaceThatIsTriedAgainAndIsTheLastOneIsTriedLikeAny(t *testing.T) {
 	var d diary
 	o := newObstacle(t)
 	p := newPool(t, 2, pool.Elastic(0, tick), o.option(), d.option())
-	path, open := newGate(t)
-	held := start(testContext(t), p, gate, path)
-	running(t, p, "gate")
-	o.put(t, "")
-	waits := start(testContext(t), p, double, 1)
-	require.Equal(t, 1, d.wait(t, pool.WorkerGivenUp, 1)[0].ID)
+	held, waits, open := whileOneIsGivenUp(t, p, o, &d)
 	fifo := string(o) + ".fifo"
 	require.NoError(t, syscall.Mkfifo(fifo, 0o600))
 	require.NoError(t, os.Rename(fifo, string(o)))

@@ -163,10 +163,7 @@ var (
 
 // layoutOf is the hash that a queue carries whose messages have that codec.
 func layoutOf[T any](c *codec.Codec[T]) uint64 {
-	h := uint64(boxHead)
-	if c.Carries() {
-		h = carrierHead
-	}
+	h := headFor(c.Carries())
 	h = h*spread + codec.LayoutHash(reflect.TypeFor[queueState]())
 	h = h*spread + codec.LayoutHash(reflect.TypeFor[row]())
 	return h*spread + c.Layout()

@@ -98,8 +98,11 @@ func (q *queue) packBytes(p *pack, always bool) (err error) {
 }
 
 // headOfBox is where the message of a box begins.
-func (q *queue) headOfBox() uint64 {
-	if q.carries {
+func (q *queue) headOfBox() uint64 { return headFor(q.carries) }
+
+// headFor is headOfBox where messages may have handles, or not.
+func headFor(carries bool) uint64 {
+	if carries {
 		return carrierHead
 	}
 	return boxHead

@@ -94,7 +94,7 @@ func newPipe[A, B any](seg *shm.Segment, capacity int, opts []shm.ObjectOption) 
 		return nil, nil, err
 	}
 	s := seg.Engine()
-	spec := segment.Spec{Kind: segment.KindPipe, Layout: pipeLayoutOf[A, B](), Align: segment.Line, Contents: segment.HasLanes}
+	spec := segment.Spec{Kind: segment.KindPipe, Layout: pipeLayoutOf(one, other), Align: segment.Line, Contents: segment.HasLanes}
 	for _, opt := range opts {
 		opt(&spec)
 	}
@@ -221,9 +221,9 @@ func findEnd[S, R any](seg *shm.Segment, ref shm.Ref, number uint32) (f found[S,
 	if f.received, err = codec.For[R](); err != nil {
 		return f, err
 	}
-	layout := pipeLayoutOf[S, R]()
+	layout := pipeLayoutOf(f.sent, f.received)
 	if number != 0 {
-		layout = pipeLayoutOf[R, S]()
+		layout = pipeLayoutOf(f.received, f.sent)
 	}
 	f.object, err = seg.Engine().Resolve(ref, segment.KindPipe, layout)
 	if err == nil {
@@ -361,12 +361,7 @@ func (p *pipe) Close() error {
 
 // rouse has those look who wait at the other end.
 func (p *pipe) rouse() {
-	if p.out.queue != nil {
-		rouse(p.out.items)
-	}
-	if p.in.queue != nil {
-		rouse(p.in.room)
-	}
+	p.others().rouse()
 	runtime.KeepAlive(p)
 }
 

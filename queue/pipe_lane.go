@@ -143,14 +143,7 @@ func (l lane) purge() {
 	if l.queue == nil || !l.carries {
 		return
 	}
-	var open atomic.Bool
-	for {
-		var c [1]catch
-		if done, err := l.take(atOnce, &c, &open); !done || err != nil {
-			return
-		}
-		_ = l.drop(&c[0])
-	}
+	_ = l.queue.drop(atOnce, l.capacity)
 }
 
 // put puts a message if there is room, and somebody to get it. It reports whether it did.

@@ -65,17 +65,9 @@ var pipeStates = sync.OnceValue(func() uint64 {
 })
 
 // pipeLayoutOf is the hash that a pipe carries from whose first end values of type A go, and from the other of type B.
-func pipeLayoutOf[A, B any]() uint64 {
-	h := pipeStates()*spread + headFor[A]()
+func pipeLayoutOf[A, B any](a *codec.Codec[A], b *codec.Codec[B]) uint64 {
+	h := pipeStates()*spread + headFor(a.Carries())
 	h = h*spread + codec.LayoutHash(reflect.TypeFor[A]())
-	h = h*spread + headFor[B]()
+	h = h*spread + headFor(b.Carries())
 	return h*spread + codec.LayoutHash(reflect.TypeFor[B]())
-}
-
-// headFor is where messages of type T begin in their boxes.
-func headFor[T any]() uint64 {
-	if c, err := codec.For[T](); err == nil && c.Carries() {
-		return carrierHead
-	}
-	return boxHead
 }

@@ -47,6 +47,16 @@ func spoken(t *testing.T, seg *shm.Segment, opts ...shm.ObjectOption) (here, the
 	return here, there
 }
 
+// requireSpoken receives what spoken has sent to an end.
+func requireSpoken(t *testing.T, p *queue.Pipe[string, string]) {
+	t.Helper()
+	for range 4 {
+		v, err := p.Recv(bounded(t))
+		require.NoError(t, err)
+		require.Equal(t, lengthy, v)
+	}
+}
+
 func TestAPipeThatNobodyHasIsFree(t *testing.T) {
 	for name, opts := range map[string][]shm.ObjectOption{"duplex": nil, "one-way": {queue.OneWay()}} {
 		t.Run(name, func(t *testing.T) {
@@ -117,11 +127,7 @@ func TestAnEndThatIsOnItsWayKeepsThePipe(t *testing.T) {
 		require.NoError(t, err)
 		p, err := queue.PipeFrom[string, string](seg, e)
 		require.NoError(t, err)
-		for range 4 {
-			v, err := p.Recv(ctx)
-			require.NoError(t, err)
-			require.Equal(t, lengthy, v)
-		}
+		requireSpoken(t, p)
 		require.NoError(t, p.Close())
 	}
 	requireCollected(t, seg, before)

@@ -48,6 +48,10 @@ var echo = proc.Func("queue_test.echo", func(ctx context.Context, e errand) erro
 	if err != nil {
 		return err
 	}
+	return echoAll(ctx, p)
+})
+
+func echoAll(ctx context.Context, p *texts) error {
 	for {
 		v, err := p.Recv(ctx)
 		if err == io.EOF {
@@ -60,7 +64,7 @@ var echo = proc.Func("queue_test.echo", func(ctx context.Context, e errand) erro
 			return err
 		}
 	}
-})
+}
 
 func TestAChildEchoesThroughAPipe(t *testing.T) {
 	ctx := bounded(t)

@@ -15,7 +15,7 @@ import (
 // (segment.Block.Keep). The pipe is nobody's beside that: the last hold takes it along, whoever frees it, or dies with it.
 //
 //	hold        from        who
-//	draft p     nothing     NewPipe, (*Pipe).End
+//	draft p     nothing     NewPipe, (*Pipe).End, Resolve, Hold
 //	settled     draft p     (*Pipe).End, behind the hold is in a share: it is on its way
 //	draft p     settled     PipeFrom: the handle is p's
 //	free        draft p     whoever sweeps p, who died; or p, when its handle is collected: until then, a call that has begun may go on
@@ -45,7 +45,7 @@ type End struct {
 type side struct {
 	seg    *segment.Segment
 	shares *[shares]word.Uint64
-	serial *word.Uint64            // of the pipe: see pass
+	serial *word.Uint64            // of the pipe: see add
 	known  atomic.Pointer[witness] // somebody who had a share when last was looked
 }
 
@@ -191,10 +191,10 @@ func (s *side) someone() segment.Owner {
 
 // remains is what there is of a handle that is collected.
 type remains struct {
-	hold        segment.Block
-	share       *word.Uint64
-	closed      *atomic.Bool
-	room, items *segment.Point // where those wait who have the other end, if they may
+	others
+	hold   segment.Block
+	share  *word.Uint64
+	closed *atomic.Bool
 }
 
 // retired is how many handles are closed and not collected, in this process. When there are so many, they are.
@@ -205,14 +205,7 @@ const muchRetired = 64
 // holdBy has the handle have a hold that is in a share of its end.
 func (p *pipe) holdBy(b segment.Block, share uint32) {
 	p.held, p.share, p.retired = b.Place(), &p.here.shares[share], new(atomic.Bool)
-	r := remains{hold: b, share: p.share, closed: p.retired}
-	if p.out.queue != nil {
-		r.items = p.out.items
-	}
-	if p.in.queue != nil {
-		r.room = p.in.room
-	}
-	p.cleanup = runtime.AddCleanup(p, remains.end, r)
+	p.cleanup = runtime.AddCleanup(p, remains.end, remains{p.others(), b, p.share, p.retired})
 }
 
 // end closes a handle that nobody has closed, and frees its hold.
@@ -220,8 +213,7 @@ func (r remains) end() {
 	if r.closed.Load() {
 		retired.Add(-1)
 	} else if r.share.CompareAndSwap(r.hold.Place(), 0) {
-		rouse(r.room)
-		rouse(r.items)
+		r.rouse()
 	}
 	_ = r.hold.Free() // unless the segment is closed, and so has been swept
 }
@@ -244,9 +236,24 @@ func collect() bool {
 	return false
 }
 
-// rouse has those look who wait at a point, if there is one.
-func rouse(at *segment.Point) {
-	if at != nil {
-		at.Rouse()
+// others are where those wait who have the other end, nil where they do not.
+type others struct{ room, items *segment.Point }
+
+func (p *pipe) others() (o others) {
+	if p.out.queue != nil {
+		o.items = p.out.items
+	}
+	if p.in.queue != nil {
+		o.room = p.in.room
+	}
+	return o
+}
+
+// rouse has them look.
+func (o others) rouse() {
+	for _, at := range []*segment.Point{o.items, o.room} {
+		if at != nil {
+			at.Rouse()
+		}
 	}
 }

@@ -25,20 +25,7 @@ type (
 )
 
 // talker echoes what it receives.
-var talker = proc.Func("queue_test.talker", func(ctx context.Context, p *texts) error {
-	for {
-		v, err := p.Recv(ctx)
-		if err == io.EOF {
-			return nil
-		}
-		if err == nil {
-			err = p.Send(ctx, v)
-		}
-		if err != nil {
-			return err
-		}
-	}
-})
+var talker = proc.Func("queue_test.talker", echoAll)
 
 func TestAPipeArrivesInTheArgumentsOfAChild(t *testing.T) {
 	ctx, seg := bounded(t), anonymous(t)
@@ -129,22 +116,14 @@ func TestAPipeInAMessageIsHeld(t *testing.T) {
 			collectAll()
 			one, err := get(ctx)
 			require.NoError(t, err)
-			for range 4 {
-				v, err := one.Recv(ctx)
-				require.NoError(t, err)
-				require.Equal(t, lengthy, v)
-			}
+			requireSpoken(t, one)
 			ok, err := one.TrySend("to one that is in a message")
 			require.NoError(t, err)
 			require.False(t, ok, "there are four already")
 			require.NoError(t, one.Close())
 			other, err := get(ctx)
 			require.NoError(t, err)
-			for range 4 {
-				v, err := other.Recv(ctx)
-				require.NoError(t, err)
-				require.Equal(t, lengthy, v)
-			}
+			requireSpoken(t, other)
 			_, err = other.Recv(ctx)
 			require.Equal(t, io.EOF, err)
 			require.NoError(t, other.Close())
