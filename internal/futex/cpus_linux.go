@@ -10,16 +10,25 @@ import (
 
 // cpuCheck is when the affinity was last read, in seconds of CLOCK_MONOTONIC plus one, and in the
 // lower bits how many CPUs it held. Affinity changes rarely, by taskset or a container's
-// manager, so a look once a second is enough.
-var cpuCheck atomic.Int64
+// manager, so a look once a second is enough, and a look at the clock now and then, which costs more than the rest of this.
+var (
+	cpuCheck atomic.Int64
+	cpuLooks atomic.Uint32
+)
 
-const cpuBits = 16
+const (
+	cpuBits  = 16
+	cpuEvery = 16 // looks for each at the clock
+)
 
 // cpus is how many CPUs the process's affinity has. GOMAXPROCS does not count: with one processor the partner in another
 // process still has a CPU of its own.
 func cpus() int {
-	now := int64(time.Since(started)/time.Second) + 1
 	seen := cpuCheck.Load()
+	if cpuLooks.Add(1)%cpuEvery != 0 && seen != 0 {
+		return int(seen & (1<<cpuBits - 1))
+	}
+	now := int64(time.Since(started)/time.Second) + 1
 	if seen>>cpuBits == now {
 		return int(seen & (1<<cpuBits - 1))
 	}

@@ -31,6 +31,10 @@ const (
 	initialYields = 4
 	maxYields     = 8
 
+	// Where others of this process go first now and then, it is behind a yield in vain, and in one wait of so many before the first look: Go's scheduler wakes a
+	// thread to look for work whenever a goroutine lets others go first, which on one CPU takes longer than all the rest of a wait.
+	yieldsPerTurn = 8
+
 	// pollsPerTurn is how many polls are made between two turns of others.
 	pollsPerTurn = 4
 
@@ -53,8 +57,9 @@ const (
 // Spinner polls before a sleep. It belongs to one wait point of one process; its zero value is
 // ready; its methods may be called by several goroutines.
 type Spinner struct {
-	budget atomic.Int64 // nanoseconds; 0 stands for initialSpin
-	yields atomic.Int32 // how many yields in vain have been taken off initialYields; negative: added
+	budget atomic.Int64  // nanoseconds; 0 stands for initialSpin
+	yields atomic.Int32  // how many yields in vain have been taken off initialYields; negative: added
+	shared atomic.Uint32 // waits by yieldFor that others of this process go before, now and then
 	policy atomic.Int32
 	turns  turns
 }
@@ -138,11 +143,11 @@ func (how Polling) most() time.Duration {
 func (s *Spinner) yieldFor(done func() bool, how Polling) bool {
 	left := s.yields.Load()
 	share := how.Share || how.Yield || runtime.GOMAXPROCS(0) == 1
-	for range max(initialYields-left, 1) {
+	for i := range max(initialYields-left, 1) {
 		if !yield() {
 			return false
 		}
-		if share {
+		if share && (i > 0 || s.shared.Add(1)%yieldsPerTurn == 0) {
 			runtime.Gosched()
 		}
 		if done() {

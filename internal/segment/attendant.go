@@ -20,8 +20,9 @@ import (
 // A look of the attendant's takes some 25 µs from whoever polls on its CPU. The peer of that one may then wait for so long that it
 // sleeps; so if one sleep in a millisecond were enough to keep the attendant there, it would keep itself there.
 //
-//	brief.sleep  0         the waiter is not in a brief sleep      the waiter
-//	             n > 0     it is in its n-th, or about to begin    the waiter
+//	brief.sleep  0         the waiter is in a long sleep           the waiter
+//	             n > 0     it is in its n-th brief one, about to   the waiter
+//	                       begin it, or has not slept since
 //	brief.over   n         the n-th has lasted long enough         the attendant, before it pokes
 //
 // A waiter stores its sleep before it looks whether there is an attendant, and an attendant that leaves says so before its last look but one.
@@ -60,7 +61,7 @@ func (s *Segment) seat(w *waiter, folded bool) {
 		if folded {
 			break
 		}
-		if s.places[i].Load() == nil && s.places[i].CompareAndSwap(nil, w) {
+		if s.places[i].take(w) {
 			w.place = i
 			return
 		}
@@ -68,10 +69,27 @@ func (s *Segment) seat(w *waiter, folded bool) {
 	w.folded = !s.observer
 }
 
+// seat is a place among those who sleep in the kernel. Whose it was is kept: mostly he is the next one who takes it, and to store a
+// pointer calls two functions.
+type seat struct {
+	taken  atomic.Bool
+	waiter atomic.Pointer[waiter]
+}
+
+func (s *seat) take(w *waiter) bool {
+	if s.taken.Load() || !s.taken.CompareAndSwap(false, true) {
+		return false
+	}
+	if s.waiter.Load() != w {
+		s.waiter.Store(w)
+	}
+	return true
+}
+
 // rise gives the place back.
 func (s *Segment) rise(w *waiter) {
 	if w.place >= 0 {
-		s.places[w.place].Store(nil)
+		s.places[w.place].taken.Store(false)
 	}
 	w.place, w.folded = -1, false
 }
@@ -96,7 +114,7 @@ func (s *Segment) makeRoom(w *waiter, long bool, manner Manner) (folded bool) {
 // seated is how many sleep in the kernel.
 func (s *Segment) seated() (n int) {
 	for i := range s.places {
-		if s.places[i].Load() != nil {
+		if s.places[i].taken.Load() {
 			n++
 		}
 	}
@@ -106,6 +124,7 @@ func (s *Segment) seated() (n int) {
 // sleep is w's sleep on the sequence seq, for about that long, or until it is poked.
 func (s *Segment) sleep(w *waiter, seq uint32, limit time.Duration) futex.Outcome {
 	if limit > attendantTick || w.place < 0 || word.Modelled && word.Current() != nil {
+		w.brief.sleep.Store(0)
 		return w.sleeper.Sleep(w.event.Word(), seq, limit)
 	}
 	b := &w.brief
@@ -118,16 +137,15 @@ func (s *Segment) sleep(w *waiter, seq uint32, limit time.Duration) futex.Outcom
 		limit = -1
 	}
 	out := w.sleeper.Sleep(w.event.Word(), seq, limit)
-	b.sleep.Store(0)
 	if out == futex.Poked && b.over.Load() == b.count {
 		return futex.TimedOut
 	}
 	return out
 }
 
-// countBrief counts a brief sleep, and reports whether there are many. It looks at the clock at each of so many.
+// countBrief counts a brief sleep, and reports whether there are many and no attendant. It looks at the clock at each of so many.
 func (s *Segment) countBrief() (many bool) {
-	if s.briefs.Add(1)%manyBriefs != 0 {
+	if s.briefs.Add(1)%manyBriefs != 0 || s.attending.Load() {
 		return false
 	}
 	now := time.Since(epoch)
@@ -154,8 +172,8 @@ func (s *Segment) attend() {
 			s.attending.Store(false)
 		}
 		for i := range s.places {
-			w := s.places[i].Load()
-			if w == nil {
+			w := s.places[i].waiter.Load()
+			if w == nil || !s.places[i].taken.Load() {
 				continue
 			}
 			n := w.brief.sleep.Load()

@@ -35,11 +35,13 @@ type Segment struct {
 
 	closed chan struct{} // closed by Close
 
-	told      atomic.Int32                        // how many in dead are true
-	places    [directWaits]atomic.Pointer[waiter] // those who sleep in the kernel
-	attending atomic.Bool                         // an attendant is there
-	briefs    atomic.Uint64                       // how many brief sleeps there were
-	brisk     atomic.Int64                        // when the last of the last manyBriefs began, in nanoseconds from epoch
+	told      atomic.Int32      // how many in dead are true
+	places    [directWaits]seat // of those who sleep in the kernel
+	shut      atomic.Bool       // Close was called: it is about to close closed
+	lately    atomic.Uint64     // an Owner in watches, or this attach; 0 if there was none since one was taken out
+	attending atomic.Bool       // an attendant is there
+	briefs    atomic.Uint64     // how many brief sleeps there were
+	brisk     atomic.Int64      // when the last of the last manyBriefs began, in nanoseconds from epoch
 	hub       hub
 	mine      uint32        // the slot; see doorbell
 	stir      atomic.Uint64 // weights of all waits that were OneOfMany: see bustle
@@ -216,14 +218,7 @@ func (s *Segment) SelfWord() *atomic.Uint64 { return &s.self }
 func (s *Segment) Closed() <-chan struct{} { return s.closed }
 
 // IsClosed reports whether Close was called.
-func (s *Segment) IsClosed() bool {
-	select {
-	case <-s.closed:
-		return true
-	default:
-		return false
-	}
-}
+func (s *Segment) IsClosed() bool { return s.shut.Load() }
 
 // unlessClosed is err, or ErrClosed if the segment was closed meanwhile: whatever was found wrong may
 // then be the zeros that Close put there.
@@ -291,6 +286,7 @@ func (s *Segment) close() error {
 	if race.Enabled {
 		s.deaths().Release(0)
 	}
+	s.shut.Store(true) // before self, so that who finds no self finds that it is closed
 	s.self.Store(0)
 	s.heap.self.Store(0)
 	close(s.closed)

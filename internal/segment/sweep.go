@@ -171,10 +171,22 @@ func (s *Segment) watch(o Owner) (gone bool, _ news) {
 // watched reports whether o's death is pushed to this process, unless it came already, or will never
 // come.
 func (s *Segment) watched(o Owner) bool {
+	if s.lately.Load() == uint64(o) {
+		return true
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	_, ok := s.watches[o]
-	return ok || o == s.Self()
+	if ok = ok || o == s.Self(); ok {
+		s.lately.Store(uint64(o))
+	}
+	return ok
+}
+
+// unwatch takes o out of watches. s.mu is held.
+func (s *Segment) unwatch(o Owner) {
+	delete(s.watches, o)
+	s.lately.Store(0)
 }
 
 // prune ends the watches on those who left by now, because their processes may live for long, and
@@ -185,7 +197,7 @@ func (s *Segment) prune() (ended bool) {
 	for _, o := range slices.Sorted(maps.Keys(s.watches)) {
 		if s.free(o) {
 			s.watches[o].Stop()
-			delete(s.watches, o)
+			s.unwatch(o)
 			ended = true
 		}
 	}
@@ -220,7 +232,7 @@ func (s *Segment) died(o Owner) {
 	if _, there := s.dead[o]; !there { // it may be told of a death twice: a watch on who is dead and not reaped yet tells of it at once
 		s.dead[o] = false
 	}
-	delete(s.watches, o)
+	s.unwatch(o)
 	s.mu.Unlock()
 	s.Gone(o)
 	s.mu.Lock()

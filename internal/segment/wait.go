@@ -67,14 +67,13 @@ type Point struct {
 	throng   throng        // of waits that say what has Passed
 
 	mu          sync.Mutex
-	first, last *waiter // the queue; the first is the leader, who sleeps in the kernel
-	queued      int
-	crowded     atomic.Bool            // queued is not 0
-	leader      atomic.Pointer[waiter] // first, for those who poke it
+	first, last *waiter                // those who queue up behind the leader
+	followers   atomic.Int32           // how many they are, or are about to be
+	led         atomic.Bool            // there is a leader, who sleeps in the kernel
+	leader      atomic.Pointer[waiter] // the last one
 	folded      atomic.Int32           // how many of them are folded, counted before they announce it
 	bustle      bustle                 // of waits that are OneOfMany
-	own         waiter                 // of whoever finds the queue empty, so that he allocates nothing
-	owned       bool                   // own is in use
+	own         waiter                 // of whoever finds nobody there, so that he allocates nothing
 }
 
 // Point returns the wait point of the Event at off, the same for every handle of this attach.
@@ -163,9 +162,11 @@ func (p *Point) Event() *futex.Event { return p.event }
 
 // Queued is how many goroutines of this process wait at p. It is out of date as soon as it returns.
 func (p *Point) Queued() int {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	return p.queued
+	n := int(p.followers.Load())
+	if p.led.Load() {
+		n++
+	}
+	return n
 }
 
 // SetPolicy sets how waits at p begin.
@@ -218,10 +219,10 @@ func (p *Point) Wait(ctx context.Context, w Wait) error {
 		if w.Try() {
 			return nil
 		}
-		return p.park(ctx, w, true)
+		return p.park(ctx, &w, true)
 	}
 	// Whoever finds others asleep has no hope that polling would be short, and would overtake them.
-	crowded, how := p.crowded.Load(), p.polling(ctx, w)
+	crowded, how := p.led.Load(), p.polling(ctx, &w)
 	paid := !crowded && p.spin.Spin(poll, how)
 	if w.OneOfMany {
 		p.seg.stir.Add(weight(paid))
@@ -230,10 +231,10 @@ func (p *Point) Wait(ctx context.Context, w Wait) error {
 	case paid:
 		return nil
 	case crowded || !w.OneOfMany:
-		return p.park(ctx, w, false)
+		return p.park(ctx, &w, false)
 	}
 	began := time.Now()
-	err := p.park(ctx, w, false)
+	err := p.park(ctx, &w, false)
 	if err == nil {
 		p.spin.Slept(time.Since(began), how)
 	}
@@ -241,7 +242,7 @@ func (p *Point) Wait(ctx context.Context, w Wait) error {
 }
 
 // polling is how to poll.
-func (p *Point) polling(ctx context.Context, w Wait) futex.Polling {
+func (p *Point) polling(ctx context.Context, w *Wait) futex.Polling {
 	how := futex.Polling{Rest: w.Rest, Share: w.OneOfMany}
 	if w.OneOfMany {
 		how.Ended = func() bool { return ctx.Err() != nil }
@@ -253,7 +254,7 @@ func (p *Point) polling(ctx context.Context, w Wait) futex.Polling {
 }
 
 // park waits, folded if it is better so.
-func (p *Point) park(ctx context.Context, w Wait, folded bool) error {
+func (p *Point) park(ctx context.Context, w *Wait, folded bool) error {
 	me := p.line()
 	defer p.leave(me)
 	if me.turn != nil {
@@ -285,7 +286,7 @@ func (p *Point) park(ctx context.Context, w Wait, folded bool) error {
 }
 
 // lead is the wait of the goroutine that sleeps in the kernel for all of its process.
-func (p *Point) lead(ctx context.Context, w Wait, me *waiter) error {
+func (p *Point) lead(ctx context.Context, w *Wait, me *waiter) error {
 	fence := fence{event: p.event, needed: w.Asymmetric && !(w.OneOfMany && me.folded && p.bustle.fenced(p.event)), prompt: firstSleep == 0}
 	fence.begin(me)
 	slept, rested, late, nets, doubt := false, false, false, 0, time.Duration(0)
@@ -295,6 +296,9 @@ func (p *Point) lead(ctx context.Context, w Wait, me *waiter) error {
 			word.Carry(mark, word.Bit(slept)|word.Bit(rested)<<1|word.Bit(late)<<2, uint64(min(nets, manyNets)), uint64(doubt), fence.carried())
 		}
 		me.sleeper.Clear()
+		if slept && p.manner == Shared && w.Try() {
+			return nil // without a mark, for which the next signal would make a system call
+		}
 		if err := p.over(ctx); err != nil {
 			if slept && p.manner == Exclusive && !me.folded {
 				p.passOn()
@@ -331,11 +335,11 @@ func (p *Point) lead(ctx context.Context, w Wait, me *waiter) error {
 			limit = min(limit, doubt)
 		}
 		if me.unheed == nil {
-			me.unheed = p.heed(ctx, me, limit)
+			me.unheed = p.heed(ctx, w, me, limit)
 		}
 		var out futex.Outcome
 		if me.folded {
-			out = p.seg.fold(me, w, seq, limit)
+			out = p.seg.fold(me, *w, seq, limit)
 		} else {
 			out = p.seg.sleep(me, seq, limit)
 		}
@@ -361,12 +365,15 @@ func (p *Point) lead(ctx context.Context, w Wait, me *waiter) error {
 	}
 }
 
-// heed has the end of the context end a sleep of at most limit, and returns what ends that.
-func (p *Point) heed(ctx context.Context, me *waiter, limit time.Duration) (unheed func() bool) {
-	if c, ok := ctx.(interface {
-		AfterFunc(f func()) (stop func() bool)
-	}); ok {
-		return c.AfterFunc(func() { p.poke(me) })
+// heed has the end of the context end a sleep of at most limit, and returns what ends that. Contexts that do so for less than
+// those of package context, and also where the sleep is brief, come with waits that are OneOfMany.
+func (p *Point) heed(ctx context.Context, w *Wait, me *waiter, limit time.Duration) (unheed func() bool) {
+	if w.OneOfMany {
+		if c, ok := ctx.(interface {
+			AfterFunc(f func()) (stop func() bool)
+		}); ok {
+			return c.AfterFunc(func() { p.poke(me) })
+		}
 	}
 	if limit <= attendantTick || ctx.Done() == nil {
 		return nil // one who sleeps briefly finds a context that has ended soon enough
@@ -385,7 +392,7 @@ func (p *Point) over(ctx context.Context) error {
 // mourn looks after the death of w's peer. It reports whether that ended the wait, otherwise whether
 // to look again before sleeping, and what this process will hear of the death. The kernel is asked only
 // where it will not tell, and once in a while (late): an exec is not told.
-func (p *Point) mourn(w Wait, late bool) (over, again bool, _ news) {
+func (p *Point) mourn(w *Wait, late bool) (over, again bool, _ news) {
 	if w.Peer == nil {
 		return false, false, untold
 	}

@@ -51,27 +51,49 @@ func (w *waiter) over() {
 	}
 }
 
+// The line of those who wait at a point. Most often there is one, who comes and goes by a swap and a store.
+//
+//	led        false -> true   who finds nobody there, or is handed the lead     line, leave (for the next)
+//	           true -> false   the leader, when it goes                          leave
+//	followers  + 1             who comes, before it looks whether anybody leads  line, with the lock
+//	           - 1             when it leads, or goes                            line, unlink, with the lock
+//
+// A leader that goes stores led before it looks for followers, and who comes counts itself before it looks at led: so one of the two sees
+// the other, and nobody is left behind without a leader.
+
 // line queues the caller up.
 func (p *Point) line() *waiter {
+	if p.followers.Load() == 0 && p.takeLead(&p.own) {
+		return &p.own
+	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	me := &p.own
-	if p.owned || p.first != nil {
-		me = new(waiter)
-		me.begin(p)
-	} else {
-		p.owned = true
-	}
-	p.queued++
-	p.crowded.Store(true)
-	if p.first == nil {
-		p.first, p.last = me, me
-		p.leader.Store(me)
+	me := new(waiter)
+	me.begin(p)
+	p.followers.Add(1)
+	if p.takeLead(me) {
+		p.followers.Add(-1)
 		return me
 	}
 	me.turn = make(chan struct{})
-	me.previous, p.last.next, p.last = p.last, me, me
+	if me.previous = p.last; p.last != nil {
+		p.last.next = me
+	} else {
+		p.first = me
+	}
+	p.last = me
 	return me
+}
+
+// takeLead makes w the leader if nobody is. Whose it was is kept behind the lead: to store a pointer calls two functions, and mostly it is the same.
+func (p *Point) takeLead(w *waiter) bool {
+	if !p.led.CompareAndSwap(false, true) {
+		return false
+	}
+	if p.leader.Load() != w {
+		p.leader.Store(w)
+	}
+	return true
 }
 
 func (w *waiter) begin(p *Point) {
@@ -80,28 +102,46 @@ func (w *waiter) begin(p *Point) {
 
 // leave takes the caller out of the queue and lets the next one lead.
 func (p *Point) leave(me *waiter) {
+	if p.leader.Load() != me && p.gaveUp(me) {
+		return
+	}
+	p.led.Store(false)
+	if p.followers.Load() == 0 {
+		return
+	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if me == &p.own {
-		p.owned = false
+	if next := p.first; next != nil && p.takeLead(next) {
+		p.unlink(next)
+		close(next.turn)
 	}
-	p.queued--
-	p.crowded.Store(p.queued > 0)
-	if me.next != nil {
-		me.next.previous = me.previous
+}
+
+// gaveUp takes a follower out of the queue, unless it has become the leader.
+func (p *Point) gaveUp(me *waiter) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.leader.Load() == me {
+		return false
+	}
+	p.unlink(me)
+	return true
+}
+
+// unlink takes a follower out of the queue. The lock is held.
+func (p *Point) unlink(w *waiter) {
+	if w.next != nil {
+		w.next.previous = w.previous
 	} else {
-		p.last = me.previous
+		p.last = w.previous
 	}
-	if me.previous != nil {
-		me.previous.next = me.next
+	if w.previous != nil {
+		w.previous.next = w.next
 	} else {
-		p.first = me.next
-		p.leader.Store(p.first)
-		if p.first != nil {
-			close(p.first.turn)
-		}
+		p.first = w.next
 	}
-	me.previous, me.next = nil, nil
+	w.previous, w.next = nil, nil
+	p.followers.Add(-1)
 }
 
 // poke makes w look again.

@@ -96,12 +96,43 @@ func TestTheNextInLineLeadsWhateverEndedTheLeadersWait(t *testing.T) {
 			}
 			wg.Wait()
 			require.Zero(t, p.Queued())
-			require.False(t, p.crowded.Load())
+			require.False(t, p.led.Load())
 			for _, cancel := range cancels {
 				cancel()
 			}
 		})
 	}
+}
+
+// Nobody is left in line without a leader, however those who come, go and give up meet.
+func TestTheLineAlwaysHasALeader(t *testing.T) {
+	_, p := point(t, Exclusive)
+	var free atomic.Bool
+	free.Store(true)
+	take := func() bool { return free.CompareAndSwap(true, false) }
+	ctx := bounded(t)
+	var all sync.WaitGroup
+	for i := range 8 {
+		all.Go(func() {
+			for k := range 500 {
+				patience := time.Hour
+				if (i+k)%3 == 0 {
+					patience = time.Duration(k%7) * 10 * time.Microsecond
+				}
+				mine, cancel := context.WithTimeout(ctx, patience)
+				if p.Wait(mine, Wait{Try: take}) == nil {
+					free.Store(true)
+					p.Signal()
+				}
+				cancel()
+			}
+		})
+	}
+	all.Wait()
+	require.NoError(t, ctx.Err())
+	require.Zero(t, p.Queued())
+	require.Nil(t, p.first)
+	require.Nil(t, p.last)
 }
 
 // silent is a context whose end nobody can wait for.
