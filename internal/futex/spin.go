@@ -72,6 +72,9 @@ func (s *Spinner) SetPolicy(p Policy) {
 	s.policy.Store(int32(p))
 }
 
+// Parks reports whether Spin would not poll, whatever it is given.
+func (s *Spinner) Parks() bool { return Policy(s.policy.Load()) == Park }
+
 // Polling says how a Spinner polls. Its zero value is good.
 type Polling struct {
 	// Rest is how many pauses there are between two polls, 0 for 1.

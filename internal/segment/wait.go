@@ -209,6 +209,9 @@ func (p *Point) Wait(ctx context.Context, w Wait) error {
 	if p.seg.IsClosed() {
 		return ErrClosed
 	}
+	if !w.OneOfMany && p.spin.Parks() { // none of what comes next is for this one
+		return p.park(ctx, &w, false)
+	}
 	poll := w.Poll
 	if poll == nil || !futex.ManyCPUs() { // then there are few looks
 		poll = w.Try
@@ -299,7 +302,7 @@ func (p *Point) lead(ctx context.Context, w *Wait, me *waiter) error {
 		if slept && p.manner == Shared && w.Try() {
 			return nil // without a mark, for which the next signal would make a system call
 		}
-		if err := p.over(ctx); err != nil {
+		if err := p.over(ctx, slept || me.turn != nil); err != nil {
 			if slept && p.manner == Exclusive && !me.folded {
 				p.passOn()
 			}
@@ -381,12 +384,15 @@ func (p *Point) heed(ctx context.Context, w *Wait, me *waiter, limit time.Durati
 	return context.AfterFunc(ctx, func() { p.poke(me) })
 }
 
-// over reports why a wait must end without what it waited for.
-func (p *Point) over(ctx context.Context) error {
+// over reports why a wait must end without what it waited for. The context counts if it is a while since Wait looked at it.
+func (p *Point) over(ctx context.Context, while bool) error {
 	if p.seg.IsClosed() {
 		return ErrClosed
 	}
-	return ctx.Err()
+	if while {
+		return ctx.Err()
+	}
+	return nil
 }
 
 // mourn looks after the death of w's peer. It reports whether that ended the wait, otherwise whether
