@@ -287,11 +287,7 @@ var largeReceiver = proc.Func("bench/pipe/large", func(ctx context.Context, j pi
 			if _, err := p.RecvInto(ctx, buffer); err != nil {
 				return struct{}{}, err
 			}
-			sum := uint64(0)
-			for k := range lines {
-				sum += binary.LittleEndian.Uint64(buffer[64*k:])
-			}
-			expect(sum, j.PeerSalt+i+lines*(lines-1)/2, "receiver")
+			expect(firstWords(buffer), j.PeerSalt+i+lines*(lines-1)/2, "receiver")
 			if i+1 == j.Warm || i+1 == j.Warm+j.N {
 				if err := p.Send(ctx, j.PeerSalt+i); err != nil {
 					return struct{}{}, err
