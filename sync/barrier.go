@@ -388,6 +388,10 @@ func (b *Barrier) pass(ctx context.Context, p uint64, r *row) error {
 			return q&phaseBroken != 0
 		}
 		result = nil
+		if b.seg.IsClosed() { // what was seen may be Close's zeros
+			result = segment.ErrClosed
+			return true
+		}
 		if r != nil && spoilt(b.state.spoiled.Load(), p>>phaseShift) {
 			result = ErrBroken
 		}

@@ -299,7 +299,7 @@ func (p *Point) lead(ctx context.Context, w *Wait, me *waiter) error {
 			word.Carry(mark, word.Bit(slept)|word.Bit(rested)<<1|word.Bit(late)<<2, uint64(min(nets, manyNets)), uint64(doubt), fence.carried())
 		}
 		me.sleeper.Clear()
-		if slept && p.manner == Shared && w.Try() {
+		if slept && p.manner == Shared && !p.seg.IsClosed() && w.Try() {
 			return nil // without a mark, for which the next signal would make a system call
 		}
 		if err := p.over(ctx, slept || me.turn != nil); err != nil {
