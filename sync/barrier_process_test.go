@@ -5,6 +5,7 @@ package sync_test
 import (
 	"context"
 	"errors"
+	"runtime"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -278,4 +279,28 @@ func TestAPartyThatLeavesBreaksNothing(t *testing.T) {
 	require.NoError(t, b.Abort())
 	require.ErrorIs(t, <-ended, sync.ErrBroken)
 	require.NoError(t, b.Leave())
+}
+
+// Close takes the memory of those who wait, and zeros take its place. They are no phase that ended, whenever they are seen.
+func TestABarrierOfAClosedSegment(t *testing.T) {
+	s := anonymous(t)
+	for range 200 {
+		mine := again(t, s)
+		b, err := sync.NewBarrier(mine, 2)
+		require.NoError(t, err)
+		ended := make(chan error, 2)
+		for range 2 {
+			go func() { _, err := b.Wait(bounded(t)); ended <- err }()
+		}
+		require.NoError(t, <-ended)
+		require.NoError(t, <-ended)
+		go func() { _, err := b.Wait(bounded(t)); ended <- err }() // the second phase
+		for b.Waiting() == 0 {
+			runtime.Gosched()
+		}
+		require.NoError(t, mine.Close())
+		require.ErrorIs(t, <-ended, shm.ErrClosed)
+		_, err = b.Wait(bounded(t))
+		require.ErrorIs(t, err, shm.ErrClosed)
+	}
 }

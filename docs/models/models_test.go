@@ -144,6 +144,16 @@ var checks = []check{
 	{model: "lease", flags: single, lost: "BREAK_BOX"},
 	{model: "lease", flags: single, lost: "BREAK_ACK"},
 
+	{model: "line", flags: "-DSTRANGERS=0", quick: true},
+	{model: "line", flags: "-DPARTIES=2"},
+	{model: "line", flags: "-DPHASES=3 -DSTRANGERS=0"},
+	{model: "line"},
+	{model: "line", lost: "BREAK_ORDER", quick: true},
+	{model: "line", lost: "BREAK_OWN"},
+	{model: "line", lost: "BREAK_COUNT"},
+	{model: "line", lost: "BREAK_FREE"},
+	{model: "line", lost: "BREAK_LOOK"},
+
 	{model: "pipe", quick: true},
 	{model: "pipe", flags: "-DDEATHS=2"},
 	{model: "pipe", lost: "BREAK_AGAIN"},
@@ -260,7 +270,7 @@ var (
 func TestEveryFunctionThatAModelNamesExists(t *testing.T) {
 	models, err := filepath.Glob("*.pml")
 	require.NoError(t, err)
-	require.Len(t, models, 14)
+	require.Len(t, models, 15)
 	named := 0
 	for _, model := range models {
 		text, err := os.ReadFile(model)

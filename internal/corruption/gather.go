@@ -28,23 +28,24 @@ type actor struct {
 	stderr  bytes.Buffer
 }
 
-// maxGatherings is how often operators are started anew that are not guarded.
+// maxGatherings is how often operators that are not guarded attach anew, and are started anew.
 const maxGatherings = 20
 
 // gather makes a world, and starts n operators that have followed the script undisturbed.
 func (s *Scene) gather(t T, o orders, n int) *gathering {
 	t.Helper()
+	var last error
 	for range maxGatherings {
 		g, err := s.tryGather(t, o, n)
 		if err == nil {
 			return g
 		}
 		g.close(t)
-		if !strings.Contains(err.Error(), unguarded) {
+		if last = err; !strings.Contains(err.Error(), unguarded) {
 			t.Fatalf("%v", err)
 		}
 	}
-	t.Fatalf("in vain %d times: operators are %s", maxGatherings, unguarded)
+	t.Fatalf("in vain %d times: the last: %v", maxGatherings, last)
 	return nil
 }
 

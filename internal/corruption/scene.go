@@ -127,26 +127,16 @@ func (s *Scene) enter(o orders) (*operator, error) {
 	if op.journal, err = openJournal(o.Journal); err != nil {
 		return nil, err
 	}
-	// What is mapped from here on is the segment's, and lies alone.
-	if err := moat(segmentSize + 64<<10); err != nil {
-		return nil, err
+	for range maxGatherings { // the runtime puts what it needs now beside a mapping, but hardly ever twice
+		if err = op.attach(); err == nil || !strings.Contains(err.Error(), unguarded) {
+			break
+		}
+		if err := op.detach(); err != nil {
+			return nil, err
+		}
 	}
-	if op.seg, err = shm.Open(name, shm.Dir(o.Dir), shm.As("operator")); err != nil {
-		return nil, err
-	}
-	if _, err := guard(path(o.Dir)); err != nil {
-		return nil, fmt.Errorf("%s: %w", unguarded, err)
-	}
-	f, err := os.OpenFile(path(o.Dir), os.O_RDWR, 0)
 	if err != nil {
 		return nil, err
-	}
-	defer f.Close()
-	if op.live, err = mmap.Map(f, mmap.RDWR, 0); err != nil {
-		return nil, err
-	}
-	if _, err := guard(path(o.Dir)); err != nil {
-		return nil, fmt.Errorf("%s: %w", unguarded, err)
 	}
 	if err := moat(2 * 64 << 10); err != nil {
 		return nil, err
@@ -161,6 +151,41 @@ func (s *Scene) enter(o orders) (*operator, error) {
 		return nil, err
 	}
 	return op, op.rehearse()
+}
+
+// attach maps the segment twice, as its user and as the one who overwrites it, each between memory that nobody may touch.
+func (op *operator) attach() (err error) {
+	if err := moat(segmentSize + 64<<10); err != nil {
+		return err
+	}
+	if op.seg, err = shm.Open(name, shm.Dir(op.orders.Dir), shm.As("operator")); err != nil {
+		return err
+	}
+	file := path(op.orders.Dir)
+	if _, err := guard(file); err != nil {
+		return fmt.Errorf("%s: %w", unguarded, err)
+	}
+	f, err := os.OpenFile(file, os.O_RDWR, 0)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	if op.live, err = mmap.Map(f, mmap.RDWR, 0); err != nil {
+		return err
+	}
+	if _, err := guard(file); err != nil {
+		return fmt.Errorf("%s: %w", unguarded, err)
+	}
+	return nil
+}
+
+// detach ends attach.
+func (op *operator) detach() error {
+	err := op.seg.Close()
+	if op.live != nil {
+		err = errors.Join(err, op.live.Unmap())
+	}
+	return err
 }
 
 // plans finds the fields, and which trials are to be made.

@@ -10,7 +10,7 @@ import (
 
 // cpuCheck is when the affinity was last read, in seconds of CLOCK_MONOTONIC plus one, and in the
 // lower bits how many CPUs it held. Affinity changes rarely, by taskset or a container's
-// manager, so a look once a second is enough, and a look at the clock now and then, which costs more than the rest of this.
+// manager, so it is read once a second at most, and the clock at each 16th look, which costs more than the rest of this.
 var (
 	cpuCheck atomic.Int64
 	cpuLooks atomic.Uint32

@@ -28,7 +28,7 @@ import (
 // word (see Event.Announce).
 type Sleeper struct {
 	state   atomic.Uint32
-	sleeps  uint          // of the goroutine's alone, as are these
+	sleeps  uint          // the goroutine alone uses this, and what follows
 	came    time.Duration // when it last looked at the clock, since started
 	yielded time.Duration // when it last let others go first
 }

@@ -86,7 +86,7 @@ type Polling struct {
 	// Then polling may last longer: see maxShared.
 	Share bool
 	// Yield is set if they go before each look at the time, and before the first, and threads of other processes as well, as long as
-	// those do not take long: see turns. Looks are closer together then.
+	// those do not take long: see turns. Looks are closer together then. On one CPU they go less often: see yieldsPerTurn.
 	Yield bool
 	// Crowd, if set, says whether those who wait for each other are more processes than CPUs.
 	Crowd func() bool
@@ -233,5 +233,5 @@ func ManyCPUs() bool {
 	return CPUs() > 1
 }
 
-// CPUs is how many the process may run on, as of a second ago.
+// CPUs is how many the process may run on, or might a second or sixteen looks ago.
 func CPUs() int { return cpus() }

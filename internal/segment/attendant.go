@@ -20,7 +20,7 @@ import (
 // A look of the attendant's takes some 25 µs from whoever polls on its CPU. The peer of that one may then wait for so long that it
 // sleeps; so if one sleep in a millisecond were enough to keep the attendant there, it would keep itself there.
 //
-//	brief.sleep  0         the waiter is in a long sleep           the waiter
+//	brief.sleep  0         the waiter is in a long sleep, or new   the waiter
 //	             n > 0     it is in its n-th brief one, about to   the waiter
 //	                       begin it, or has not slept since
 //	brief.over   n         the n-th has lasted long enough         the attendant, before it pokes
@@ -69,27 +69,10 @@ func (s *Segment) seat(w *waiter, folded bool) {
 	w.folded = !s.observer
 }
 
-// seat is a place among those who sleep in the kernel. Whose it was is kept: mostly he is the next one who takes it, and to store a
-// pointer calls two functions.
-type seat struct {
-	taken  atomic.Bool
-	waiter atomic.Pointer[waiter]
-}
-
-func (s *seat) take(w *waiter) bool {
-	if s.taken.Load() || !s.taken.CompareAndSwap(false, true) {
-		return false
-	}
-	if s.waiter.Load() != w {
-		s.waiter.Store(w)
-	}
-	return true
-}
-
 // rise gives the place back.
 func (s *Segment) rise(w *waiter) {
 	if w.place >= 0 {
-		s.places[w.place].taken.Store(false)
+		s.places[w.place].free()
 	}
 	w.place, w.folded = -1, false
 }
@@ -114,7 +97,7 @@ func (s *Segment) makeRoom(w *waiter, long bool, manner Manner) (folded bool) {
 // seated is how many sleep in the kernel.
 func (s *Segment) seated() (n int) {
 	for i := range s.places {
-		if s.places[i].taken.Load() {
+		if s.places[i].sits() != nil {
 			n++
 		}
 	}
@@ -172,8 +155,8 @@ func (s *Segment) attend() {
 			s.attending.Store(false)
 		}
 		for i := range s.places {
-			w := s.places[i].waiter.Load()
-			if w == nil || !s.places[i].taken.Load() {
+			w := s.places[i].sits()
+			if w == nil {
 				continue
 			}
 			n := w.brief.sleep.Load()

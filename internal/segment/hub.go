@@ -303,7 +303,7 @@ func (h *hub) each(i int, visit func(f *folded) (futex.Outcome, bool)) {
 const lingering = 256
 
 // linger serves the doorbell without a sleep, and without a mark, so that those who ring it make no system call. Those who can
-// run go first: as long as there are any, the hub costs no more than a look between them.
+// run go first (on one CPU, now and then): as long as there are any, the hub costs no more than a look between them.
 func (s *Segment) linger(d *futex.Event) {
 	if word.Modelled && word.Current() != nil {
 		return

@@ -41,7 +41,7 @@ type Segment struct {
 	lately    atomic.Uint64     // an Owner in watches, or this attach; 0 if there was none since one was taken out
 	attending atomic.Bool       // an attendant is there
 	briefs    atomic.Uint64     // how many brief sleeps there were
-	brisk     atomic.Int64      // when the last of the last manyBriefs began, in nanoseconds from epoch
+	brisk     atomic.Int64      // when the last manyBriefs of them were full, in nanoseconds from epoch
 	hub       hub
 	mine      uint32        // the slot; see doorbell
 	stir      atomic.Uint64 // weights of all waits that were OneOfMany: see bustle

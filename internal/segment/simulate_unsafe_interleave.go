@@ -94,7 +94,7 @@ func inside(m *mapping, p unsafe.Pointer) (uint64, bool) {
 // watches have told it.
 func (w *Memory) Remembered(s *Segment) (sum uint64) {
 	for off, p := range s.points {
-		if w := p.leader.Load(); w != nil && p.led.Load() {
+		if w := p.front.sits(); w != nil {
 			sum += (off + 1) * (word.Bit(w.sleeper.Poked()) + 2*uint64(w.bell.rung.Load()))
 		}
 		sum += (off + 1) * (p.joined.Load() + word.Bit(p.doubtful.Load())<<63 + 0x9e3779b97f4a7c15) // in whatever order

@@ -67,13 +67,12 @@ type Point struct {
 	throng   throng        // of waits that say what has Passed
 
 	mu          sync.Mutex
-	first, last *waiter                // those who queue up behind the leader
-	followers   atomic.Int32           // how many they are, or are about to be
-	led         atomic.Bool            // there is a leader, who sleeps in the kernel
-	leader      atomic.Pointer[waiter] // the last one
-	folded      atomic.Int32           // how many of them are folded, counted before they announce it
-	bustle      bustle                 // of waits that are OneOfMany
-	own         waiter                 // of whoever finds nobody there, so that he allocates nothing
+	first, last *waiter      // those who queue up behind the leader
+	followers   atomic.Int32 // how many they are, or are about to be
+	front       seat         // the leader's, who sleeps in the kernel for all of them
+	folded      atomic.Int32 // 1 if the leader sleeps by the hub instead, counted before it announces that
+	bustle      bustle       // of waits that are OneOfMany
+	own         waiter       // of whoever finds nobody there, so that he allocates nothing
 }
 
 // Point returns the wait point of the Event at off, the same for every handle of this attach.
@@ -163,7 +162,7 @@ func (p *Point) Event() *futex.Event { return p.event }
 // Queued is how many goroutines of this process wait at p. It is out of date as soon as it returns.
 func (p *Point) Queued() int {
 	n := int(p.followers.Load())
-	if p.led.Load() {
+	if p.front.taken.Load() {
 		n++
 	}
 	return n
@@ -225,7 +224,7 @@ func (p *Point) Wait(ctx context.Context, w Wait) error {
 		return p.park(ctx, &w, true)
 	}
 	// Whoever finds others asleep has no hope that polling would be short, and would overtake them.
-	crowded, how := p.led.Load(), p.polling(ctx, &w)
+	crowded, how := p.Queued() > 0, p.polling(ctx, &w)
 	paid := !crowded && p.spin.Spin(poll, how)
 	if w.OneOfMany {
 		p.seg.stir.Add(weight(paid))

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"maps"
 	"slices"
+	"sync/atomic"
 
 	"github.com/kindred-ipc/kindred/internal/futex"
 	"github.com/kindred-ipc/kindred/internal/word"
@@ -51,19 +52,48 @@ func (w *waiter) over() {
 	}
 }
 
+// seat is taken by one waiter at a time. Whose it was is kept: mostly he is the next one who takes it, and to store a pointer
+// calls two functions.
+type seat struct {
+	taken  atomic.Bool
+	waiter atomic.Pointer[waiter] // stored behind taken
+}
+
+func (s *seat) take(w *waiter) bool {
+	if s.taken.Load() || !s.taken.CompareAndSwap(false, true) {
+		return false
+	}
+	if s.waiter.Load() != w {
+		s.waiter.Store(w)
+	}
+	return true
+}
+
+func (s *seat) free() { s.taken.Store(false) }
+
+// sits is who has the seat, nil if nobody does. One who is about to take it need not be told.
+func (s *seat) sits() *waiter {
+	if !s.taken.Load() {
+		return nil
+	}
+	return s.waiter.Load()
+}
+
 // The line of those who wait at a point. Most often there is one, who comes and goes by a swap and a store.
 //
-//	led        false -> true   who finds nobody there, or is handed the lead     line, leave (for the next)
-//	           true -> false   the leader, when it goes                          leave
+//	front      free -> taken   who finds nobody there, or is handed it           line, leave (for the next)
+//	           taken -> free   the leader, when it goes                          leave
 //	followers  + 1             who comes, before it looks whether anybody leads  line, with the lock
 //	           - 1             when it leads, or goes                            line, unlink, with the lock
 //
-// A leader that goes stores led before it looks for followers, and who comes counts itself before it looks at led: so one of the two sees
-// the other, and nobody is left behind without a leader.
+// A leader that goes frees the front before it looks for followers, and who comes counts itself before it looks at the front:
+// so one of the two sees the other, and nobody is left behind without a leader. Between a leader that goes and the next the front is
+// free while others queue up. Who comes then queues up behind them: they may wait for what is over already, and he for what comes
+// when they have seen it. One who came when none of them had counted himself, and took the front later, is before all of them.
 
 // line queues the caller up.
 func (p *Point) line() *waiter {
-	if p.followers.Load() == 0 && p.takeLead(&p.own) {
+	if p.followers.Load() == 0 && p.front.take(&p.own) {
 		return &p.own
 	}
 	p.mu.Lock()
@@ -71,7 +101,7 @@ func (p *Point) line() *waiter {
 	me := new(waiter)
 	me.begin(p)
 	p.followers.Add(1)
-	if p.takeLead(me) {
+	if p.first == nil && p.front.take(me) {
 		p.followers.Add(-1)
 		return me
 	}
@@ -85,33 +115,26 @@ func (p *Point) line() *waiter {
 	return me
 }
 
-// takeLead makes w the leader if nobody is. Whose it was is kept behind the lead: to store a pointer calls two functions, and mostly it is the same.
-func (p *Point) takeLead(w *waiter) bool {
-	if !p.led.CompareAndSwap(false, true) {
-		return false
-	}
-	if p.leader.Load() != w {
-		p.leader.Store(w)
-	}
-	return true
-}
-
 func (w *waiter) begin(p *Point) {
 	w.point, w.event, w.bucket, w.at = p, p.event, bucketOf(p.off), -1
 }
 
 // leave takes the caller out of the queue and lets the next one lead.
 func (p *Point) leave(me *waiter) {
-	if p.leader.Load() != me && p.gaveUp(me) {
+	if p.front.waiter.Load() != me && p.gaveUp(me) {
 		return
 	}
-	p.led.Store(false)
-	if p.followers.Load() == 0 {
-		return
+	p.front.free()
+	if p.followers.Load() > 0 {
+		p.handOn()
 	}
+}
+
+// handOn lets the first of those in line lead, if nobody does.
+func (p *Point) handOn() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if next := p.first; next != nil && p.takeLead(next) {
+	if next := p.first; next != nil && p.front.take(next) {
 		p.unlink(next)
 		close(next.turn)
 	}
@@ -121,7 +144,7 @@ func (p *Point) leave(me *waiter) {
 func (p *Point) gaveUp(me *waiter) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.leader.Load() == me {
+	if p.front.waiter.Load() == me {
 		return false
 	}
 	p.unlink(me)
@@ -168,7 +191,7 @@ func (s *Segment) pokeAll() {
 	}
 	s.mu.Unlock()
 	for _, p := range points {
-		if w := p.leader.Load(); w != nil {
+		if w := p.front.sits(); w != nil {
 			p.poke(w)
 		}
 	}

@@ -96,12 +96,35 @@ func TestTheNextInLineLeadsWhateverEndedTheLeadersWait(t *testing.T) {
 			}
 			wg.Wait()
 			require.Zero(t, p.Queued())
-			require.False(t, p.led.Load())
+			require.False(t, p.front.taken.Load())
 			for _, cancel := range cancels {
 				cancel()
 			}
 		})
 	}
+}
+
+// One who comes while the lead is handed on does not go before those in line.
+func TestWhoComesBetweenTwoLeadersQueuesUp(t *testing.T) {
+	_, p := point(t, Shared)
+	leader, first := p.line(), p.line()
+	require.Nil(t, leader.turn)
+	require.NotNil(t, first.turn)
+	p.front.free() // the leader goes, and is held up
+	require.NotZero(t, p.Queued(), "who comes now does not poll")
+	second := p.line()
+	require.NotNil(t, second.turn)
+	p.handOn()
+	for _, w := range []*waiter{first, second} {
+		select {
+		case <-w.turn:
+		default:
+			require.Fail(t, "it is his turn")
+		}
+		require.Same(t, w, p.front.sits())
+		p.leave(w)
+	}
+	require.Zero(t, p.Queued())
 }
 
 // Nobody is left in line without a leader, however those who come, go and give up meet.
