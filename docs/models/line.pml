@@ -9,7 +9,7 @@
  */
 
 #ifndef PARTIES
-#define PARTIES 3
+#define PARTIES 2
 #endif
 #ifndef STRANGERS
 #define STRANGERS 1
@@ -46,7 +46,6 @@ inline take(who, got)
 /* internal/segment/wait_line.go: (*Point).line */
 inline line(me)
 {
-	follows = 0;
 	w = OWN;
 #ifndef BREAK_OWN
 	if
@@ -138,7 +137,8 @@ inline leave(me)
 	fi;
 	got = 0;
 	next = 0;
-	w = 0
+	w = 0;
+	follows = 0
 }
 
 /* internal/segment/wait.go: (*Point).park, for the end of phase p */
