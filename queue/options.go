@@ -23,7 +23,8 @@ func DropOldest() shm.ObjectOption {
 	return func(s *segment.Spec) { s.Vary(segment.KindQueue, dropping) }
 }
 
-// MaxBytes bounds how many bytes all messages of a queue have together, beside how many there may be. A message of
+// MaxBytes bounds how many bytes all messages of a queue have together, beside how many there may be. Within a process, those who wait
+// for room are served in their order, so a long message holds up a short one behind it. A message of
 // plain memory has as many as the type; another one as many as it takes when it is encoded. 0 is no bound.
 func MaxBytes(n int) shm.ObjectOption { return func(s *segment.Spec) { s.Bound = uint64(n) } }
 

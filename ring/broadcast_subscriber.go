@@ -486,6 +486,7 @@ func (s *Subscriber[T]) wait(ctx context.Context) error {
 			return look()
 		},
 		Asymmetric: futex.Owing,
+		Apart:      true, // other subscribers of this process may be ahead
 	})
 	if err != nil {
 		return err

@@ -1,6 +1,8 @@
 package ring
 
 import (
+	"context"
+	"runtime"
 	"testing"
 	"time"
 
@@ -57,4 +59,44 @@ func TestWithoutMembarrierTheEndOfAStreamIsFoundBehindAnIdleWriter(t *testing.T)
 	_, ok, err := s.TryNext()
 	require.ErrorIs(t, err, ErrClosed)
 	require.False(t, ok)
+}
+
+// A subscriber whose record came when it had looked, and before it queued up, does not wait for another one of its process, which waits
+// for the next record.
+func TestASubscriberIsNotKeptByOneThatIsAhead(t *testing.T) {
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	seg, err := shm.Anonymous(1 << 20)
+	require.NoError(t, err)
+	t.Cleanup(func() { seg.Close() })
+	b, err := NewBroadcast[uint64](seg, 8)
+	require.NoError(t, err)
+	w, err := b.Writer()
+	require.NoError(t, err)
+	behind, err := b.Subscribe(Waiting(Park))
+	require.NoError(t, err)
+	ahead, err := b.Subscribe(Waiting(Park))
+	require.NoError(t, err)
+	require.NoError(t, w.Push(ctx, 1))
+	requireNext(t, ctx, ahead, 1)
+	second := make(chan uint64)
+	go func() {
+		v, _ := ahead.Next(ctx)
+		second <- v
+	}()
+	for b.cast.items.Queued() == 0 {
+		require.NoError(t, ctx.Err())
+		runtime.Gosched()
+	}
+	require.NoError(t, behind.wait(ctx)) // as if it had found nothing
+	requireNext(t, ctx, behind, 1)
+	require.NoError(t, w.Push(ctx, 2))
+	require.EqualValues(t, 2, <-second)
+}
+
+func requireNext(t *testing.T, ctx context.Context, s *Subscriber[uint64], want uint64) {
+	t.Helper()
+	v, err := s.Next(ctx)
+	require.NoError(t, err)
+	require.Equal(t, want, v)
 }

@@ -228,7 +228,7 @@ func (b *Barrier) arrive(ctx context.Context, r *row, acts bool) (a arrival, err
 	if e := b.lock.Unlock(); err == nil {
 		err = e
 	}
-	return a, err
+	return a, b.seg.Sound(err)
 }
 
 func (b *Barrier) come(r *row, acts bool) (a arrival, err error) {
@@ -318,16 +318,17 @@ func (b *Barrier) proceed(p uint64) error {
 		b.race.Acquire(1)
 		b.race.Release(2)
 	}
-	if !b.state.phase.CompareAndSwap(p, next) {
-		if err := b.seg.Writable(); err != nil {
-			return err
-		}
-		if !b.ended(p) {
-			return ErrBroken
-		}
-		return nil // fill was quicker
+	ended := b.state.phase.CompareAndSwap(p, next)
+	if ended {
+		b.point.Broadcast()
 	}
-	b.point.Broadcast()
+	well := ended || b.ended(p) // fill may have been quicker
+	if err := b.seg.Writable(); err != nil {
+		return err // all of this may have been Close's zeros
+	}
+	if !well {
+		return ErrBroken
+	}
 	return nil
 }
 
@@ -388,12 +389,11 @@ func (b *Barrier) pass(ctx context.Context, p uint64, r *row) error {
 			return q&phaseBroken != 0
 		}
 		result = nil
-		if b.seg.IsClosed() { // what was seen may be Close's zeros
-			result = segment.ErrClosed
-			return true
-		}
 		if r != nil && spoilt(b.state.spoiled.Load(), p>>phaseShift) {
 			result = ErrBroken
+		}
+		if b.seg.IsClosed() { // what was seen may be Close's zeros
+			result = segment.ErrClosed
 		}
 		return true
 	}

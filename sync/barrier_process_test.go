@@ -304,3 +304,36 @@ func TestABarrierOfAClosedSegment(t *testing.T) {
 		require.ErrorIs(t, err, shm.ErrClosed)
 	}
 }
+
+// The last who comes is told that the phase ended only if it did, also when his segment is closed at that moment.
+func TestTheLastPartyOfASegmentThatIsClosed(t *testing.T) {
+	s := anonymous(t)
+	for i := range 300 {
+		mine := again(t, s)
+		b, err := sync.NewBarrier(s, 2)
+		require.NoError(t, err)
+		last, err := sync.BarrierFrom(mine, b.Ref())
+		require.NoError(t, err)
+		first := make(chan error, 1)
+		go func() { _, err := b.Wait(bounded(t)); first <- err }()
+		for b.Waiting() == 0 {
+			runtime.Gosched()
+		}
+		closed := make(chan error, 1)
+		go func() {
+			for range i % 30 {
+				runtime.Gosched()
+			}
+			closed <- mine.Close()
+		}()
+		_, err = last.Wait(bounded(t))
+		require.NoError(t, <-closed)
+		if err != nil {
+			require.ErrorIs(t, err, shm.ErrClosed)
+			require.NoError(t, b.Abort()) // if he never came
+			<-first
+			continue
+		}
+		require.NoError(t, <-first)
+	}
+}

@@ -18,7 +18,8 @@ import (
 // to a row that has a waiter without a signal; whoever waits there takes it. So a signal goes to
 // somebody who waited when it was given, and to nobody who came later. The signals of a process that dies
 // before it takes them go to others who wait; after a death, therefore, a Wait may return once too
-// often, never once too few. No call waits for anybody who was signalled.
+// often, never once too few. So may one that begins while somebody else of its process has yet to take a signal: which of
+// them takes it nobody can say, so both go on. No call waits for anybody who was signalled.
 type Cond struct {
 	_ noCopy
 	place
@@ -115,7 +116,7 @@ func (c *Cond) Wait(ctx context.Context, l Lockable) error {
 	if err != nil {
 		return c.wrap("wait for", err)
 	}
-	r.count.Add(oneWaiter) // before the unlock, so that who locks next signals this one
+	c.ledger.enlist(r) // before the unlock, so that who locks next signals this one
 	if err := l.release(); err != nil {
 		if c.ledger.forgo(r) {
 			c.ledger.use(r)
@@ -157,6 +158,22 @@ func (c *Cond) WaitFor(ctx context.Context, l Lockable, predicate func() bool) e
 		return err
 	}
 	return nil
+}
+
+// enlist adds a waiter to the row. If others there have yet to take a signal, it brings one of its own: it might take theirs.
+func (l *ledger) enlist(r *row) {
+	l.heeding.Lock()
+	defer l.heeding.Unlock()
+	for {
+		n := r.count.Load()
+		more := uint64(oneWaiter)
+		if n&signalMask > l.heeded {
+			more++
+		}
+		if r.count.CompareAndSwap(n, n+more) {
+			return
+		}
+	}
 }
 
 // heed takes a signal that one of this process's waiters has. The signal stays in the row, and the waiter with it,

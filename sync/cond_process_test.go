@@ -295,3 +295,18 @@ func TestRowsAreAddedAndUsedAgain(t *testing.T) {
 	}
 	require.Equal(t, 3*block, sync.Rows(c))
 }
+
+// Who waits behind a signal that another goroutine of the process has yet to take may go on with it, but not in place of that one.
+func TestASignalIsNotTakenByWhoCameLater(t *testing.T) {
+	s := anonymous(t)
+	_, in := newParlour(t, s)
+	heed, err := sync.ComeTo(in.cond)
+	require.NoError(t, err)
+	require.False(t, heed())
+	require.NoError(t, in.cond.Signal())
+	require.NoError(t, in.mu.Lock(bounded(t)))
+	require.NoError(t, in.cond.Wait(bounded(t), in.mu))
+	require.NoError(t, in.mu.Unlock())
+	require.True(t, heed())
+	require.False(t, heed())
+}

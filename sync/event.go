@@ -73,9 +73,9 @@ func eventOf(p place, state *EventState, err error) (*Event, error) {
 // Ref names the Event. It is zero if the handle came from EventAt.
 func (e *Event) Ref() shm.Ref { return e.ref() }
 
-// IsSet reports whether the event is set: one load. A closed handle reports false.
+// IsSet reports whether the event is set: a load of memory that is shared. A closed handle reports false.
 func (e *Event) IsSet() bool {
-	set := e.state.word.Load()&isSet != 0
+	set := e.state.word.Load()&isSet != 0 && !e.seg.IsClosed() // behind Close, what is set are its zeros
 	if race.Enabled && set {
 		e.race.Acquire(0)
 	}
@@ -128,7 +128,7 @@ func (e *Event) waitSlow(ctx context.Context) error {
 	first := e.state.word.Load()
 	err := e.point.Wait(ctx, segment.Wait{Apart: true, Try: func() bool {
 		w := e.state.word.Load()
-		return w&isSet != 0 || w != first && !e.seg.IsClosed() // others may have come after it was cleared
+		return (w&isSet != 0 || w != first) && !e.seg.IsClosed() // others may have come after it was cleared
 	}})
 	if race.Enabled && err == nil {
 		e.race.Acquire(0)

@@ -33,6 +33,15 @@ func Come(ctx context.Context, b *Barrier) (rest func() error, err error) {
 	return func() error { return b.pass(ctx, a.phase, r) }, err
 }
 
+// ComeTo has a goroutine wait for the Cond's signal, as Wait does, that is stopped before it looks. What it returns is that look.
+func ComeTo(c *Cond) (heed func() bool, err error) {
+	r, err := c.ledger.own()
+	if err == nil {
+		c.ledger.enlist(r)
+	}
+	return func() bool { return c.ledger.heed(r) }, err
+}
+
 // RWWaiting is how many goroutines of this process wait for the lock, whatever for.
 func RWWaiting(m *RWMutex) int {
 	return m.lock.Point().Queued() + m.readers.Queued() + m.writer.Queued()

@@ -69,7 +69,7 @@ func (o *Once) Ref() shm.Ref { return o.ref() }
 // begin again. Do also fails with shm.ErrClosed and the context's error. f must not call Do of the same
 // Once.
 func (o *Once) Do(ctx context.Context, f func() error) error {
-	if o.state.done.Load() != 0 {
+	if o.Done() {
 		if race.Enabled {
 			o.race.Acquire(onceDone)
 		}
@@ -78,8 +78,10 @@ func (o *Once) Do(ctx context.Context, f func() error) error {
 	return o.doSlow(ctx, f)
 }
 
-// Done reports whether the work is done: one load. A closed handle reports false.
-func (o *Once) Done() bool { return o.state.done.Load() != 0 }
+// Done reports whether the work is done: a load of memory that is shared. A closed handle reports false.
+func (o *Once) Done() bool {
+	return o.state.done.Load() != 0 && !o.seg.IsClosed() // behind Close, what is done are its zeros
+}
 
 func (o *Once) doSlow(ctx context.Context, f func() error) (err error) {
 	if err := enter(ctx, &o.lock); err != nil {

@@ -156,8 +156,8 @@ func semaphoreOf(p place, state *SemaphoreState, err error) (*Semaphore, error) 
 func (s *Semaphore) Ref() shm.Ref { return s.ref() }
 
 // Acquire takes n permits, 1 or more, all at once, and blocks until it can or ctx is over. Within a
-// process, those who wait are served in their order. It fails with ErrCount, shm.ErrClosed, shm.ErrCorrupt,
-// and the context's error.
+// process, those who wait are served in their order. It fails with ErrCount, also if there are never as many (Bounded,
+// Tracked), with shm.ErrClosed, shm.ErrCorrupt, and the context's error.
 func (s *Semaphore) Acquire(ctx context.Context, n int64) error {
 	if s.may() && n > 0 && s.kept(-n) || s.take(n) {
 		return nil
@@ -247,7 +247,7 @@ func soundPermits(free int64) error {
 }
 
 func (s *Semaphore) usable(n int64) error {
-	if n <= 0 {
+	if n <= 0 || n > s.most || s.tracked != nil && n > s.tracked.total {
 		return fmt.Errorf("%d permits: %w", n, ErrCount)
 	}
 	return s.seg.Writable()

@@ -77,6 +77,14 @@ func TestNumbersOfPermitsThatCannotBe(t *testing.T) {
 	require.ErrorIs(t, sem.Release(1), sync.ErrCount)
 	require.Equal(t, int64(math.MaxInt64), sem.Value())
 	require.NoError(t, sem.Acquire(over(), math.MaxInt64))
+	for _, o := range []shm.ObjectOption{sync.Bounded(), sync.Tracked()} { // who waited for more would hold up those behind him for ever
+		few, err := sync.NewSemaphore(s, 2, o)
+		require.NoError(t, err)
+		require.ErrorIs(t, few.Acquire(bounded(t), 3), sync.ErrCount)
+		_, err = few.TryAcquire(3)
+		require.ErrorIs(t, err, sync.ErrCount)
+		require.NoError(t, few.Acquire(bounded(t), 2))
+	}
 }
 
 func TestPermitsAreTakenAllAtOnce(t *testing.T) {

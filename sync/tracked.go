@@ -113,7 +113,7 @@ func (t *trackedPermits) release(n int64) error {
 	}
 	t.ledger.say()
 	if has := r.lessen(uint64(n)); has < uint64(n) {
-		return fmt.Errorf("%d permits of %d that this process has: %w", n, has, ErrCount)
+		return t.ledger.seg.Sound(fmt.Errorf("%d permits of %d that this process has: %w", n, has, ErrCount))
 	}
 	t.point.Broadcast()
 	return nil
