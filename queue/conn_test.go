@@ -304,3 +304,34 @@ func TestManyDial(t *testing.T) {
 	served.Wait()
 	requireBlocks(t, seg, 1)
 }
+
+// One whose call is answered does not wait for others of its process, who dialled before.
+func TestWhoIsAnsweredNeedNotWaitForOthersWhoDial(t *testing.T) {
+	seg := roomy(t)
+	asks, answer, err := queue.Mute(seg, "here")
+	require.NoError(t, err)
+	far := again(t, seg)
+	dial := func(link int) (got chan net.Conn) {
+		got = make(chan net.Conn, 1)
+		go func() {
+			c, err := queue.Dial(bounded(t), far, "here")
+			if err != nil {
+				t.Error(err)
+			}
+			got <- c
+		}()
+		require.Eventually(t, func() bool { return asks(link) }, time.Minute, time.Millisecond)
+		return got
+	}
+	first, second := dial(0), dial(1)
+	for _, d := range []struct {
+		link int
+		got  chan net.Conn
+	}{{1, second}, {0, first}} {
+		there := answer(d.link)
+		require.NotNil(t, there)
+		here := <-d.got
+		require.NoError(t, here.Close())
+		require.NoError(t, there.Close())
+	}
+}

@@ -335,38 +335,22 @@ func (c *calls) ask(ctx context.Context, conn *Conn) error {
 	l.state.Store(asking)
 	c.state.asked.Add(1)
 	c.asks.Broadcast()
-	refused := func(gone func(segment.Owner) bool) bool {
-		h := c.state.holder.Load()
-		return h == 0 || gone(segment.OwnerOf(h))
+	asked := func(state uint64) bool { return state == asking || state&phaseMask == linkAnswering }
+	// In a line of those who dial, one who is answered would wait for those before him.
+	_, err := segment.WaitAny(ctx, []segment.Waits{{Points: []*segment.Point{c.answered}, Ready: func() bool {
+		return !asked(l.state.Load()) || c.nobodys(c.state.holder.Load()) || c.seg.Self() == 0
+	}}})
+	switch state := l.state.Load(); {
+	case state == linked:
+		return nil
+	case err != nil:
+		return c.giveUp(conn, asking, err)
+	case c.seg.Self() == 0:
+		return ErrClosed
+	case asked(state):
+		return c.giveUp(conn, asking, syscall.ECONNREFUSED)
 	}
-	for {
-		state := l.state.Load()
-		switch {
-		case state == linked:
-			return nil
-		case c.seg.Self() == 0:
-			return ErrClosed
-		case state != asking && state&phaseMask != linkAnswering:
-			return ErrCorrupt // who listened found the rings broken
-		}
-		err := error(nil)
-		if refused(c.seg.Gone) {
-			err = syscall.ECONNREFUSED
-		} else {
-			err = c.answered.Wait(ctx, segment.Wait{
-				Try: func() bool {
-					now := l.state.Load()
-					return now != state && now&phaseMask != linkAnswering || refused(c.seg.Swept) || c.seg.Self() == 0
-				},
-				Peer:       func() segment.Owner { return segment.OwnerOf(c.state.holder.Load()) },
-				Recover:    func(segment.Owner) bool { return true },
-				Asymmetric: futex.Owing,
-			})
-		}
-		if err != nil {
-			return c.giveUp(conn, asking, err)
-		}
-	}
+	return ErrCorrupt // who listened found the rings broken
 }
 
 // giveUp takes back what was asked for; if it is being answered, it is a link that is closed at this end.
