@@ -309,8 +309,8 @@ func (m *MPMC[T]) Close() error {
 	if !m.hall.closed.CompareAndSwap(0, 1) {
 		return m.wrap("close", ErrClosed)
 	}
-	m.items.Rouse()
-	m.room.Rouse()
+	m.items.Event().Rouse()
+	m.room.Event().Rouse()
 	return nil
 }
 
@@ -355,7 +355,7 @@ func (m *MPMC[T]) plain() bool {
 
 // wake wakes those who sleep at p, and takes note of what one of them asks for.
 func (m *MPMC[T]) wake(p *segment.Point) {
-	p.Broadcast()
+	p.Event().Broadcast()
 	if p.Event().Fenced() {
 		m.plain()
 	}
