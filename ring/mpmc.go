@@ -353,7 +353,8 @@ func (m *MPMC[T]) plain() bool {
 	return is
 }
 
-// wake wakes those who sleep at p, and takes note of what one of them asks for.
+// wake wakes those who sleep at p, and takes note of what one of them asks for. It rings no doorbell: a wait that sleeps by its
+// process's hub, as the seventh of a process, or one of two that have slept for a second, hears of it when the hub looks by itself.
 func (m *MPMC[T]) wake(p *segment.Point) {
 	p.Event().Broadcast()
 	if p.Event().Fenced() {

@@ -162,8 +162,8 @@ func (op *operator) attach() (err error) {
 		return err
 	}
 	file := path(op.orders.Dir)
-	if _, err := guard(file); err != nil {
-		return fmt.Errorf("%s: %w", unguarded, err)
+	if _, err := guarded(file); err != nil {
+		return err
 	}
 	f, err := os.OpenFile(file, os.O_RDWR, 0)
 	if err != nil {
@@ -173,10 +173,16 @@ func (op *operator) attach() (err error) {
 	if op.live, err = mmap.Map(f, mmap.RDWR, 0); err != nil {
 		return err
 	}
-	if _, err := guard(file); err != nil {
-		return fmt.Errorf("%s: %w", unguarded, err)
+	_, err = guarded(file)
+	return err
+}
+
+// guarded is guard, and says unguarded of its failure.
+func guarded(file string) (sides int, err error) {
+	if sides, err = guard(file); err != nil {
+		err = fmt.Errorf("%s: %w", unguarded, err)
 	}
-	return nil
+	return sides, err
 }
 
 // detach ends attach.
@@ -264,9 +270,9 @@ func (op *operator) rehearse() error {
 		op.want = t.answers
 	}
 	copy(op.live, op.pristine)
-	sides, err := guard(path(op.orders.Dir))
+	sides, err := guarded(path(op.orders.Dir))
 	if err != nil {
-		return fmt.Errorf("%s: %w", unguarded, err)
+		return err
 	}
 	op.journal.word(journalGuards).Store(uint64(sides))
 	return nil
