@@ -31,6 +31,10 @@ const (
 	manyNets = 10
 )
 
+// manyMourned is how often a wait looks at once again behind a death. Each look takes up what a dead one has left; where
+// that many did not, somebody has overwritten what says who is dead, and to sleep costs less.
+const manyMourned = 8
+
 // What a waiter does before a long sleep if signallers publish with plain stores. These are variables
 // for the one test that takes them out; they are read by who is about to sleep, and by nobody else.
 var (
@@ -291,17 +295,18 @@ func (p *Point) park(ctx context.Context, w *Wait, folded bool) error {
 func (p *Point) lead(ctx context.Context, w *Wait, me *waiter) error {
 	fence := fence{event: p.event, needed: w.Asymmetric && !(w.OneOfMany && me.folded && p.bustle.fenced(p.event)), prompt: firstSleep == 0}
 	fence.begin(me)
-	slept, rested, late, nets, doubt := false, false, false, 0, time.Duration(0)
+	slept, rested, late, mourned, nets, doubt := false, false, false, 0, 0, time.Duration(0)
 	mark := word.Mark()
-	for {
+	for while := me.turn != nil; ; while = true {
 		if word.Modelled {
-			word.Carry(mark, word.Bit(slept)|word.Bit(rested)<<1|word.Bit(late)<<2, uint64(min(nets, manyNets)), uint64(doubt), fence.carried())
+			bits := word.Bit(slept) | word.Bit(rested)<<1 | word.Bit(late)<<2 | word.Bit(while)<<3 | uint64(mourned)<<8
+			word.Carry(mark, bits, uint64(min(nets, manyNets)), uint64(doubt), fence.carried())
 		}
 		me.sleeper.Clear()
 		if slept && p.manner == Shared && !p.seg.IsClosed() && w.Try() {
 			return nil // without a mark, for which the next signal would make a system call
 		}
-		if err := p.over(ctx, slept || me.turn != nil); err != nil {
+		if err := p.over(ctx, while); err != nil {
 			if slept && p.manner == Exclusive && !me.folded {
 				p.passOn()
 			}
@@ -319,7 +324,14 @@ func (p *Point) lead(ctx context.Context, w *Wait, me *waiter) error {
 		if over {
 			return nil
 		}
-		if again || p.watchOthers(rested) {
+		if again && mourned < manyMourned {
+			mourned++
+			continue
+		}
+		if again {
+			news = doubtful
+		}
+		if p.watchOthers(rested) {
 			rested = false
 			continue
 		}
@@ -360,7 +372,7 @@ func (p *Point) lead(ctx context.Context, w *Wait, me *waiter) error {
 			}
 		}
 		fence.slept(out)
-		slept, rested, late = true, true, out == futex.TimedOut
+		slept, rested, late, mourned = true, true, out == futex.TimedOut, 0
 		if w.Slept != nil {
 			w.Slept()
 		}
@@ -383,7 +395,8 @@ func (p *Point) heed(ctx context.Context, w *Wait, me *waiter, limit time.Durati
 	return context.AfterFunc(ctx, func() { p.poke(me) })
 }
 
-// over reports why a wait must end without what it waited for. The context counts if it is a while since Wait looked at it.
+// over reports why a wait must end without what it waited for. The context counts if it is a while since Wait looked at it:
+// if this is not the first look.
 func (p *Point) over(ctx context.Context, while bool) error {
 	if p.seg.IsClosed() {
 		return ErrClosed

@@ -330,3 +330,21 @@ func TestAWaitThatIsOverDoesNotQueueUp(t *testing.T) {
 	require.NoError(t, <-first)
 	require.NoError(t, s.Close())
 }
+
+// Whose memory says that its peer is dead, again and again, neither waits past its context nor goes round without a rest.
+func TestADeathThatNobodyTakesUpDoesNotKeepAWaiterGoing(t *testing.T) {
+	s, p := point(t, Exclusive)
+	m := mortal(t, s)
+	o := m.Self()
+	die(t, m)
+	require.True(t, s.Gone(o))
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
+	defer cancel()
+	looks := 0
+	require.ErrorIs(t, p.Wait(ctx, Wait{
+		Try:     func() bool { looks++; return false },
+		Peer:    func() Owner { return o },
+		Recover: func(Owner) bool { return false },
+	}), context.DeadlineExceeded)
+	require.Less(t, looks, 1000)
+}
