@@ -309,8 +309,8 @@ func (m *MPMC[T]) Close() error {
 	if !m.hall.closed.CompareAndSwap(0, 1) {
 		return m.wrap("close", ErrClosed)
 	}
-	m.items.Event().Rouse()
-	m.room.Event().Rouse()
+	m.items.Rouse()
+	m.room.Rouse()
 	return nil
 }
 
@@ -353,10 +353,9 @@ func (m *MPMC[T]) plain() bool {
 	return is
 }
 
-// wake wakes those who sleep at p, and takes note of what one of them asks for. It rings no doorbell: a wait that sleeps by its
-// process's hub, as the seventh of a process, or one of two that have slept for a second, hears of it when the hub looks by itself.
+// wake wakes those who sleep at p, and takes note of what one of them asks for.
 func (m *MPMC[T]) wake(p *segment.Point) {
-	p.Event().Broadcast()
+	p.Broadcast()
 	if p.Event().Fenced() {
 		m.plain()
 	}
