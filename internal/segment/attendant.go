@@ -146,13 +146,8 @@ func (s *Segment) attend() {
 	counted := s.briefs.Load()
 	for left := attendantIdle; ; left-- {
 		select {
-		case <-s.closed: // all are poked, but for those at points of what is destroyed
+		case <-s.closed: // all are poked
 			s.attending.Store(false)
-			for i := range s.places {
-				if w := s.places[i].sits(); w != nil {
-					w.point.poke(w)
-				}
-			}
 			return
 		case <-tick.C:
 		}

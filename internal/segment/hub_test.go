@@ -369,3 +369,34 @@ func TestTheNetLooksInThePlaceOfThoseWhoSaySo(t *testing.T) {
 	open.Store(true) // and nobody signals
 	c.all(t, nil)
 }
+
+// Another object lies where that was at which these wait, and has a wait point of its own.
+func TestCloseWakesThoseWhoWaitAtWhatIsDestroyed(t *testing.T) {
+	for name, folded := range map[string]bool{"in the kernel": false, "folded": true} {
+		t.Run(name, func(t *testing.T) {
+			s := anonymous(t, 1<<16, Config{})
+			if folded {
+				s.Fold()
+			}
+			another := func() Object {
+				o, err := s.New(Spec{Kind: KindRaw, Size: 16})
+				require.NoError(t, err)
+				require.NoError(t, o.Settle())
+				return o
+			}
+			o := another()
+			p := s.Point(o.Offset(), Shared)
+			p.SetPolicy(futex.Park)
+			c := gather(t, 1, func(ctx context.Context, _ int) error {
+				return p.Wait(ctx, Wait{Try: func() bool { return false }})
+			})
+			until(t, func() bool { return s.foldedWaits()+s.seated() == 1 })
+			require.NoError(t, s.Destroy(o.Ref()))
+			other := another()
+			require.Equal(t, o.Offset(), other.Offset())
+			require.NotSame(t, p, s.Point(other.Offset(), Shared))
+			require.NoError(t, s.Close())
+			c.all(t, ErrClosed)
+		})
+	}
+}

@@ -2,7 +2,6 @@ package segment
 
 import (
 	"cmp"
-	"maps"
 	"slices"
 	"sync/atomic"
 
@@ -184,15 +183,38 @@ func (p *Point) poke(w *waiter) {
 // this is called looks before it sleeps.
 func (s *Segment) pokeAll() {
 	s.bells.Ring()
-	s.mu.Lock()
-	points := slices.Collect(maps.Values(s.points))
-	if word.Modelled {
-		slices.SortFunc(points, func(a, b *Point) int { return cmp.Compare(a.off, b.off) }) // a run must repeat
+	for _, w := range s.leaders() {
+		w.point.poke(w)
 	}
-	s.mu.Unlock()
-	for _, p := range points {
+}
+
+// leaders are those who lead at a point, each once.
+func (s *Segment) leaders() (ws []*waiter) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, p := range s.points {
 		if w := p.front.sits(); w != nil {
-			p.poke(w)
+			ws = append(ws, w)
 		}
 	}
+	if word.Modelled {
+		slices.SortFunc(ws, func(a, b *waiter) int { return cmp.Compare(a.point.off, b.point.off) }) // a run must repeat
+	}
+	// What they wait at may have been destroyed; another object may be there, with a point of its own.
+	stray := func(w *waiter) {
+		if w != nil && s.points[w.point.off] != w.point {
+			ws = append(ws, w)
+		}
+	}
+	for i := range s.places {
+		stray(s.places[i].sits())
+	}
+	s.hub.mu.Lock()
+	defer s.hub.mu.Unlock()
+	for _, b := range s.hub.buckets {
+		for _, f := range b {
+			stray(f.w)
+		}
+	}
+	return ws
 }
