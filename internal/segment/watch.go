@@ -66,6 +66,7 @@ type watch struct {
 	seqs   []uint32
 	bells  []*Bells
 	nets   int
+	rested bool // it has slept since it had deaths pushed
 }
 
 // WaitAny returns the first of those that are ready, as soon as there is one. It fails with ErrReadOnly for Points of an
@@ -105,16 +106,13 @@ func WaitAny(ctx context.Context, all []Waits) (int, error) {
 		if i := readyOf(all); i >= 0 {
 			return i, nil
 		}
-		if !w.fold() {
-			continue
+		if err := ctx.Err(); err != nil {
+			return -1, err
 		}
-		chosen, _, _ := reflect.Select(cases)
-		w.unfold()
-		if chosen == 1 {
-			if i := readyOf(all); i >= 0 {
-				return i, nil
-			}
-			return -1, ctx.Err()
+		if w.fold() {
+			reflect.Select(cases)
+			w.unfold()
+			w.rested = true
 		}
 	}
 }
@@ -167,15 +165,17 @@ func (w *watch) ring() {
 
 // fold puts the waits on the hubs' lists, and has deaths pushed. It reports false if there is to be another look.
 func (w *watch) fold() bool {
-	again := false
+	again, doubt := false, false
 	for _, p := range w.points {
-		again = p.watchOthers(w.nets > 0) || again
+		again = p.watchOthers(w.rested) || again
+		doubt = doubt || p.doubtful.Load()
 	}
+	w.rested = false
 	if again {
 		return false
 	}
 	limit := net
-	if w.nets++; w.nets > manyNets {
+	if w.nets++; w.nets > manyNets && !doubt {
 		limit = wideNet
 	}
 	for i, f := range w.folded {
