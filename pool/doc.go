@@ -104,9 +104,9 @@
 //     make its parent take more memory than MaxMessage allows.
 //   - A worker that is stopped is not dead: it is left alone until a call that it has is given up, or
 //     the pool closed, and the grace period has passed.
-//   - Deadly tasks never break the pool, however many there are. It breaks (ErrBroken) when the
-//     processes themselves come to nothing: six in a row, of each worker, that cannot be started (their initializer
-//     may fail as well) or die within a second without having begun a task; or if an option says so.
+//   - Deadly tasks never break the pool, however many there are. It breaks (ErrBroken) when, for every
+//     worker, six processes in a row cannot be started (their initializer may fail as well) or die within a second without having
+//     begun a task; or if an option says so.
 //   - As long as others live, a worker that comes to nothing like that is given up alone (WorkerGivenUp), and tried again by itself, with one
 //     process about every 10 s, or at once by Resize: it is back soon after its cause is gone.
 //   - Each start of a worker that fails has its event (WorkerFailed), and is counted in Stats.
@@ -118,8 +118,8 @@
 // a file (see proc.KeepStderr). A process that a task starts and that has the worker's standard error delays nothing that is told of
 // the worker's death; but Join waits for what it writes, for a second after that at most.
 //
-// A context is over when its task has returned. A goroutine that the task has left behind, and that asks it for the first time only 1,024 calls later,
-// may be answered for another call of that worker, if one runs.
+// A task's context is over when the task has returned, and a goroutine that outlives its task must not go on with it: one that asks it for the first
+// time 1,024 calls later may see the state of another call of that worker.
 //
 // A task that writes to the outside world before its worker dies has written; Retry is for tasks
 // that may run twice.

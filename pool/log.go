@@ -6,7 +6,7 @@ import (
 )
 
 // Log has what happens to workers and tasks logged: a record for each Event, with its kind as the message. Starts and orderly ends are at the
-// level Info, deaths, starts that fail, and tasks that are begun again at Warn, the loss of a worker's place and the end of a pool that is broken at Error. Inputs of tasks
+// level Info, deaths, starts that fail, and tasks that are begun again at Warn, the loss of a worker's place and the end of a pool that is broken at Error; an Event with an error is at Warn at least. Inputs of tasks
 // are not logged. For what workers write see proc.Log.
 func Log(l *slog.Logger) Option {
 	return func(o *options) {

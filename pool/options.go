@@ -83,7 +83,7 @@ func Retry(n int) Option {
 // it is killed; 5 s without it. Negative: for ever, so that Join may wait for as long.
 func Grace(d time.Duration) Option { return func(o *options) { o.grace = d } }
 
-// MaxMessage sets how many bytes an encoded input or result may have, 0 to 4 GiB, which is what holds
+// MaxMessage sets how many bytes an encoded input or result may have, 0 to 4 GiB (more counts as that), which is what holds
 // without it (1 GiB on 32-bit systems); larger ones fail with ErrTooLarge. The error that a task returned, or its panic, comes in any case,
 // its text and stack cut off to that many bytes, or 16 KiB if those are more. A worker that goes mad
 // cannot make its parent take more memory than that.

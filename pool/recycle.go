@@ -23,7 +23,7 @@ func TasksPerWorker(n int) Option {
 
 // MemoryLimit has a worker replaced, in order, when it has more than so many bytes of memory after a task: what of its own is
 // resident, without shared memory and files. The Go runtime of the worker is asked to keep below that (GOMEMLIMIT), so that it is not
-// garbage that counts. A task that is running may take more: see MemoryCap. Each call costs about 2 µs more. Linux only.
+// garbage that counts. A task that is running may take more: see MemoryCap. Each call costs about 2 µs more. On other systems than Linux it is refused (ErrOption).
 func MemoryLimit(bytes int64) Option {
 	return func(o *options) {
 		switch {
@@ -40,7 +40,7 @@ func MemoryLimit(bytes int64) Option {
 
 // MemoryCap bounds the memory that a worker may have mapped for data of its own (RLIMIT_DATA): a task that takes more ends
 // its worker, by a fatal error of the Go runtime, and fails with *WorkerDied. The runtime maps memory for its heap 64 MiB at a time, so that less than about
-// 200 MiB is of no use. Linux only. (RLIMIT_AS is of none at all: the runtime reserves far more addresses than it
+// 200 MiB is of no use. On other systems than Linux it is refused (ErrOption). (RLIMIT_AS is of none at all: the runtime reserves far more addresses than it
 // will ever use.)
 func MemoryCap(bytes uint64) Option {
 	return func(o *options) {

@@ -38,7 +38,7 @@
 //     Its status is kept for any number of Waits.
 //   - Signals go to the child that is meant or to nobody: a process that got the
 //     same number later is safe.
-//   - Waiting for children holds no threads (Linux).
+//   - Waiting for children holds one thread, for all of them (Linux).
 //   - Neither argv nor the environment limits the arguments.
 //   - Open files in arguments, and in messages (shm.File), are kept by the eldest process of the family, that which nobody started by
 //     this package. A child asks its parent for a connection to it when it first needs one.
@@ -48,8 +48,8 @@
 //   - A child may change its own parent-death signal, and lose it by executing a
 //     program with set-user-ID or file capabilities; if it also closes the control
 //     socket it may outlive its parent.
-//   - A child that the option Outlive lets live on after its parent ends by itself, when its time is over: one that is stopped
-//     by then, or whose Go code makes no progress, stays.
+//   - A child that lives on after its parent (option Outlive) must exit by itself when its time is over: one that is stopped
+//     by then, or whose Go code makes no progress, is not killed.
 //   - Processes that a child starts by other means than this package are not
 //     children in this sense: they are neither killed nor waited for, but for what they write to the
 //     child's streams (see Stdout).

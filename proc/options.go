@@ -201,7 +201,7 @@ func Log(l *slog.Logger) Option {
 	}
 }
 
-// Affinity sets the CPUs that the child may run on, by their numbers from 0 on (Linux only). The default is the
+// Affinity sets the CPUs that the child may run on, by their numbers from 0 to 1,023. On other systems than Linux it is refused (ErrOption). The default is the
 // parent's. The child's GOMAXPROCS follows from it, unless it is set.
 func Affinity(cpus ...int) Option {
 	return func(o *options) {

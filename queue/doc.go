@@ -15,14 +15,14 @@
 // A message may be of any type that can be encoded (see Messages), and as long as there is room for in the segment.
 //
 // A queue is bounded by a number of messages, and by bytes if it was made so (MaxBytes). A Put to a full queue waits, or fails
-// (FailWhenFull), or drops the oldest message (DropOldest). A long message takes memory of the segment until it is got; when that is used up,
-// by whatever, Put does not wait for some but fails with shm.ErrNoSpace, so a queue of long messages has a MaxBytes. Shutdown ends the queue for all: it is drained, and then
+// (FailWhenFull), or drops the oldest message (DropOldest). A long message takes memory of the segment until it is got; when the
+// segment has none left, Put fails with shm.ErrNoSpace, and does not wait: set MaxBytes for queues of long messages. Shutdown ends the queue for all: it is drained, and then
 // ErrShutDown.
 //
 // In a queue that was made Joinable, who got a message says when it is done, and Join waits until all are.
 //
-// In a queue that was made with Leases, each message is delivered at least once: who gets one has a lease, until it says Ack, or Nack, or
-// dies, and behind the latter two the message is handed out again. What comes back too often goes to a queue for the dead (DeadTo).
+// In a queue that was made with Leases, each message is delivered at least once: who gets one has a lease, until it says Ack or Nack, or
+// dies. After a Nack, or a death, the message is handed out again. What comes back too often goes to a queue for the dead (DeadTo).
 //
 //	l, err := q.Lease(ctx)
 //	if work(l.Message) != nil {
@@ -39,15 +39,21 @@
 //
 //   - exported fields, by the rules of encoding/json: names, omitempty and "-" from the tag cbor, or else json. Unexported ones stay behind, if there
 //     are exported ones beside them;
-//   - nil and empty slices and maps as what they were, pointers as pointers to copies, but for one to what is nil, which arrives as nil;
+//   - nil and empty slices and maps as what they were; a pointer as a pointer to a copy; a pointer to a nil value as nil;
 //   - types with encoding.BinaryMarshaler and BinaryUnmarshaler, by these, if they are not plain memory as a whole message;
 //   - a time.Time with its nanoseconds and its offset, but without the name of its zone;
 //   - what an any holds, with the type that it had, which is registered if it is one of the program's own, or a handle whose type has parameters, as
 //     Queue[int] (shm.Register).
 //
-// New refuses, and names by its path, whatever could never arrive: channels, functions, interfaces with methods, structs with nothing but unexported fields,
-// fields that another of their name hides, fields beside an embedded type whose MarshalBinary stands for the whole struct, a marshaler without its
-// unmarshaler. Put refuses the same of what an any holds, types that are not registered, what contains itself, and a time beyond the year 9999.
+// New refuses, and names by its path, whatever could never arrive:
+//
+//   - channels, functions, and interfaces with methods;
+//   - structs with nothing but unexported fields;
+//   - fields that another of the same name hides;
+//   - fields beside an embedded type with a MarshalBinary, as N in struct{ time.Time; N int }: the method is promoted, and encodes the time alone;
+//   - types with a MarshalBinary and no UnmarshalBinary, or the other way round.
+//
+// Put refuses the same of what an any holds, types that are not registered, what contains itself, and a time beyond the year 9999.
 // Through has messages go through a codec of one's own.
 //
 // Handles of all objects of this module may be in a message, as pointers, and arrive as handles that work: of the same attach, if the object is

@@ -36,9 +36,9 @@ var _ net.Listener = (*Listener)(nil)
 const backlog = 128
 
 // Listen listens at that name in seg. There is one who listens at a time; when he closed, or died, another one may. The option is
-// MaxBytes: how many bytes may be on their way in a connection, each way. Without it they are 128 KiB, and they are never less than 64; it counts for who listens
-// first. Long streams are several times as fast with 4 MiB, which is more than the cache that a CPU has for itself, and takes 8 MiB of the segment for each connection.
-// It fails with EADDRINUSE, with shm.ErrKind if something else has the name, and with shm.ErrNoSpace.
+// MaxBytes: how many bytes may be on their way in a connection, each way, from 64 KiB (less counts as that) to the size of the segment (ErrCapacity). Without
+// it they are 128 KiB; it counts for who listens first. Long streams are several times as fast with 4 MiB, which is more than the cache that a CPU has for itself, and takes 8 MiB of the segment for each connection.
+// Up to 128 connections wait for Accept. It fails with EADDRINUSE, with shm.ErrKind if something else has the name, with ErrOption, ErrCapacity, and shm.ErrNoSpace.
 func Listen(seg *shm.Segment, name string, opts ...shm.ObjectOption) (*Listener, error) {
 	l, err := listen(seg, name, opts)
 	if err != nil {
@@ -105,7 +105,7 @@ func newListener(seg *shm.Segment, name string, opts []shm.ObjectOption) (segmen
 	switch {
 	case spec.Name != "":
 		return segment.Object{}, fmt.Errorf("name %q: %w", spec.Name, ErrOption)
-	case spec.Variant != 0 || spec.Codec != nil:
+	case spec.Variant != 0 || spec.Codec != nil || !spec.Heir.IsZero() || spec.Limit != 0:
 		return segment.Object{}, errForeign
 	}
 	if int(spec.Bound) < 1 || spec.Bound > uint64(s.Size()) {
@@ -254,9 +254,10 @@ func (l *Listener) Close() error {
 // Addr is where the listener listens: an Addr.
 func (l *Listener) Addr() net.Addr { return l.addr }
 
-// Dial connects with who listens at that name in seg, when that process has answered, which it does by itself. Errors, in a
-// *net.OpError: ECONNREFUSED, when nobody listens, or who did closed, or died; ErrFull, when the listener has as many connections as
-// it can have; shm.ErrKind, shm.ErrNoSpace, shm.ErrClosed, and the context's.
+// Dial connects with who listens at that name in seg, when that process has answered, which it does by itself, until 128
+// connections wait for Accept: then Dial waits, too. Errors, in a
+// *net.OpError: ECONNREFUSED, when nobody listens, or who did closed, or died; ErrFull, when the listener has 2,048 connections, which
+// is as many as it can have; shm.ErrKind, shm.ErrNoSpace, shm.ErrClosed, and the context's.
 func Dial(ctx context.Context, seg *shm.Segment, name string) (*Conn, error) {
 	c, err := dial(ctx, seg, name)
 	if err != nil {

@@ -54,8 +54,8 @@ type Broadcast[T any] struct {
 func lead(capacity uint64) uint64 { return min(max(capacity/4, 1), 1024) }
 
 // NewBroadcast makes a ring in seg that keeps the newest capacity records, at least 1. It fails with
-// ErrCapacity, with an error that names the field if T holds a pointer, with shm.ErrExist and with
-// shm.ErrNoSpace.
+// ErrCapacity, with an error that names the field if T holds a pointer, with ErrOption, shm.ErrExist,
+// shm.ErrNoSpace, shm.ErrReadOnly and ErrClosed.
 func NewBroadcast[T any](seg *shm.Segment, capacity int, opts ...shm.ObjectOption) (*Broadcast[T], error) {
 	layout, err := broadcastLayout[T]()
 	if err != nil {
@@ -77,11 +77,8 @@ func NewBroadcast[T any](seg *shm.Segment, capacity int, opts ...shm.ObjectOptio
 			c.stride = slotSize[T]()
 		},
 	}
-	for _, opt := range opts {
-		opt(&spec)
-	}
-	o, err := seg.Engine().New(spec)
-	return broadcastOf[T](seg, o, "make", spec.Name, err)
+	o, name, err := newObject(seg, spec, opts)
+	return broadcastOf[T](seg, o, "make", name, err)
 }
 
 // OpenBroadcast finds the ring of that name. It fails with shm.ErrNotExist, with shm.ErrKind if it is no

@@ -43,7 +43,7 @@ var bytesLayout = segment.LayoutOf[control]()
 
 // NewBytes makes a ring that takes records of up to capacity bytes, or many smaller ones of that
 // size in all; it is rounded up so that the whole is a multiple of 64 KiB. It fails with
-// ErrCapacity, shm.ErrExist, and shm.ErrNoSpace.
+// ErrCapacity, ErrOption, shm.ErrExist, shm.ErrNoSpace, shm.ErrReadOnly and ErrClosed.
 func NewBytes(seg *shm.Segment, capacity int, opts ...shm.ObjectOption) (*Bytes, error) {
 	if capacity < 1 || int64(capacity) > seg.Size() {
 		return nil, fmt.Errorf("ring: make bytes ring of %d bytes in segment %s of %d bytes: %w",
@@ -60,11 +60,8 @@ func NewBytes(seg *shm.Segment, capacity int, opts ...shm.ObjectOption) (*Bytes,
 			c.stride = 1
 		},
 	}
-	for _, opt := range opts {
-		opt(&spec)
-	}
-	o, err := seg.Engine().New(spec)
-	return bytesOf(seg, o, "make", spec.Name, err)
+	o, name, err := newObject(seg, spec, opts)
+	return bytesOf(seg, o, "make", name, err)
 }
 
 // OpenBytes finds the ring of that name. It fails with shm.ErrNotExist, and with shm.ErrKind if

@@ -1,4 +1,8 @@
-// Package ring has lock-free rings between processes.
+// Package ring has rings between processes.
+//
+// Those of two ends, SPSC and Bytes, are lock-free: no process that is stopped keeps another from what it can do by itself. Writers of a
+// Broadcast take turns, and those who push to an MPMC have lanes: what one of them that is stopped keeps from others is said there, and a
+// dead one keeps nothing.
 //
 // # Basics
 //
@@ -76,7 +80,7 @@
 //
 // # The race detector
 //
-// It is told that a push comes before the pop of what was pushed, and that before the push that needed
-// the room, for what goroutines of one process do in Go's heap. It sees nothing of what lies in a
+// It is told that a push happens before the pop of what was pushed, and that pop before the push that uses
+// the room again, for what goroutines of one process do in Go's heap. It sees nothing of what lies in a
 // segment.
 package ring

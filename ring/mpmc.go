@@ -105,7 +105,7 @@ const (
 )
 
 // NewMPMC makes a ring for capacity values, at least 1, in seg. It fails with ErrCapacity, with an error
-// that names the field if T holds a pointer, with shm.ErrExist and with shm.ErrNoSpace.
+// that names the field if T holds a pointer, with ErrOption, shm.ErrExist, shm.ErrNoSpace, shm.ErrReadOnly and ErrClosed.
 func NewMPMC[T any](seg *shm.Segment, capacity int, opts ...shm.ObjectOption) (*MPMC[T], error) {
 	layout, err := foyerLayout[T]()
 	if err != nil {
@@ -126,11 +126,8 @@ func NewMPMC[T any](seg *shm.Segment, capacity int, opts ...shm.ObjectOption) (*
 			h.quotas.Store(p.quotas())
 		},
 	}
-	for _, opt := range opts {
-		opt(&spec)
-	}
-	o, err := seg.Engine().New(spec)
-	return mpmcOf[T](seg, o, "make", spec.Name, err)
+	o, name, err := newObject(seg, spec, opts)
+	return mpmcOf[T](seg, o, "make", name, err)
 }
 
 // OpenMPMC finds the ring of that name. It fails with shm.ErrNotExist, with shm.ErrKind if it is no MPMC,

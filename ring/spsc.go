@@ -25,7 +25,7 @@ type SPSC[T any] struct {
 }
 
 // NewSPSC makes a ring for capacity values, at least 1, in seg. It fails with ErrCapacity, with an
-// error that names the field if T holds a pointer, with shm.ErrExist and with shm.ErrNoSpace.
+// error that names the field if T holds a pointer, with ErrOption, shm.ErrExist, shm.ErrNoSpace, shm.ErrReadOnly and ErrClosed.
 func NewSPSC[T any](seg *shm.Segment, capacity int, opts ...shm.ObjectOption) (*SPSC[T], error) {
 	layout, err := slotLayout[T]()
 	if err != nil {
@@ -45,11 +45,8 @@ func NewSPSC[T any](seg *shm.Segment, capacity int, opts ...shm.ObjectOption) (*
 			c.stride = slotSize[T]()
 		},
 	}
-	for _, opt := range opts {
-		opt(&spec)
-	}
-	o, err := seg.Engine().New(spec)
-	return spscOf[T](seg, o, "make", spec.Name, err)
+	o, name, err := newObject(seg, spec, opts)
+	return spscOf[T](seg, o, "make", name, err)
 }
 
 // OpenSPSC finds the ring of that name. It fails with shm.ErrNotExist, with shm.ErrKind if it is no

@@ -28,8 +28,8 @@
 // # What is promised
 //
 //   - A participant may be killed between any two instructions. What it held is taken back by
-//     whoever needs it next, within 10 ms of the kernel's proof of the death where the kernel pushes
-//     deaths (pidfd); else within 100 ms.
+//     whoever needs it next: where the kernel pushes deaths (pidfd; for up to 128 participants of the same PID namespace), as soon as the
+//     system runs who waits, which on a machine that is not busy is within 10 ms of the proof; else within 100 ms.
 //   - Nobody sees a half-made segment. A creator that dies half-way leaves nothing.
 //   - No memory is an error of the call that needed it, ErrNoSpace, and no SIGBUS later: pages are
 //     backed before they are used, and an anonymous segment is sealed against shrinking. Who may
@@ -47,7 +47,9 @@
 //
 // # Platforms
 //
-// Linux on amd64, arm64 and 386.
+// Linux on amd64, arm64 and 386. On amd64 all tests are run for each change, on 386 where the kernel executes 32-bit programs; arm64 is
+// compile-checked. Kernel 5.3 or later tells of deaths at once (pidfd); membarrier (4.14) saves locked instructions. Without either, or
+// where a filter forbids them, all works, more slowly. In containers /dev/shm is often small (64 MiB): what does not fit there is ErrNoSpace.
 //
 // macOS on arm64 and amd64, where the following differs. Named segments lie in /tmp/kindred-UID, a
 // directory of the user's own. Anonymous segments are files there that have lost their name at once:
@@ -56,5 +58,6 @@
 // was killed. A segment that was unlinked cannot be inherited any more while processes are attached
 // that opened it by its name. The code for macOS is compile-checked only, until it was run on a Mac.
 //
-// Elsewhere every function returns ErrUnsupported.
+// On other systems whatever makes or opens a segment returns ErrUnsupported. Linux on other processors is not looked at; those that
+// store the high byte first refuse plain types.
 package shm

@@ -12,7 +12,8 @@ type Segment struct {
 }
 
 // Ref names an object of a segment, wherever it is read: 16 bytes of plain memory, valid in every
-// process. The zero Ref names nothing. A Ref to an object that is gone is found out (ErrStale).
+// process. The zero Ref names nothing (IsZero). A Ref to an object that is gone is found out (ErrStale). It can be compared, and be a key; String
+// shows it, and MarshalBinary and UnmarshalBinary carry it.
 type Ref = segment.Ref
 
 // Create makes a named segment with room for size bytes of objects, from 1 to about 8 TiB; its

@@ -17,9 +17,9 @@
 //
 // # What is atomic
 //
-// Each call is, on one value; on a List, whatever it concerns; and so is Clear, on all keys of a Map. Values of up to 8 bytes are
+// Each call on one value is, each call on a List, and Clear of a Map, on all of its keys. Values of up to 8 bytes are
 // words, and no call on them waits for anybody, but for Update, which waits for other Updates. Loads of larger values wait for nobody, and never see half of a
-// store; stores to them exclude each other by a lock. A Map has no lock at all.
+// store; stores to them exclude each other by a lock. A Map has no lock of its own.
 //
 // What reads a value and stores what depends on it is one call, too: Add, AddAt, AddTo, CompareAndSwap, Update, Edit. A
 // Load followed by a Store is two.
@@ -31,7 +31,7 @@
 // Destroying it (shm.Segment.Destroy) takes its name at once, and its memory when nobody keeps it any more, as unlink does with
 // a file. So, to leave an object to those that store it: store it, and destroy it. An object that nobody destroys stays.
 //
-// A Ref in a struct, an Array, a Value or a key keeps nothing; it is checked when it is used (shm.ErrStale). So is one to an
+// A Ref in a struct, an Array, a Value or a key keeps nothing; it is checked when it is used (shm.ErrStale). Nor does one to an
 // object of another segment. Objects that keep each other in a ring, and were destroyed, stay until one of them is taken out
 // of another, or the segment goes.
 //

@@ -384,7 +384,7 @@ func (m *Map[K, V]) compare(op string, k K, old V, w uint64, then verdict) (bool
 
 // Update calls f with a copy of the value of k, or a zero if it is not there, and makes what f leaves there its value,
 // unless f returns an error or panics. Nobody is kept from anything meanwhile: if the value was changed before f
-// returned, f is called again, with what it is then, so that nobody's Update is lost. It returns f's error as it is, and
+// returned, f is called again, with what it is then, so that nobody's Update is lost: any number of times, so f should do nothing else. It returns f's error as it is, and
 // else fails as Set and Get do.
 func (m *Map[K, V]) Update(k K, f func(v *V, found bool) error) error {
 	if m.t.boxed {

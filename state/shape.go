@@ -65,7 +65,7 @@ func specOf(spec segment.Spec, opts []shm.ObjectOption) (segment.Spec, error) {
 	for _, o := range opts {
 		o(&spec)
 	}
-	if spec.Variant != 0 || spec.Bound != 0 {
+	if !spec.Only(0) {
 		return spec, ErrOption
 	}
 	return spec, nil

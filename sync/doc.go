@@ -6,13 +6,19 @@
 // the same whether goroutines of one process or of several meet at it.
 //
 //	mu, err := sync.NewMutex(seg, shm.Named("door"))
-//	if err := mu.Lock(ctx); errors.Is(err, shm.ErrOwnerDied) {
+//	err = mu.Lock(ctx)
+//	if err != nil && !errors.Is(err, shm.ErrOwnerDied) {
+//		return err // it is not locked
+//	}
+//	defer mu.Unlock()
+//	if err != nil { // who held it died: what it guards may be half changed
 //		repair()
 //		err = mu.MarkConsistent()
 //	}
-//	defer mu.Unlock()
 //
-// Mutex is the lock that the others are made of; RMutex may be locked again by who holds it; RWMutex has
+// The name is that of Go's package: a file that uses both gives one of them another.
+//
+// Mutex is a lock that one process at a time holds; RMutex may be locked again by who holds it; RWMutex has
 // readers beside each other; Semaphore counts permits; Cond waits for a change of what a lock guards; Event is a flag to wait for; Once does
 // something once for all processes; WaitGroup waits for work that processes do; Barrier lets parties go on
 // when all have come.
@@ -25,9 +31,9 @@
 // When a process dies that holds a Mutex, the next one who wants it gets it, with ErrOwnerDied: what
 // the lock guards may be half changed. That one repairs it and calls MarkConsistent; or it unlocks
 // without, and from then on everybody gets ErrNotRecoverable. This is the contract of POSIX robust
-// mutexes, which it keeps to the letter. The wait ends within 10 ms of the kernel's proof of the
-// death where deaths are pushed (Linux), within 100 ms elsewhere. A process that is stopped keeps its
-// locks. An RMutex does the same. What a Once was doing when it died is begun again by the next.
+// mutexes, which it keeps to the letter. Where deaths are pushed (Linux), the wait ends as soon as the system runs who waits,
+// which on a machine that is not busy is within 10 ms of the kernel's proof of the death; elsewhere within 100 ms. A process
+// that is stopped keeps its locks. An RMutex does the same. What a Once was doing when it died is begun again by the next.
 //
 // A signal of a Cond that a dead process did not take goes to somebody else who waits. Work of a WaitGroup
 // that a dead process answered for counts as done, and Wait says so. A dead party breaks a Barrier, or
@@ -36,7 +42,7 @@
 // Permits of a Semaphore belong to nobody: those that a dead process had are not given back, unless the
 // Semaphore was made with Tracked.
 //
-// An RWMutex is left in the same way by a writer; readers get it with ErrOwnerDied, too, until a writer has
+// If a writer dies, an RWMutex behaves as a Mutex does; readers get it with ErrOwnerDied, too, until a writer has
 // repaired what it guards. A reader that dies is taken off.
 //
 // Where it matters what each process has at stake (the readers of an RWMutex, a Cond, a WaitGroup, a Barrier, a
@@ -45,8 +51,8 @@
 //
 // # Waiting
 //
-// A call that can go on at once makes no system call, does not look at its context and allocates
-// nothing. One that cannot returns the context's error if that is over, polls for up to 50 µs if the
+// A call that can go on at once does not look at its context, allocates
+// nothing, and makes no system call, but where it takes a bias away from others (see RWMutex and Semaphore). One that cannot returns the context's error if that is over, polls for up to 50 µs if the
 // process has more than one CPU, and then sleeps; of all goroutines of a process that wait at one
 // lock, one sleeps in the kernel. A cancelled call leaves no trace.
 //

@@ -18,6 +18,6 @@ var (
 	ErrCount = errors.New("impossible number")
 	// ErrBroken: a party of the Barrier died, gave up or called Abort, or somebody called Reset.
 	ErrBroken = errors.New("broken")
-	// ErrOption: an option that this kind of object does not have.
+	// ErrOption: an option that this kind of object does not have. Whatever makes an object may fail with it.
 	ErrOption = errors.New("no such option for it")
 )

@@ -36,7 +36,7 @@ func (k *shape[S]) at(seg *shm.Segment, state *S, opts ...shm.ObjectOption) (pla
 	for _, o := range opts {
 		o(&spec)
 	}
-	if spec.Name != "" || spec.Variant&^k.variants != 0 {
+	if spec.Name != "" || !spec.Only(k.variants) {
 		return place{}, fmt.Errorf("sync: make %s in a struct in segment %s: %w", k.kind, seg.Engine(), ErrOption)
 	}
 	off, ok := seg.Engine().OffsetOf(unsafe.Pointer(state), sizeOf[S]())

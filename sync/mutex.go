@@ -63,7 +63,7 @@ func mutexOf(p place, _ *MutexState, err error) (*Mutex, error) {
 // Ref names the Mutex. It is zero if the handle came from MutexAt.
 func (m *Mutex) Ref() shm.Ref { return m.ref() }
 
-// Lock takes the lock, and blocks until it can or ctx is over. With ErrOwnerDied the call has the
+// Lock takes the lock, and blocks until it can or ctx is over, also if it is this goroutine that has it (see RMutex). With ErrOwnerDied the call has the
 // lock too: its last holder died with it, and what it guards may be inconsistent (MarkConsistent).
 // Other errors are ErrNotRecoverable, shm.ErrClosed, and the context's.
 func (m *Mutex) Lock(ctx context.Context) (_ error) {

@@ -374,7 +374,7 @@ func (m *RWMutex) had() error {
 	return m.seg.Writable()
 }
 
-// TryLock takes the lock for writing if it can without blocking, and reports whether it did, with the errors of
+// TryLock takes the lock for writing if it can without waiting for others, and reports whether it did, with the errors of
 // Lock. A lock that is held costs a system call that looks whether its holder lives, and one for each
 // process that reads.
 func (m *RWMutex) TryLock() (bool, error) {

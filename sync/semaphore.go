@@ -165,7 +165,9 @@ func (s *Semaphore) Acquire(ctx context.Context, n int64) error {
 	return s.acquireSlow(ctx, n)
 }
 
-// TryAcquire takes n permits if that many are free, and reports whether it did. It never blocks.
+// TryAcquire takes n permits if that many are free, and reports whether it did. It waits for nobody; it may sleep for a
+// millisecond where another process keeps the permits and the system has no membarrier, and for as long, of one with Tracked, while
+// somebody else has its lock. Its errors are those of Acquire but the context's.
 func (s *Semaphore) TryAcquire(n int64) (bool, error) {
 	if s.may() && n > 0 && s.kept(-n) || s.take(n) {
 		return true, nil
@@ -253,7 +255,7 @@ func (s *Semaphore) usable(n int64) error {
 	return s.seg.Writable()
 }
 
-// Release gives n permits back, 1 or more, and wakes those who can go on. It never blocks. It fails
+// Release gives n permits back, 1 or more, and wakes those who can go on. It waits for nobody (see TryAcquire). It fails
 // with ErrCount if there would be more than the largest int64, or than the options allow, and with
 // shm.ErrClosed and shm.ErrCorrupt.
 func (s *Semaphore) Release(n int64) error {

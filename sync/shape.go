@@ -83,7 +83,7 @@ func (k *shape[S]) make(seg *shm.Segment, init func(*S), opts []shm.ObjectOption
 	for _, o := range opts {
 		o(&spec)
 	}
-	if spec.Variant&^k.variants != 0 || spec.Bound != 0 {
+	if !spec.Only(k.variants) {
 		return place{}, nil, fmt.Errorf("sync: make %s %q in segment %s: %w", k.kind, spec.Name, seg.Engine(), ErrOption)
 	}
 	o, err := seg.Engine().New(spec)

@@ -38,7 +38,7 @@
 //
 // # Longer runs
 //
-//	KINDRED_LINEAR=10m go test -timeout 0 -run Linear -v ./sync ./ring
+//	KINDRED_LINEAR=10m go test -timeout 0 -run Linear -v ./sync ./ring ./state ./queue
 //
 // goes on for so long with each subject, instead of for a few histories. KINDRED_LINEAR_SEED repeats
 // the choices of a run (those of operations and victims; not the scheduler's).

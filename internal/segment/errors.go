@@ -1,6 +1,9 @@
 package segment
 
-import "errors"
+import (
+	"errors"
+	"fmt"
+)
 
 // Making and opening a segment.
 var (
@@ -16,7 +19,7 @@ var (
 	ErrFull        = errors.New("no free participant slot")
 	ErrInUse       = errors.New("in use")
 	ErrRefused     = errors.New("the system does not give memory of that kind")
-	ErrUnsupported = errors.New("not supported on this platform")
+	ErrUnsupported = fmt.Errorf("shared memory: %w", errors.ErrUnsupported)
 )
 
 // Using a segment and what is in it.

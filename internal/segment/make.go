@@ -38,6 +38,11 @@ func (s *Spec) Vary(kind Kind, variant uint32) {
 	s.Variant |= variant
 }
 
+// Only reports whether nothing is asked for but a name and some of these variants: what is left are options of other kinds.
+func (s *Spec) Only(variants uint32) bool {
+	return s.Variant&^variants == 0 && s.Bound == 0 && s.Limit == 0 && s.Heir.IsZero() && s.Codec == nil
+}
+
 // New makes an object. It fails with ErrExist if the name is taken.
 //
 // An object with a name belongs to the segment from when it has its name. One without a name is its
