@@ -234,9 +234,18 @@ func (l *Lab) collect() ([]os.DirEntry, error) {
 }
 
 // asleepOnFutex returns when some thread of the process sleeps on a word of shared memory, and for long: the brief
-// sleep that comes first, which has no time-out in the kernel, ends by itself, and would hide that nobody ends it.
+// sleep that comes first, which may have no time-out in the kernel, ends by itself, and would hide that nobody ends it. A hub's
+// has none, either, when all is quiet, so one that lasts is long as well.
 func asleepOnFutex(pid int) error {
-	const private = 128
+	const (
+		private = 128
+		lasts   = 20 * time.Millisecond
+	)
+	type sleep struct {
+		thread    int
+		word, val uint64
+	}
+	since := make(map[sleep]time.Time)
 	for begin := time.Now(); time.Since(begin) < patienceWithChild; {
 		all, err := threads(pid)
 		if err != nil {
@@ -251,7 +260,14 @@ func asleepOnFutex(pid int) error {
 			if n, _ := fmt.Sscanf(string(text), "%d 0x%x 0x%x 0x%x 0x%x", &call, &word, &op, &val, &timeout); n != 5 {
 				continue
 			}
-			if call == unix.SYS_FUTEX && op&private == 0 && timeout != 0 {
+			if call != unix.SYS_FUTEX || op&private != 0 {
+				continue
+			}
+			s := sleep{id, word, val}
+			if since[s].IsZero() {
+				since[s] = time.Now()
+			}
+			if timeout != 0 || time.Since(since[s]) >= lasts {
 				return nil
 			}
 		}
