@@ -29,5 +29,5 @@ package liveness
 
 import "errors"
 
-// ErrUnsupported says that this system cannot push a death, or cannot lock bytes.
+// ErrUnsupported says that this system cannot push a death, or does not let this process hear of one, or cannot lock bytes.
 var ErrUnsupported = errors.New("liveness: not supported on this platform")

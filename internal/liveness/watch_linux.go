@@ -32,7 +32,11 @@ func NewWatch(pid int, died func()) (*Watch, error) {
 		}
 	}
 	fd, err := unix.PidfdOpen(pid, unix.PIDFD_NONBLOCK)
-	if err != nil {
+	switch err {
+	case nil:
+	case unix.ENOSYS, unix.EPERM, unix.EINVAL: // before Linux 5.3, behind a filter, before 5.10
+		return nil, fmt.Errorf("pidfd_open %d: %w: %w", pid, ErrUnsupported, err)
+	default:
 		return nil, fmt.Errorf("pidfd_open %d: %w", pid, err)
 	}
 	w := &Watch{pidfd: os.NewFile(uintptr(fd), "pidfd"), done: make(chan struct{})}

@@ -78,6 +78,9 @@ type folded struct {
 // served is the outcome of a sleep in which the waiter got what it waits for.
 const served = futex.Outcome(-1)
 
+// none is that of a sleep that goes on.
+const none = futex.Outcome(-2)
+
 // Fold has all waits of this attach folded. It is for the crash lab, the models and tests, and is called
 // before anybody waits.
 func (s *Segment) Fold() { s.seats = 0 }
@@ -142,8 +145,10 @@ func (s *Segment) fold(w *waiter, wait Wait, seq uint32, limit time.Duration) fu
 		if over {
 			return out
 		}
-		if asked && h.look(w, wait) {
-			return served
+		if asked {
+			if out := s.look(w, wait); out != none {
+				return out
+			}
 		}
 	}
 }
@@ -179,20 +184,37 @@ func (s *Segment) enlist(w *waiter, seq uint32, limit time.Duration) (early bool
 	return early
 }
 
-// look is one for the net, by a waiter that stays on the list until it has what it waits for.
-func (h *hub) look(w *waiter, wait Wait) bool {
+// look is one for the net, by a waiter that stays on the list until it has what it waits for, or has lost whom it waits for.
+func (s *Segment) look(w *waiter, wait Wait) futex.Outcome {
 	if wait.Slept != nil {
 		wait.Slept()
 	}
-	if !wait.Try() {
-		return false
+	out := none
+	switch {
+	case wait.Try():
+		out = served
+	case s.bereft(w):
+		out = futex.Poked
+	default:
+		return none
 	}
+	h := &s.hub
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if w.at >= 0 {
-		h.remove(w, served)
+		h.remove(w, out)
 	}
-	return true
+	return out
+}
+
+// bereft reports whether a waiter's peer is dead, and known to be: somebody else may have swept its slot, who told nobody, and
+// nobody asks for its death any more then.
+func (s *Segment) bereft(w *waiter) bool {
+	if w.peer == nil {
+		return false
+	}
+	o := w.peer()
+	return o != 0 && s.Swept(o)
 }
 
 // start has f run by a goroutine of its own.

@@ -145,7 +145,7 @@ func (s *Segment) serveNet(all bool) {
 				return futex.Woken, true
 			}
 			if f.glance != nil {
-				return futex.Woken, f.glance()
+				return futex.Woken, f.glance() || s.bereft(f.w)
 			}
 			f.w.asked = true
 			h.asked = append(h.asked, f.w)

@@ -400,3 +400,28 @@ func TestCloseWakesThoseWhoWaitAtWhatIsDestroyed(t *testing.T) {
 		})
 	}
 }
+
+// Somebody else sweeps a dead holder of whose death nobody tells this process, and tells nobody either.
+func TestAFoldedWaitHearsOfADeathThatSomebodyElseSwept(t *testing.T) {
+	s, offs := fields(t, 1)
+	third := again(t, s, Config{})
+	s.Fold()
+	m := mortal(t, s)
+	o := m.Self()
+	s.slot(o.slot()).namespace++
+	held := m.LockAt(offs[0])
+	require.True(t, held.TryLock())
+	c := gather(t, 1, func(ctx context.Context, _ int) error {
+		l := s.LockAt(offs[0])
+		return l.LockSlow(ctx)
+	})
+	until(t, func() bool { // it sleeps without an end of its own
+		s.hub.mu.Lock()
+		defer s.hub.mu.Unlock()
+		b := s.hub.buckets[bucketOf(offs[0])]
+		return len(b) == 1 && b[0].until.IsZero()
+	})
+	die(t, m)
+	require.True(t, third.Gone(o))
+	c.all(t, ErrOwnerDied)
+}

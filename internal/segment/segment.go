@@ -1,6 +1,7 @@
 package segment
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"maps"
@@ -325,12 +326,12 @@ func (s *Segment) close() error {
 // it held: the process lives on, so no death is pushed to them. That is done through a new mapping,
 // because the other one has been cut loose. If it fails, others find the byte free, and sweep. The
 // mapping does not wait for the collector: it keeps the open file description, and that the lock on
-// the slot's byte.
+// the slot's byte. All who sleep are woken, marked or not: a wake that was this attach's to pass on went to the zeros.
 func (s *Segment) leave(self Owner) {
 	// A child between fork and exec shares the open file description and would keep the byte held.
 	defer func() { _ = liveness.Unlock(s.locks, lockBase+int64(self.slot()), 1) }()
 	s.mu.Lock()
-	points := slices.Sorted(maps.Keys(s.points))
+	points := slices.SortedFunc(maps.Values(s.points), func(a, b *Point) int { return cmp.Compare(a.off, b.off) })
 	s.mu.Unlock()
 	m, err := newMapping(s.file, s.Size(), false)
 	if err != nil {
@@ -341,10 +342,13 @@ func (s *Segment) leave(self Owner) {
 	left.heap.self.Store(self.brief())
 	left.sweepHeap(self)
 	sweepSlot(m.header(), m.participant(self.slot()), self.generation())
-	for _, off := range points {
-		if e := m.event(off); e.Broadcast() {
-			m.ring(s.slots, e.Joined(), off, noSlot)
+	for _, p := range points {
+		if left.heap.tenure(p.off) != p.tenure {
+			continue // it was destroyed, and what lies there is somebody else's
 		}
+		e := m.event(p.off)
+		e.Rouse()
+		m.ring(s.slots, e.Joined(), p.off, noSlot)
 	}
 	_ = m.unmap()
 }

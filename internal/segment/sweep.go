@@ -132,8 +132,12 @@ func (s *Segment) watch(o Owner) (gone bool, _ news) {
 	theirs := liveness.Identity{Pid: p.pid, Namespace: p.namespace}
 	s.mu.Lock()
 	_, watched := s.watches[o]
+	left := len(s.watches) >= maxWatches && s.prune()
 	many := len(s.watches) >= maxWatches
 	s.mu.Unlock()
+	if left {
+		s.pokeAll() // died would have done so
+	}
 	if watched || o == s.Self() {
 		return false, pushed
 	}
@@ -157,7 +161,7 @@ func (s *Segment) watch(o Owner) (gone bool, _ news) {
 		w.Stop()
 		return false, pushed // or the segment is closed
 	}
-	left := s.prune()
+	left = s.prune()
 	s.watches[o] = w
 	s.mu.Unlock()
 	if left {

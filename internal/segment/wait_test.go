@@ -1,12 +1,14 @@
 package segment
 
 import (
+	"bytes"
 	"context"
 	"runtime"
 	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
+	"unsafe"
 
 	"github.com/stretchr/testify/require"
 
@@ -347,4 +349,43 @@ func TestADeathThatNobodyTakesUpDoesNotKeepAWaiterGoing(t *testing.T) {
 		Recover: func(Owner) bool { return false },
 	}), context.DeadlineExceeded)
 	require.Less(t, looks, 1000)
+}
+
+// Another object lies where that was whose Event this attach has used. What its maker keeps there is none of Close's business.
+func TestCloseStoresNothingWhereSomethingWasDestroyed(t *testing.T) {
+	s := anonymous(t, 1<<16, Config{})
+	other := again(t, s, Config{})
+	fresh := func() Object {
+		o, err := other.New(Spec{Kind: KindRaw, Size: 64})
+		require.NoError(t, err)
+		return o
+	}
+	o := fresh()
+	s.Point(o.Offset(), Shared)
+	require.NoError(t, other.Destroy(o.Ref()))
+	theirs := fresh()
+	require.Equal(t, o.Offset(), theirs.Offset())
+	b := unsafe.Slice((*byte)(theirs.Pointer()), 64)
+	for i := range b {
+		b[i] = 0xff
+	}
+	require.NoError(t, s.Close())
+	require.Equal(t, bytes.Repeat([]byte{0xff}, 64), b)
+}
+
+// A wake that Close kept this attach from passing on is not lost: all look again.
+func TestCloseWakesThoseWhoseMarkIsGone(t *testing.T) {
+	unguarded(t)
+	s, p := point(t, Exclusive)
+	other := again(t, s, Config{})
+	q := other.Point(p.off, Exclusive)
+	q.SetPolicy(futex.Park)
+	var free atomic.Bool
+	done := make(chan error, 1)
+	go func() { done <- q.Wait(bounded(t), Wait{Try: free.Load}) }()
+	until(t, func() bool { return q.event.Asleep() && other.seated() == 1 })
+	free.Store(true)
+	(*atomic.Uint32)(unsafe.Add(unsafe.Pointer(p.event), 4)).Store(0) // as Signal does, before the wake
+	require.NoError(t, s.Close())
+	require.NoError(t, <-done)
 }

@@ -67,11 +67,19 @@ type watch struct {
 	bells  []*Bells
 	nets   int
 	rested bool // it has slept since it had deaths pushed
+	fenced bool // those who signal have been asked to fence
 }
 
 // WaitAny returns the first of those that are ready, as soon as there is one. It fails with ErrReadOnly for Points of an
 // observer, and with the context's error.
 func WaitAny(ctx context.Context, all []Waits) (int, error) {
+	for _, a := range all {
+		for _, p := range a.Points {
+			if p.seg.observer {
+				return -1, p.seg.Writable()
+			}
+		}
+	}
 	if i := readyOf(all); i >= 0 {
 		return i, nil
 	}
@@ -146,9 +154,10 @@ func (w *watch) announce() {
 	for i, f := range w.folded {
 		w.seqs[i] = f.announce()
 	}
-	if len(w.points) == 0 || barrier() {
+	if w.fenced || len(w.points) == 0 || barrier() {
 		return
 	}
+	w.fenced = true
 	for _, p := range w.points {
 		p.event.Demand()
 	}

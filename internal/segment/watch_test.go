@@ -39,3 +39,32 @@ func TestADoubtThatStaysDoesNotKeepAWaiterGoing(t *testing.T) {
 		})
 	}
 }
+
+// Without membarrier, those who signal are asked to fence once, and then a wait for the first of many rests as any other.
+func TestWithoutMembarrierAWaitForTheFirstOfManyRests(t *testing.T) {
+	there := barrier
+	t.Cleanup(func() { barrier = there })
+	barrier = func() bool { return false }
+	_, p := point(t, Shared)
+	ctx, cancel := context.WithTimeout(t.Context(), 4*SafetyNet)
+	defer cancel()
+	looks := 0
+	_, err := WaitAny(ctx, []Waits{{Points: []*Point{p}, Ready: func() bool { looks++; return false }}})
+	require.ErrorIs(t, err, context.DeadlineExceeded)
+	require.Less(t, looks, 40)
+}
+
+// Watches on those who left, and whose processes live on, make room for others.
+func TestWatchesOnThoseWhoLeftMakeRoom(t *testing.T) {
+	s := anonymous(t, 1<<20, Config{})
+	var others []*Segment
+	for range maxWatches {
+		other := again(t, s, Config{})
+		requireWatched(t, s, other.Self())
+		others = append(others, other)
+	}
+	for _, other := range others {
+		require.NoError(t, other.Close())
+	}
+	requireWatched(t, s, again(t, s, Config{}).Self())
+}
