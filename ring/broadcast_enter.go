@@ -155,15 +155,18 @@ func (w *BroadcastWriter[T]) get(t turn) (bool, error) {
 		w.cast.race.Acquire(raceTurn)
 	}
 	w.mine = uint64(n)
-	alone := t.ticket() == w.last
-	w.last = n.ticket()
-	if alone {
+	if t.ticket() == w.last {
+		w.last = n.ticket()
 		w.runs++
 		w.keep = w.keep || w.runs >= keepAfter
 		return true, nil
 	}
 	w.runs = 0
-	return true, w.locate()
+	if err := w.locate(); err != nil {
+		return true, err // and whoever comes next locates again
+	}
+	w.last = n.ticket()
+	return true, nil
 }
 
 // locate finds the position of the next record. What lies before it is written, so the next who looks need

@@ -465,6 +465,9 @@ func (s *Subscriber[T]) wait(ctx context.Context) error {
 		result = err
 		return ok || err != nil
 	}
+	if ctx.Err() != nil && look() {
+		return result // what there is, and the end of the stream, come before the context's end
+	}
 	polls := 0
 	err := c.items.Wait(ctx, segment.Wait{
 		Try: look,

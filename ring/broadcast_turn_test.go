@@ -2,6 +2,7 @@ package ring
 
 import (
 	"context"
+	"github.com/kindred-ipc/kindred/internal/proctest"
 	"runtime"
 	"testing"
 	"time"
@@ -99,4 +100,83 @@ func requireNext(t *testing.T, ctx context.Context, s *Subscriber[uint64], want 
 	v, err := s.Next(ctx)
 	require.NoError(t, err)
 	require.Equal(t, want, v)
+}
+
+// A handle that has left has no row any more: the one it had may be another writer's, in the middle of a push.
+func TestAWriterThatLeftTouchesNobodysRow(t *testing.T) {
+	seg, err := shm.Anonymous(1 << 20)
+	require.NoError(t, err)
+	defer seg.Close()
+	b, err := NewBroadcast[uint64](seg, 8)
+	require.NoError(t, err)
+	gone, err := b.Writer()
+	require.NoError(t, err)
+	require.NoError(t, gone.Leave())
+	w, err := b.Writer()
+	require.NoError(t, err)
+	require.Equal(t, gone.row, w.row)
+	w.begun()
+	require.NotZero(t, w.busy.Load())
+	require.ErrorIs(t, gone.Push(over(), 1), ErrClosed)
+	_, err = gone.TryPush(1)
+	require.ErrorIs(t, err, ErrClosed)
+	_, err = gone.PushN(over(), []uint64{1})
+	require.ErrorIs(t, err, ErrClosed)
+	require.NotZero(t, w.busy.Load())
+}
+
+// A writer that could not find out where the stream is does not write where it was.
+func TestAWriterThatMetCorruptionLocatesAgain(t *testing.T) {
+	seg, err := shm.Anonymous(1 << 20)
+	require.NoError(t, err)
+	defer seg.Close()
+	b, err := NewBroadcast[uint64](seg, 4096)
+	require.NoError(t, err)
+	w, err := b.Writer()
+	require.NoError(t, err)
+	other, err := b.Writer()
+	require.NoError(t, err)
+	for i := range uint64(100) {
+		require.NoError(t, w.Push(over(), i))
+	}
+	for i := range uint64(400) {
+		require.NoError(t, other.Push(over(), 100+i))
+	}
+	tail := b.cast.control.tail.Load()
+	b.cast.control.tail.Store(^uint64(0))
+	for range 3 {
+		require.ErrorIs(t, w.Push(over(), 1), ErrCorrupt)
+	}
+	b.cast.control.tail.Store(tail)
+	require.NoError(t, w.Push(over(), 500))
+	s, err := b.Subscribe(FromOldest())
+	require.NoError(t, err)
+	for i := range uint64(501) {
+		v, ok, err := s.TryNext()
+		require.NoError(t, err)
+		require.True(t, ok)
+		require.Equal(t, i, v)
+	}
+}
+
+// Whatever stands in the row of a dead subscriber, it holds no writer up.
+func TestARowOfTheDeadThatCannotBeHoldsNobodyUp(t *testing.T) {
+	seg, err := shm.Anonymous(1 << 20)
+	require.NoError(t, err)
+	defer seg.Close()
+	other := proctest.Attach(t, seg)
+	b, err := NewBroadcast[uint64](seg, 8)
+	require.NoError(t, err)
+	theirs, err := BroadcastFrom[uint64](other, b.Ref())
+	require.NoError(t, err)
+	s, err := theirs.Subscribe(Blocking())
+	require.NoError(t, err)
+	w, err := b.Writer()
+	require.NoError(t, err)
+	b.cast.control.rows[s.row].at.Store(1<<40 | b.cast.control.rows[s.row].at.Load())
+	require.ErrorIs(t, w.Push(over(), 1), ErrCorrupt)
+	owner := b.cast.control.rows[s.row].owner.Load()
+	require.NoError(t, other.Close())
+	b.cast.control.rows[s.row].owner.Store(owner) // as of one who was killed
+	require.NoError(t, w.Push(over(), 1))
 }

@@ -264,6 +264,9 @@ func (w *BroadcastWriter[T]) plain() bool {
 
 // begin waits for this writer's turn, and for room for one record.
 func (w *BroadcastWriter[T]) begin(ctx context.Context) error {
+	if err := w.usable(); err != nil {
+		return err // the row may be another writer's
+	}
 	for {
 		if err := w.enter(ctx); err != nil {
 			w.abandon()
@@ -291,6 +294,9 @@ func (w *BroadcastWriter[T]) abandon() {
 
 // tryBegin is begin without waiting.
 func (w *BroadcastWriter[T]) tryBegin() (bool, error) {
+	if err := w.usable(); err != nil {
+		return false, err
+	}
 	ok, err := w.tryEnter()
 	if ok && err == nil {
 		ok, err = w.extend(true)
@@ -318,8 +324,11 @@ func (c *cast) rouse() {
 func (w *BroadcastWriter[T]) extend(exact bool) (bool, error) {
 	c := w.cast
 	bound, last := c.bound()
-	if last >= 0 && bound-c.slots > w.pos {
-		return false, c.corrupt("subscriber at %d, writer at %d", bound-c.slots, w.pos)
+	for last >= 0 && bound-c.slots > w.pos {
+		if !c.settleDead(last) { // a dead one's row holds nobody up, whatever stands there
+			return false, c.corrupt("subscriber at %d, writer at %d", bound-c.slots, w.pos)
+		}
+		bound, last = c.bound()
 	}
 	intent := c.control.intent.Load()
 	if intent < w.pos || intent-w.pos > c.lead {

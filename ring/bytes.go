@@ -2,6 +2,7 @@ package ring
 
 import (
 	"fmt"
+	"runtime"
 	"slices"
 
 	"github.com/kindred-ipc/kindred/internal/segment"
@@ -135,15 +136,40 @@ func (b *Bytes) Cap() int { return int(b.size - overhead) }
 // Len is how many bytes of records are in the ring, headers included. It is out of date as soon as
 // it returns, and looks at each record. It fails with ErrClosed behind Close of the segment, and with ErrCorrupt.
 func (b *Bytes) Len() (int, error) {
-	position, err := b.read()
-	if err != nil {
-		return 0, err
-	}
-	end, err := b.written(position)
-	if err == nil && b.seg.IsClosed() {
+	defer runtime.KeepAlive(b) // the mapping goes with the last handle
+	n, err := b.used()
+	if b.seg.IsClosed() {
 		return 0, ErrClosed
 	}
-	return int(end - position), err
+	return int(n), err
+}
+
+// used goes from record to record, and on from the reader where that has passed it: what stood there may be other bytes by now. It follows
+// a stream that does not end for two laps of the shortest records.
+func (b *Bytes) used() (uint64, error) {
+	pos, err := b.read()
+	reader := pos
+	for range 2 * b.size / recordAlign {
+		if err != nil {
+			return 0, err
+		}
+		rec, ok, wrong := b.record(pos % b.size)
+		reader, err = b.read()
+		switch {
+		case err != nil:
+		case int64(reader-pos) > 0:
+			pos = reader
+		case wrong != nil:
+			return 0, wrong
+		case !ok:
+			return pos - reader, nil
+		default:
+			if pos += rec.size(); pos-reader > b.size {
+				return 0, fmt.Errorf("records from %d on do not end: %w", reader, ErrCorrupt)
+			}
+		}
+	}
+	return pos - reader, err
 }
 
 // read is the position of the first record that was not released.

@@ -401,3 +401,49 @@ func TestPushCopiesRecordsOfAnyLength(t *testing.T) {
 	require.NoError(t, err)
 	require.False(t, ok)
 }
+
+// What a record holds is not taken for others' headers, however quickly they come and go.
+func TestLenOfABytesRingThatIsBusy(t *testing.T) {
+	seg := segmentOf(t)
+	b, err := ring.NewBytes(seg, 1000)
+	require.NoError(t, err)
+	w, err := b.Writer()
+	require.NoError(t, err)
+	in, err := b.Reader()
+	require.NoError(t, err)
+	ctx := bounded(t)
+	done := make(chan error, 1)
+	go func() {
+		for i := range 100_000 {
+			p, err := w.Reserve(ctx, i*7919%700)
+			if err != nil {
+				done <- err
+				return
+			}
+			for k := range p {
+				p[k] = 0xee
+			}
+			w.Commit(len(p))
+		}
+		done <- w.Close()
+	}()
+	go func() {
+		for {
+			if _, err := in.Peek(ctx); err != nil {
+				return
+			}
+			in.Release()
+		}
+	}()
+	for {
+		n, err := b.Len()
+		require.NoError(t, err)
+		require.LessOrEqual(t, n, 64<<10)
+		select {
+		case err := <-done:
+			require.NoError(t, err)
+			return
+		default:
+		}
+	}
+}

@@ -35,6 +35,7 @@ type end struct {
 	polls  bool           // polling may pay off
 	many   bool           // OneOfMany
 	alone  *atomic.Bool   // PeerGone was called
+	fence  *atomic.Uint32 // an Add is a full fence
 	kind   segment.Kind   // for errors, as is the place
 	place  uint64
 }
@@ -91,6 +92,14 @@ func (e *end) drop() {
 // zeros over the word that says whose the end is, together with all the others. If the word is there,
 // so was the item.
 func (e *end) cut() bool { return e.mine.Load() == 0 }
+
+// lost is why what was read last may be Close's zeros, or nil.
+func (e *end) lost() error {
+	if !e.cut() {
+		return nil
+	}
+	return e.usable()
+}
 
 // plain reports whether this end may publish with plain stores by now.
 func (e *end) plain() bool {
@@ -158,6 +167,9 @@ func (e *end) shut() error {
 
 // signal wakes the other side, and reports whether its mark stays.
 func (e *end) signal() bool {
+	if e.peer.Fenced() {
+		e.fence.Add(1) // what was published is seen by who does not see that he is to be woken
+	}
 	e.far.Broadcast()
 	return e.peer.Fenced()
 }
@@ -202,6 +214,9 @@ func (e *end) wait(ctx context.Context, look func(exact bool) (bool, error)) err
 			result = over
 		}
 		return true
+	}
+	if ctx.Err() != nil && try(true) {
+		return result // what there is, and the end of the stream, come before the context's end
 	}
 	polls := 0
 	err := e.point.Wait(ctx, segment.Wait{

@@ -7,6 +7,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/kindred-ipc/kindred/internal/proctest"
 	"github.com/kindred-ipc/kindred/internal/segment"
 	"github.com/kindred-ipc/kindred/shm"
 )
@@ -142,4 +143,118 @@ func TestAnEndThatCannotBeTakenIsNotTaken(t *testing.T) {
 	require.NoError(t, err)
 	_, err = b.Reader()
 	require.NoError(t, err)
+}
+
+// Where zeros stand that look as those of Close, and the segment is open, what was taken is returned, and what was pushed is counted.
+func TestZerosThatAreNotClosesLoseNothing(t *testing.T) {
+	seg, err := shm.Anonymous(1 << 20)
+	require.NoError(t, err)
+	defer seg.Close()
+	vs := make([]uint64, 8)
+	for i := range vs {
+		vs[i] = uint64(i) + 1
+	}
+
+	m, err := NewMPMC[uint64](seg, 64)
+	require.NoError(t, err)
+	n, err := m.PushN(over(), vs)
+	require.NoError(t, err)
+	require.Equal(t, len(vs), n)
+	m.hall.quotas.Store(0)
+	v, err := m.Pop(over())
+	require.NoError(t, err)
+	require.EqualValues(t, 1, v)
+	got := make([]uint64, 4)
+	n, err = m.PopN(over(), got)
+	require.NoError(t, err)
+	require.Equal(t, vs[1:1+n], got[:n])
+	require.NotZero(t, n)
+
+	r, err := NewSPSC[uint64](seg, 64)
+	require.NoError(t, err)
+	w, err := r.Writer()
+	require.NoError(t, err)
+	in, err := r.Reader()
+	require.NoError(t, err)
+	r.control.writer.Store(0)
+	n, err = w.PushN(over(), vs)
+	require.NoError(t, err)
+	require.Equal(t, len(vs), n)
+	r.control.reader.Store(0)
+	n, err = in.PopN(over(), got)
+	require.NoError(t, err)
+	require.Equal(t, vs[:4], got[:n])
+}
+
+// Who takes a dead process's seat, to count what it lost, and is stopped there, keeps no lane from others.
+func TestTheSeatOfADeadPusherThatAnotherTakesKeepsNoLane(t *testing.T) {
+	seg, err := shm.Anonymous(1 << 20)
+	require.NoError(t, err)
+	defer seg.Close()
+	dying, stopped := proctest.Attach(t, seg), proctest.Attach(t, seg)
+	m, err := NewMPMC[uint64](seg, 64)
+	require.NoError(t, err)
+	theirs, err := MPMCFrom[uint64](dying, m.Ref())
+	require.NoError(t, err)
+	_, own, err := theirs.sit(asking)
+	require.NoError(t, err)
+	require.True(t, own)
+	i := theirs.here.seat.Load() - 1
+	s, l, dead := &m.seats[i], &m.lanes[0], uint64(dying.Engine().Self())
+	l.lock.Store(uint64(i+1)<<lockSeat | stateBiased<<lockState | dead)
+	s.marks[0].Store(1)
+	require.NoError(t, dying.Close())
+	s.owner.Store(uint64(stopped.Engine().Self())) // in occupy, before it has cleared the marks
+	ok, err := m.revoke(l)
+	require.NoError(t, err)
+	require.True(t, ok)
+	m.unlock(l.lane)
+
+	s.marks[0].Store(0) // behind that, it gives the seat back
+	s.owner.Store(0)
+	l.lock.Store(uint64(i+1)<<lockSeat | stateDrained<<lockState | uint64(stopped.Engine().Self()))
+	ok, err = m.revoke(l)
+	require.NoError(t, err)
+	require.True(t, ok)
+}
+
+// The end of a stream comes before the context's end.
+func TestTheEndOfAStreamComesBeforeTheContexts(t *testing.T) {
+	seg, err := shm.Anonymous(1 << 20)
+	require.NoError(t, err)
+	defer seg.Close()
+
+	r, err := NewSPSC[uint64](seg, 8)
+	require.NoError(t, err)
+	w, err := r.Writer()
+	require.NoError(t, err)
+	in, err := r.Reader()
+	require.NoError(t, err)
+	_, err = in.Pop(over())
+	require.ErrorIs(t, err, context.Canceled)
+	require.NoError(t, w.Close())
+	_, err = in.Pop(over())
+	require.ErrorIs(t, err, ErrClosed)
+	_, err = in.Peek(over(), 1)
+	require.ErrorIs(t, err, ErrClosed)
+
+	b, err := NewBytes(seg, 1000)
+	require.NoError(t, err)
+	bw, err := b.Writer()
+	require.NoError(t, err)
+	bin, err := b.Reader()
+	require.NoError(t, err)
+	require.NoError(t, bw.Close())
+	_, err = bin.Peek(over())
+	require.ErrorIs(t, err, ErrClosed)
+
+	c, err := NewBroadcast[uint64](seg, 8)
+	require.NoError(t, err)
+	cw, err := c.Writer()
+	require.NoError(t, err)
+	s, err := c.Subscribe()
+	require.NoError(t, err)
+	require.NoError(t, cw.Close())
+	_, err = s.Next(over())
+	require.ErrorIs(t, err, ErrClosed)
 }

@@ -6,6 +6,7 @@ import (
 	"iter"
 	"math/bits"
 	"reflect"
+	"runtime"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -273,6 +274,7 @@ func (m *MPMC[T]) SetPolicy(p Policy) {
 // Len is how many values are in the ring. It is out of date as soon as it returns, and looks at up to
 // log2(Cap) slots of each lane.
 func (m *MPMC[T]) Len() int {
+	defer runtime.KeepAlive(m) // the mapping goes with the last handle
 	var n uint64
 	for i := range m.lanes {
 		l := &m.lanes[i]
@@ -397,6 +399,15 @@ func (m *MPMC[T]) gone(o segment.Owner, how manner) bool {
 		return m.seg.Gone(o)
 	}
 	return m.seg.Swept(o)
+}
+
+// again is the manner of a second try, behind one that met others at work: who has slept asks whether they live. Of one who is not
+// Peer, nobody else would ask where deaths are not pushed.
+func again(slept bool) manner {
+	if slept {
+		return asking
+	}
+	return sleeping
 }
 
 // busy ends a try that met others at work. It tells them that somebody may sleep until they are done.

@@ -176,8 +176,9 @@ func (m *MPMC[T]) revoke(l *track[T]) (bool, error) {
 	switch w >> lockState & stateMask {
 	case stateDrained:
 		// A look before the swap, or those who find the mark set would keep each other from sleep.
-		if pushing, err := pushing(m.seats, w); err != nil || pushing {
-			return false, err
+		s, mark, err := markOf(m.seats, w)
+		if err != nil || mark.Load() != 0 && s.owner.Load() == uint64(segment.OwnerOf(w)) {
+			return false, m.lane(l, err)
 		}
 		return m.drain(l, w)
 	case stateBiased:
@@ -191,7 +192,7 @@ func (m *MPMC[T]) revoke(l *track[T]) (bool, error) {
 func (m *MPMC[T]) drain(l *track[T], w uint64) (bool, error) {
 	s, mark, err := markOf(m.seats, w)
 	if err != nil {
-		return false, fmt.Errorf("lane %d: %w", l.takes, err)
+		return false, m.lane(l, err)
 	}
 	self, names := m.self.Load(), w>>lockSeat<<lockSeat
 	if self == 0 {
@@ -204,8 +205,10 @@ func (m *MPMC[T]) drain(l *track[T], w uint64) (bool, error) {
 		bias.Fence()
 	}
 	if mark.Load() != 0 {
-		// If the seat is another's by now, or nobody's, that one cleared the mark, or is about to.
-		if o := segment.OwnerOf(s.owner.Load()); o != 0 {
+		// If the seat is another's by now, or nobody's, the one that had the bias is dead, and that one cleared the mark, or is about to.
+		// (Of a lock that was revoked already, the word does not say who had it.)
+		o := segment.OwnerOf(s.owner.Load())
+		if o != 0 && (w>>lockState&stateMask == stateRevoked || o == segment.OwnerOf(w)) {
 			l.lock.Store(names | stateDrained<<lockState | uint64(o))
 			m.lookAtCrowd()
 			return false, nil
@@ -214,6 +217,14 @@ func (m *MPMC[T]) drain(l *track[T], w uint64) (bool, error) {
 	l.lock.Store(self)
 	m.inherit(l)
 	return true, nil
+}
+
+// lane is err, of a lane.
+func (m *MPMC[T]) lane(l *track[T], err error) error {
+	if err == nil {
+		return nil
+	}
+	return fmt.Errorf("lane %d: %w", l.takes, err)
 }
 
 // mayPush reports whether a goroutine of this process may be pushing to a lane with a bias that another process takes

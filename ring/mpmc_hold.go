@@ -166,17 +166,18 @@ func (m *MPMC[T]) unseat(l *track[T], how manner) (bool, error) {
 			l.head.CompareAndSwap(w, w+(stateDrained-stateRevoked)<<headState)
 		case stateDrained:
 			o, claim, err := claimed(m.seats, w)
-			if err != nil {
-				return false, fmt.Errorf("lane %d: %w", l.takes, err)
-			}
-			if claim&1 != 0 {
+			if err == nil && claim&1 != 0 {
 				if o == m.seg.Self() || !m.gone(o, how) {
 					return false, nil
 				}
 				// What it did between the look at the claim and its death shows now.
-				if _, claim, err = claimed(m.seats, w); err != nil {
-					return false, fmt.Errorf("lane %d: %w", l.takes, err)
-				}
+				_, claim, err = claimed(m.seats, w)
+			}
+			if err != nil && l.head.Load() == w {
+				return false, fmt.Errorf("lane %d: %w", l.takes, err)
+			}
+			if err != nil {
+				continue // the claim is for another lane by now
 			}
 			l.head.CompareAndSwap(w, claim>>1<<endShift)
 		}

@@ -68,7 +68,7 @@ func (m *MPMC[T]) popped(lane uint32, p uint64, v T) (T, error) {
 	}
 	m.lookAtCrowd()
 	if m.cut() {
-		return m.lostPop()
+		return m.lostPop(v)
 	}
 	if p%turnEvery == 0 {
 		m.rotate(lane, p)
@@ -149,7 +149,7 @@ func (m *MPMC[T]) popSwapped(ctx context.Context, stack uintptr) (T, error) {
 		m.disperse()
 	}
 	if m.cut() {
-		return m.lostPop()
+		return m.lostPop(v)
 	}
 	if p&aloneMask == 0 {
 		m.pause(l, p, stack)
@@ -168,8 +168,14 @@ func (m *MPMC[T]) made(p uint64) {
 	m.wake(m.room)
 }
 
-// lostPop reports that the segment was closed under a pop, whose value may be Close's zeros.
-func (m *MPMC[T]) lostPop() (none T, err error) { return none, m.wrap("pop from", m.seg.Writable()) }
+// lostPop reports that the segment was closed under a pop of v, which may be Close's zeros then.
+func (m *MPMC[T]) lostPop(v T) (T, error) {
+	if err := m.seg.Writable(); err != nil {
+		var none T
+		return none, m.wrap("pop from", err)
+	}
+	return v, nil // somebody has overwritten what would have said so
+}
 
 // pause is what a goroutine does now and then between two pops by swaps. It has popped the value at p.
 func (m *MPMC[T]) pause(l *track[T], p uint64, stack uintptr) {
@@ -311,11 +317,11 @@ func (m *MPMC[T]) popN(ctx context.Context, vs []T, h *hold) (popped int, err er
 
 // popWait takes some values as soon as there are any.
 func (m *MPMC[T]) popWait(ctx context.Context, vs []T, h *hold) (n int, err error) {
-	var busy bool
+	var busy, slept bool
 	try := func(how manner) bool {
 		n, busy, err = m.pop(vs, h, how)
 		if busy && how == sleeping {
-			n, _, err = m.pop(vs, h, how) // who was in the way may be done since before crowd was set
+			n, _, err = m.pop(vs, h, again(slept)) // who was in the way may be done since before crowd was set
 		}
 		return n > 0 || err != nil
 	}
@@ -333,6 +339,7 @@ func (m *MPMC[T]) popWait(ctx context.Context, vs []T, h *hold) (n int, err erro
 			return m.holder()
 		},
 		Recover:    func(segment.Owner) bool { return false }, // the next try inherits
+		Slept:      func() { slept = true },
 		Asymmetric: futex.Owing,
 		Passed:     m.passed,
 	})
@@ -370,7 +377,10 @@ func (m *MPMC[T]) pop(vs []T, h *hold, how manner) (n int, busy bool, err error)
 		m.busy(how)
 	}
 	if err == nil && m.cut() {
-		return 0, false, m.seg.Writable()
+		err = m.seg.Writable()
+	}
+	if err != nil {
+		n = 0
 	}
 	return n, busy, err
 }

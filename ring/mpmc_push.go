@@ -323,7 +323,7 @@ func (m *MPMC[T]) pushWait(ctx context.Context, vs []T) (n int, err error) {
 		}
 		n, busy, err = m.push(vs, how)
 		if busy && how == sleeping {
-			n, _, err = m.push(vs, how) // who was in the way may have unlocked before crowd was set
+			n, _, err = m.push(vs, again(slept)) // who was in the way may have unlocked before crowd was set
 		}
 		return n > 0 || err != nil
 	}

@@ -3,6 +3,7 @@ package ring
 import (
 	"fmt"
 	"reflect"
+	"runtime"
 	"slices"
 	"sort"
 	"sync/atomic"
@@ -128,6 +129,7 @@ func (r *SPSC[T]) Cap() int { return int(r.capacity) }
 // Len is how many values are in the ring. It is out of date as soon as it returns, and looks at up
 // to log2(Cap) slots.
 func (r *SPSC[T]) Len() int {
+	defer runtime.KeepAlive(r) // the mapping goes with the last handle
 	position := r.control.position.Load()
 	return int(r.written(position) - position)
 }
@@ -176,7 +178,7 @@ func newEnd(o segment.Object, c *control, my uint32, opts []EndOption) end {
 	// Both are asked for, because Close wakes those at the points that an attach has used.
 	items := seg.Point(o.Offset()+itemsOffset, segment.Shared)
 	room := seg.Point(o.Offset()+roomOffset, segment.Shared)
-	e := end{seg: seg, race: race.At(seg.ID(), o.Offset()), closed: &c.closed, my: my, kind: o.Kind(), place: o.Place(), alone: new(atomic.Bool)}
+	e := end{seg: seg, race: race.At(seg.ID(), o.Offset()), closed: &c.closed, my: my, kind: o.Kind(), place: o.Place(), alone: new(atomic.Bool), fence: new(atomic.Uint32)}
 	if my == closedWriter {
 		e.other = closedReader
 		e.mine, e.theirs = &c.writer, &c.reader

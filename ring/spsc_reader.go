@@ -148,13 +148,13 @@ func (r *Reader[T]) PopN(ctx context.Context, vs []T) (int, error) {
 		if k == 0 {
 			break
 		}
-		if r.end.cut() {
+		if err := r.end.lost(); err != nil {
 			// These may be Close's zeros. What was taken before is taken; the next call says what is wrong.
 			clear(vs[n : n+k])
 			if n > 0 {
 				return n, nil
 			}
-			return 0, r.end.wrap("pop from", r.end.usable())
+			return 0, r.end.wrap("pop from", err)
 		}
 		if n += k; n == len(vs) || r.pos < r.next.Load() {
 			break
@@ -454,7 +454,10 @@ func (r *Reader[T]) give() {
 }
 
 // Len is how many values there are to read.
-func (r *Reader[T]) Len() int { return int(r.ring.written(r.pos) - r.pos) }
+func (r *Reader[T]) Len() int {
+	defer runtime.KeepAlive(r) // the mapping goes with the last handle
+	return int(r.ring.written(r.pos) - r.pos)
+}
 
 // Cap is how many values the ring holds.
 func (r *Reader[T]) Cap() int { return r.ring.Cap() }

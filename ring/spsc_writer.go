@@ -139,7 +139,9 @@ func (w *Writer[T]) PushN(ctx context.Context, vs []T) (int, error) {
 		}
 		k := int(min(uint64(len(vs)-n), w.room-w.pos))
 		if closed := w.put(vs[n : n+k]); closed || w.end.cut() {
-			return n, w.lost(closed)
+			if err := w.lost(closed); err != nil {
+				return n, err
+			}
 		}
 		w.next(uint64(k))
 		n += k
