@@ -21,7 +21,7 @@ var publicRows = []struct{ name, what string }{
 	{"ring/spsc/pingpong", "round trip over two rings, two processes, both polling"},
 	{"ring/spsc/stream/tight", "stream of `uint64`, one by one, capacity 64 Ki, as fast as it goes"},
 	{"ring/spsc/stream/paced", "the same, 2 ns of work per item at the writer"},
-	{"ring/mpmc/stream/tight", "the same through a ring of any number of ends, one of each"},
+	{"ring/mpmc/stream/tight", "stream of `uint64`, one by one, as fast as it goes, through a ring of any number of ends, one of each"},
 	{"ring/bytes/4KiB", "records of 4 KiB through a ring of 4 MiB, copied in and read in place"},
 	{"queue/stream/boost", "`Queue` of `uint64`, one producer and one consumer"},
 	{"queue/stream/channel", "the same"},
