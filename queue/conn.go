@@ -10,6 +10,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/kindred-ipc/kindred/internal/segment"
 	"github.com/kindred-ipc/kindred/ring"
 )
 
@@ -70,10 +71,15 @@ func (c *Conn) Read(p []byte) (int, error) {
 	return n, c.fail("read", ctx, err)
 }
 
-// readable reports whether a Read that waits may go on. Who calls it has the reader, as that Read has.
+// readable reports whether a Read that waits may go on, or is to look whether the other side is dead. Who calls it has the reader, as
+// that Read has.
 func (c *Conn) readable() bool {
 	record, err := c.in.TryPeek()
-	return record != nil || err != nil
+	if record != nil || err != nil {
+		return true
+	}
+	other := segment.OwnerOf(c.link.ends[1-c.end].Load())
+	return other != 0 && c.calls.seg.Swept(other)
 }
 
 // Write writes all of p, and waits while there is no room. Errors, in a *net.OpError: EPIPE, when the other side closed, or closed its

@@ -193,7 +193,7 @@ func (s *Segment) look(w *waiter, wait Wait) futex.Outcome {
 	switch {
 	case wait.Try():
 		out = served
-	case s.bereft(w):
+	case s.bereft(&wait):
 		out = futex.Poked
 	default:
 		return none
@@ -209,11 +209,11 @@ func (s *Segment) look(w *waiter, wait Wait) futex.Outcome {
 
 // bereft reports whether a waiter's peer is dead, and known to be: somebody else may have swept its slot, who told nobody, and
 // nobody asks for its death any more then.
-func (s *Segment) bereft(w *waiter) bool {
-	if w.peer == nil {
+func (s *Segment) bereft(w *Wait) bool {
+	if w.Peer == nil {
 		return false
 	}
-	o := w.peer()
+	o := w.Peer()
 	return o != 0 && s.Swept(o)
 }
 

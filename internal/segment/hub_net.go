@@ -24,7 +24,7 @@ const looksAtATime = 256
 // A Glancer is a context by which the net looks in the place of a goroutine whose wait with it is OneOfMany: to wake that costs more than
 // all of the rest, for a thousand connections in which nothing happens.
 type Glancer interface {
-	// Glance is nil, or says whether the wait may be over: whenever Try would. It is called while the goroutine sleeps, with the hub's
+	// Glance is nil, or says whether the wait may be over: whenever Try would, or the Peer is known to be dead. It is called while the goroutine sleeps, with the hub's
 	// lock held, so it may use what is the goroutine's, and does not block.
 	Glance() func() bool
 }
@@ -145,7 +145,7 @@ func (s *Segment) serveNet(all bool) {
 				return futex.Woken, true
 			}
 			if f.glance != nil {
-				return futex.Woken, f.glance() || s.bereft(f.w)
+				return futex.Woken, f.glance()
 			}
 			f.w.asked = true
 			h.asked = append(h.asked, f.w)

@@ -183,8 +183,8 @@ type Wait struct {
 	Poll func() bool
 	// Rest is how many pauses there are between two polls, 0 for 1.
 	Rest int
-	// Peer is whose death the waiter must hear of, 0 for nobody. It is asked before each sleep, and by the net in the place of one who
-	// sleeps by the hub (see Glancer).
+	// Peer is whose death the waiter must hear of, 0 for nobody. It is asked before each sleep, and at
+	// the net.
 	Peer func() Owner
 	// Recover is called when Peer is proven dead, and reports whether the wait is over.
 	Recover func(dead Owner) bool
@@ -278,10 +278,10 @@ func (p *Point) park(ctx context.Context, w *Wait, folded bool) error {
 		}
 	}
 	p.seg.seat(me, folded)
-	me.glance, me.peer = w.glanceOf(ctx), w.Peer
+	me.glance = w.glanceOf(ctx)
 	err := p.lead(ctx, w, me)
 	me.over()
-	me.glance, me.peer = nil, nil
+	me.glance = nil
 	p.seg.rise(me)
 	if me.unheed != nil {
 		// A poke that is still under way costs the sleeper's next user one look, so it need not be

@@ -19,7 +19,6 @@ type waiter struct {
 	folded         bool          // it sleeps by the hub
 	counted        bool          // in its point's folded
 	glance         func() bool   // see Glancer
-	peer           func() Owner  // whose death matters, nil: nobody's
 	unheed         func() bool   // ends that the end of the context pokes; nil: it does not
 	turn           chan struct{} // closed when it became the leader; nil if it was from the beginning
 	previous, next *waiter

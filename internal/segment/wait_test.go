@@ -14,6 +14,7 @@ import (
 
 	"github.com/kindred-ipc/kindred/internal/futex"
 	"github.com/kindred-ipc/kindred/internal/liveness"
+	"github.com/kindred-ipc/kindred/internal/race"
 )
 
 func TestTheBarrierIsRepeatedForEachMarkAndForNoOther(t *testing.T) {
@@ -388,4 +389,26 @@ func TestCloseWakesThoseWhoseMarkIsGone(t *testing.T) {
 	(*atomic.Uint32)(unsafe.Add(unsafe.Pointer(p.event), 4)).Store(0) // as Signal does, before the wake
 	require.NoError(t, s.Close())
 	require.NoError(t, <-done)
+}
+
+// What a wait is made of stays on its goroutine's stack, also while it sleeps.
+func TestAWaitAllocatesNothing(t *testing.T) {
+	if race.Enabled {
+		t.Skip("the race detector allocates")
+	}
+	_, p := point(t, Shared)
+	ctx := context.Background()
+	require.Zero(t, testing.AllocsPerRun(20, func() {
+		looks := 0
+		err := p.Wait(ctx, Wait{
+			Try:       func() bool { looks++; return looks > 3 },
+			Peer:      func() Owner { return Owner(min(looks, 0)) },
+			Recover:   func(Owner) bool { return looks > 3 },
+			Slept:     func() { looks++ },
+			Impatient: true,
+		})
+		if err != nil {
+			panic(err)
+		}
+	}))
 }
