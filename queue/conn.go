@@ -79,7 +79,7 @@ func (c *Conn) readable() bool {
 		return true
 	}
 	other := segment.OwnerOf(c.link.ends[1-c.end].Load())
-	return other != 0 && c.calls.seg.Swept(other)
+	return other != 0 && c.calls.seg.Left(other)
 }
 
 // Write writes all of p, and waits while there is no room. Errors, in a *net.OpError: EPIPE, when the other side closed, or closed its

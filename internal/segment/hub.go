@@ -231,6 +231,18 @@ func (s *Segment) start(f func()) {
 // doorbell is this participant's.
 func (s *Segment) doorbell() *futex.Event { return &s.slot(s.mine).doorbell }
 
+// waiters are those on the list.
+func (h *hub) waiters() (ws []*waiter) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for i := range h.buckets {
+		for j := range h.buckets[i] {
+			ws = append(ws, h.buckets[i][j].w)
+		}
+	}
+	return ws
+}
+
 // release takes w off the list, if it is there, and wakes it. The hub's lock is held.
 func (h *hub) release(w *waiter, out futex.Outcome) {
 	if w.at >= 0 {

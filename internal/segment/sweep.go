@@ -41,13 +41,15 @@ func (s *Segment) Gone(o Owner) bool {
 // Swept reports whether o is known to have left. It makes no system call: false proves nothing. Of one whose death was pushed
 // to this process it is known at once, though another one may be about to sweep the slot, which will tell nobody here.
 func (s *Segment) Swept(o Owner) bool {
-	i := o.slot()
-	swept := i >= s.slots || s.free(o) || s.told.Load() > 0 && s.toldOf(o)
+	swept := s.Left(o) || s.told.Load() > 0 && s.toldOf(o)
 	if race.Enabled && swept {
 		s.deaths().Acquire(0)
 	}
 	return swept
 }
+
+// Left reports whether o's slot is free, or another's. It takes no lock, so a Glancer may call it.
+func (s *Segment) Left(o Owner) bool { return o.slot() >= s.slots || s.free(o) }
 
 // deaths orders what the goroutines of this process did before one of its attaches was closed.
 func (s *Segment) deaths() race.Word { return race.At(s.id, 0) }

@@ -188,8 +188,15 @@ func (s *Segment) pokeAll() {
 	}
 }
 
-// leaders are those who lead at a point, each once.
+// leaders are those who lead at a point, each once. What they wait at may have been destroyed, and another object may be there, with a
+// point of its own. (No lock is taken under another.)
 func (s *Segment) leaders() (ws []*waiter) {
+	sleepers := s.hub.waiters()
+	for i := range s.places {
+		if w := s.places[i].sits(); w != nil {
+			sleepers = append(sleepers, w)
+		}
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, p := range s.points {
@@ -200,20 +207,9 @@ func (s *Segment) leaders() (ws []*waiter) {
 	if word.Modelled {
 		slices.SortFunc(ws, func(a, b *waiter) int { return cmp.Compare(a.point.off, b.point.off) }) // a run must repeat
 	}
-	// What they wait at may have been destroyed; another object may be there, with a point of its own.
-	stray := func(w *waiter) {
-		if w != nil && s.points[w.point.off] != w.point {
+	for _, w := range sleepers {
+		if s.points[w.point.off] != w.point {
 			ws = append(ws, w)
-		}
-	}
-	for i := range s.places {
-		stray(s.places[i].sits())
-	}
-	s.hub.mu.Lock()
-	defer s.hub.mu.Unlock()
-	for _, b := range s.hub.buckets {
-		for _, f := range b {
-			stray(f.w)
 		}
 	}
 	return ws
