@@ -77,9 +77,7 @@ func TestABroadcastGoesOnBeyondSequencesOf32Bits(t *testing.T) {
 }
 
 func TestWordsOfABroadcastThatCannotBeAreCorruption(t *testing.T) {
-	seg, err := shm.Anonymous(1 << 20)
-	require.NoError(t, err)
-	defer seg.Close()
+	seg := megabyte(t)
 	b, err := NewBroadcast[int64](seg, 5)
 	require.NoError(t, err)
 	c := b.cast.control
@@ -132,9 +130,7 @@ func TestWordsOfABroadcastThatCannotBeAreCorruption(t *testing.T) {
 }
 
 func TestBroadcastsThatDoNotFillTheirObjectAreCorruption(t *testing.T) {
-	seg, err := shm.Anonymous(1 << 20)
-	require.NoError(t, err)
-	defer seg.Close()
+	seg := megabyte(t)
 	b, err := NewBroadcast[uint64](seg, 64)
 	require.NoError(t, err)
 	c := b.cast.control

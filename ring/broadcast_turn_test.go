@@ -2,7 +2,6 @@ package ring
 
 import (
 	"context"
-	"github.com/kindred-ipc/kindred/internal/proctest"
 	"runtime"
 	"testing"
 	"time"
@@ -10,6 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/kindred-ipc/kindred/internal/futex"
+	"github.com/kindred-ipc/kindred/internal/proctest"
 	"github.com/kindred-ipc/kindred/shm"
 )
 
@@ -27,9 +27,7 @@ func unbarred(t *testing.T) {
 // again takes it in the end, and not before a store of the keeper's has arrived.
 func TestWithoutMembarrierWhoTriesTakesTheTurnOfAnIdleWriter(t *testing.T) {
 	unbarred(t)
-	seg, err := shm.Anonymous(1 << 20)
-	require.NoError(t, err)
-	defer seg.Close()
+	seg := megabyte(t)
 	b, err := NewBroadcast[uint64](seg, 8)
 	require.NoError(t, err)
 	keeper, err := b.Writer()
@@ -104,9 +102,7 @@ func requireNext(t *testing.T, ctx context.Context, s *Subscriber[uint64], want 
 
 // A handle that has left has no row any more: the one it had may be another writer's, in the middle of a push.
 func TestAWriterThatLeftTouchesNobodysRow(t *testing.T) {
-	seg, err := shm.Anonymous(1 << 20)
-	require.NoError(t, err)
-	defer seg.Close()
+	seg := megabyte(t)
 	b, err := NewBroadcast[uint64](seg, 8)
 	require.NoError(t, err)
 	gone, err := b.Writer()
@@ -127,9 +123,7 @@ func TestAWriterThatLeftTouchesNobodysRow(t *testing.T) {
 
 // A writer that could not find out where the stream is does not write where it was.
 func TestAWriterThatMetCorruptionLocatesAgain(t *testing.T) {
-	seg, err := shm.Anonymous(1 << 20)
-	require.NoError(t, err)
-	defer seg.Close()
+	seg := megabyte(t)
 	b, err := NewBroadcast[uint64](seg, 4096)
 	require.NoError(t, err)
 	w, err := b.Writer()
@@ -161,9 +155,7 @@ func TestAWriterThatMetCorruptionLocatesAgain(t *testing.T) {
 
 // Whatever stands in the row of a dead subscriber, it holds no writer up.
 func TestARowOfTheDeadThatCannotBeHoldsNobodyUp(t *testing.T) {
-	seg, err := shm.Anonymous(1 << 20)
-	require.NoError(t, err)
-	defer seg.Close()
+	seg := megabyte(t)
 	other := proctest.Attach(t, seg)
 	b, err := NewBroadcast[uint64](seg, 8)
 	require.NoError(t, err)

@@ -81,9 +81,7 @@ func TestOwnedSlotsHaveWhatTheyHad(t *testing.T) {
 }
 
 func TestOwnedSlotsOfABroadcastHaveWhatTheyHad(t *testing.T) {
-	seg, err := shm.Anonymous(1 << 20)
-	require.NoError(t, err)
-	defer seg.Close()
+	seg := megabyte(t)
 	b, err := NewBroadcast[uint64](seg, 256)
 	require.NoError(t, err)
 	w, err := b.Writer()

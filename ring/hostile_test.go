@@ -22,6 +22,15 @@ func over() context.Context {
 	return ctx
 }
 
+// megabyte is a segment that lasts as long as the test.
+func megabyte(t testing.TB) *shm.Segment {
+	t.Helper()
+	seg, err := shm.Anonymous(1 << 20)
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, seg.Close()) })
+	return seg
+}
+
 // sound reports whether err is one that a ring may answer with.
 func sound(t *testing.T, err error) bool {
 	t.Helper()
@@ -38,9 +47,7 @@ func sound(t *testing.T, err error) bool {
 
 // What the reader's own words say counts for the writer alone, and is checked.
 func TestPositionsThatCannotBeAreCorruption(t *testing.T) {
-	seg, err := shm.Anonymous(1 << 20)
-	require.NoError(t, err)
-	defer seg.Close()
+	seg := megabyte(t)
 	r, err := NewSPSC[int64](seg, 3)
 	require.NoError(t, err)
 	w, err := r.Writer()
@@ -80,9 +87,7 @@ func TestPositionsThatCannotBeAreCorruption(t *testing.T) {
 
 // A ring fills its object, and a slot that was used holds what was there a lap ago.
 func TestRingsThatAreSmallerThanTheirObjectAreCorruption(t *testing.T) {
-	seg, err := shm.Anonymous(1 << 20)
-	require.NoError(t, err)
-	defer seg.Close()
+	seg := megabyte(t)
 	r, err := NewSPSC[uint64](seg, 64)
 	require.NoError(t, err)
 	for _, capacity := range []uint64{0, 1, 32, 56, 65, 1 << 60} {
@@ -100,9 +105,7 @@ func TestRingsThatAreSmallerThanTheirObjectAreCorruption(t *testing.T) {
 }
 
 func TestASlotThatIsZeroAfterTheFirstLapIsCorruption(t *testing.T) {
-	seg, err := shm.Anonymous(1 << 20)
-	require.NoError(t, err)
-	defer seg.Close()
+	seg := megabyte(t)
 	r, err := NewSPSC[uint64](seg, 2)
 	require.NoError(t, err)
 	w, err := r.Writer()
@@ -126,9 +129,7 @@ func TestASlotThatIsZeroAfterTheFirstLapIsCorruption(t *testing.T) {
 
 // A ring that cannot be used is not kept from those who repair it.
 func TestAnEndThatCannotBeTakenIsNotTaken(t *testing.T) {
-	seg, err := shm.Anonymous(1 << 20)
-	require.NoError(t, err)
-	defer seg.Close()
+	seg := megabyte(t)
 	b, err := NewBytes(seg, 1000)
 	require.NoError(t, err)
 	b.header(0).Store(^uint64(0))
@@ -147,9 +148,7 @@ func TestAnEndThatCannotBeTakenIsNotTaken(t *testing.T) {
 
 // Where zeros stand that look as those of Close, and the segment is open, what was taken is returned, and what was pushed is counted.
 func TestZerosThatAreNotClosesLoseNothing(t *testing.T) {
-	seg, err := shm.Anonymous(1 << 20)
-	require.NoError(t, err)
-	defer seg.Close()
+	seg := megabyte(t)
 	vs := make([]uint64, 8)
 	for i := range vs {
 		vs[i] = uint64(i) + 1
@@ -188,9 +187,7 @@ func TestZerosThatAreNotClosesLoseNothing(t *testing.T) {
 
 // Who takes a dead process's seat, to count what it lost, and is stopped there, keeps no lane from others.
 func TestTheSeatOfADeadPusherThatAnotherTakesKeepsNoLane(t *testing.T) {
-	seg, err := shm.Anonymous(1 << 20)
-	require.NoError(t, err)
-	defer seg.Close()
+	seg := megabyte(t)
 	dying, stopped := proctest.Attach(t, seg), proctest.Attach(t, seg)
 	m, err := NewMPMC[uint64](seg, 64)
 	require.NoError(t, err)
@@ -220,9 +217,7 @@ func TestTheSeatOfADeadPusherThatAnotherTakesKeepsNoLane(t *testing.T) {
 
 // The end of a stream comes before the context's end.
 func TestTheEndOfAStreamComesBeforeTheContexts(t *testing.T) {
-	seg, err := shm.Anonymous(1 << 20)
-	require.NoError(t, err)
-	defer seg.Close()
+	seg := megabyte(t)
 
 	r, err := NewSPSC[uint64](seg, 8)
 	require.NoError(t, err)

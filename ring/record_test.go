@@ -5,16 +5,12 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
-
-	"github.com/kindred-ipc/kindred/shm"
 )
 
 // The bytes of long records begin at a line, wherever their headers lie, and come out as they went in: the longest that
 // do, the shortest that do not, and those of which less is committed than was reserved.
 func TestLongRecordsBeginAtALine(t *testing.T) {
-	seg, err := shm.Anonymous(1 << 20)
-	require.NoError(t, err)
-	defer seg.Close()
+	seg := megabyte(t)
 	b, err := NewBytes(seg, 1)
 	require.NoError(t, err)
 	w, err := b.Writer()
