@@ -25,7 +25,7 @@ var (
 	// ErrCapacity: a queue cannot have that capacity.
 	ErrCapacity = errors.New("impossible capacity")
 	// ErrOption: an option that this kind of object does not have.
-	ErrOption = errors.New("no such option for it")
+	ErrOption = segment.ErrOption
 	// ErrTooLarge: a message has more bytes than the queue may hold in all (MaxBytes), or ends of more than 8 pipes.
 	ErrTooLarge = errors.New("message larger than the queue")
 )

@@ -105,7 +105,7 @@ func newListener(seg *shm.Segment, name string, opts []shm.ObjectOption) (segmen
 	switch {
 	case spec.Name != "":
 		return segment.Object{}, fmt.Errorf("name %q: %w", spec.Name, ErrOption)
-	case spec.Variant != 0 || spec.Codec != nil || !spec.Heir.IsZero() || spec.Limit != 0:
+	case !spec.Bounded(0):
 		return segment.Object{}, errForeign
 	}
 	if int(spec.Bound) < 1 || spec.Bound > uint64(s.Size()) {

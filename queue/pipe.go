@@ -103,7 +103,7 @@ func newPipe[A, B any](seg *shm.Segment, capacity int, opts []shm.ObjectOption) 
 		return nil, nil, fmt.Errorf("name %q: %w", spec.Name, ErrOption)
 	case spec.Codec != nil:
 		return nil, nil, fmt.Errorf("a codec of one's own: %w", ErrOption)
-	case spec.Variant&^oneWay != 0 || !spec.Heir.IsZero() || spec.Limit != 0:
+	case !spec.Bounded(oneWay):
 		return nil, nil, errForeign
 	}
 	if capacity < 1 || uint64(capacity) > min(uint64(s.Size())/parcelSize, math.MaxUint32) || int(spec.Bound) < 0 {

@@ -264,9 +264,6 @@ func (w *BroadcastWriter[T]) plain() bool {
 
 // begin waits for this writer's turn, and for room for one record.
 func (w *BroadcastWriter[T]) begin(ctx context.Context) error {
-	if err := w.usable(); err != nil {
-		return err // the row may be another writer's
-	}
 	for {
 		if err := w.enter(ctx); err != nil {
 			w.abandon()
@@ -288,15 +285,15 @@ func (w *BroadcastWriter[T]) begin(ctx context.Context) error {
 
 // abandon ends a push, or gives up one that was begun, and the turn with it.
 func (w *BroadcastWriter[T]) abandon() {
+	if w.gone {
+		return // the row may be another writer's
+	}
 	w.give()
 	w.busy.Store(0)
 }
 
 // tryBegin is begin without waiting.
 func (w *BroadcastWriter[T]) tryBegin() (bool, error) {
-	if err := w.usable(); err != nil {
-		return false, err
-	}
 	ok, err := w.tryEnter()
 	if ok && err == nil {
 		ok, err = w.extend(true)

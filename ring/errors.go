@@ -19,7 +19,7 @@ var (
 	// ErrCapacity: a ring cannot have that capacity.
 	ErrCapacity = errors.New("impossible capacity")
 	// ErrOption: an option that this kind of object does not have.
-	ErrOption = errors.New("no such option for it")
+	ErrOption = segment.ErrOption
 	// ErrTooLarge: a record is larger than the ring, or a run of slots is, or has none.
 	ErrTooLarge = errors.New("a size that the ring cannot hold")
 )

@@ -7,11 +7,9 @@ import (
 
 // newObject makes a ring's object, and returns its name beside it.
 func newObject(seg *shm.Segment, spec segment.Spec, opts []shm.ObjectOption) (segment.Object, string, error) {
-	for _, opt := range opts {
-		opt(&spec)
-	}
-	if !spec.Only(0) {
-		return segment.Object{}, spec.Name, ErrOption
+	spec, err := segment.Specify(spec, 0, opts)
+	if err != nil {
+		return segment.Object{}, spec.Name, err
 	}
 	o, err := seg.Engine().New(spec)
 	return o, spec.Name, err

@@ -178,7 +178,7 @@ func (m *MPMC[T]) revoke(l *track[T]) (bool, error) {
 		// A look before the swap, or those who find the mark set would keep each other from sleep.
 		s, mark, err := markOf(m.seats, w)
 		if err != nil || mark.Load() != 0 && s.owner.Load() == uint64(segment.OwnerOf(w)) {
-			return false, m.lane(l, err)
+			return false, l.wrap(err)
 		}
 		return m.drain(l, w)
 	case stateBiased:
@@ -192,7 +192,7 @@ func (m *MPMC[T]) revoke(l *track[T]) (bool, error) {
 func (m *MPMC[T]) drain(l *track[T], w uint64) (bool, error) {
 	s, mark, err := markOf(m.seats, w)
 	if err != nil {
-		return false, m.lane(l, err)
+		return false, l.wrap(err)
 	}
 	self, names := m.self.Load(), w>>lockSeat<<lockSeat
 	if self == 0 {
@@ -219,8 +219,8 @@ func (m *MPMC[T]) drain(l *track[T], w uint64) (bool, error) {
 	return true, nil
 }
 
-// lane is err, of a lane.
-func (m *MPMC[T]) lane(l *track[T], err error) error {
+// wrap says of which lane err is.
+func (l *track[T]) wrap(err error) error {
 	if err == nil {
 		return nil
 	}

@@ -174,7 +174,7 @@ func (m *MPMC[T]) unseat(l *track[T], how manner) (bool, error) {
 				_, claim, err = claimed(m.seats, w)
 			}
 			if err != nil && l.head.Load() == w {
-				return false, fmt.Errorf("lane %d: %w", l.takes, err)
+				return false, l.wrap(err)
 			}
 			if err != nil {
 				continue // the claim is for another lane by now

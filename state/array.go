@@ -52,13 +52,13 @@ func NewArray[T any](seg *shm.Segment, n int, opts ...shm.ObjectOption) (*Array[
 	}
 	size := sizeOf[T]()
 	stride := strideOf(size)
-	spec, err := specOf(segment.Spec{
+	spec, err := segment.Specify(segment.Spec{
 		Kind: segment.KindArray, Layout: layoutOf[arrayState, T](), Size: arraySize + uint64(n)*stride, Align: segment.Line,
 		Init: func(o segment.Object) {
 			s := arrayIn(o)
 			s.length, s.size, s.stride, s.data = uint64(n), size, stride, o.Offset()+arraySize
 		},
-	}, opts)
+	}, 0, opts)
 	if n < 0 || uint64(n) > uint64(seg.Size())/stride {
 		err = fmt.Errorf("%d elements of %d bytes in a segment of %d: %w", n, stride, seg.Size(), ErrRange)
 	}

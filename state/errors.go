@@ -21,5 +21,5 @@ var (
 	// ErrType: an attribute of a Namespace is of another type.
 	ErrType = errors.New("of another type")
 	// ErrOption: an option that this kind of object does not have. Whatever makes an object may fail with it.
-	ErrOption = errors.New("no such option for it")
+	ErrOption = segment.ErrOption
 )

@@ -49,13 +49,13 @@ func NewList[T any](seg *shm.Segment, opts ...shm.ObjectOption) (*List[T], error
 	if size == 0 && stride == wordSize {
 		contents = segment.HasBoxes
 	}
-	spec, err := specOf(segment.Spec{
+	spec, err := segment.Specify(segment.Spec{
 		Kind: segment.KindList, Layout: layoutOf[listState, T](), Size: listBody(size), Align: segment.Line, Contents: contents,
 		Init: func(o segment.Object) {
 			s := listIn(o)
 			s.size, s.stride = size, stride
 		},
-	}, opts)
+	}, 0, opts)
 	if err != nil {
 		return nil, refuse("make", segment.KindList, spec.Name, seg, err)
 	}

@@ -66,7 +66,7 @@ func newMap[K comparable, V any](
 	if _, value := pairSizes(k, v); value == inBox {
 		contents = segment.HasFullRow
 	}
-	spec, err := specOf(segment.Spec{
+	spec, err := segment.Specify(segment.Spec{
 		Kind: kind, Layout: layout, Size: mapSize + 8*lists, Align: segment.Line, Contents: contents,
 		Init: func(o segment.Object) {
 			s := mapIn(o)
@@ -77,7 +77,7 @@ func newMap[K comparable, V any](
 				s.keeps = 1
 			}
 		},
-	}, opts)
+	}, 0, opts)
 	if err != nil {
 		return nil, refuse("make", kind, spec.Name, seg, err)
 	}

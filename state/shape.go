@@ -60,17 +60,6 @@ func plain[T any]() (*codec.Codec[T], error) {
 	return codec.For[T]()
 }
 
-// specOf is spec with the options.
-func specOf(spec segment.Spec, opts []shm.ObjectOption) (segment.Spec, error) {
-	for _, o := range opts {
-		o(&spec)
-	}
-	if !spec.Only(0) {
-		return spec, ErrOption
-	}
-	return spec, nil
-}
-
 // atClose has f called when the segment is closed, or is already, if the handle is still in use then.
 func atClose[H any](seg *segment.Segment, handle *H, f func(*H)) {
 	w := weak.Make(handle)

@@ -50,7 +50,7 @@ func NewValue[T any](seg *shm.Segment, v T, opts ...shm.ObjectOption) (*Value[T]
 		return nil, fmt.Errorf("state: make value: %w", err)
 	}
 	size := sizeOf[T]()
-	spec, err := specOf(segment.Spec{
+	spec, err := segment.Specify(segment.Spec{
 		Kind: segment.KindValue, Layout: layoutOf[valueState, T](), Size: valueBody(size),
 		Init: func(o segment.Object) {
 			c.Clean(&v)
@@ -62,7 +62,7 @@ func NewValue[T any](seg *shm.Segment, v T, opts ...shm.ObjectOption) (*Value[T]
 				copy(o.Bytes()[valueSize:], bytesOf(&v)) // copy 0
 			}
 		},
-	}, opts)
+	}, 0, opts)
 	if err != nil {
 		return nil, refuse("make", segment.KindValue, spec.Name, seg, err)
 	}

@@ -19,5 +19,5 @@ var (
 	// ErrBroken: a party of the Barrier died, gave up or called Abort, or somebody called Reset.
 	ErrBroken = errors.New("broken")
 	// ErrOption: an option that this kind of object does not have. Whatever makes an object may fail with it.
-	ErrOption = errors.New("no such option for it")
+	ErrOption = segment.ErrOption
 )

@@ -32,11 +32,8 @@ func bodyOf[S any](o segment.Object) *S { return (*S)(o.Pointer()) }
 
 // at finds a state that lies in seg as part of a struct of the user's own. It has no name of its own.
 func (k *shape[S]) at(seg *shm.Segment, state *S, opts ...shm.ObjectOption) (place, error) {
-	spec := segment.Spec{Kind: k.kind}
-	for _, o := range opts {
-		o(&spec)
-	}
-	if spec.Name != "" || !spec.Only(k.variants) {
+	spec, err := segment.Specify(segment.Spec{Kind: k.kind}, k.variants, opts)
+	if spec.Name != "" || err != nil {
 		return place{}, fmt.Errorf("sync: make %s in a struct in segment %s: %w", k.kind, seg.Engine(), ErrOption)
 	}
 	off, ok := seg.Engine().OffsetOf(unsafe.Pointer(state), sizeOf[S]())

@@ -80,11 +80,9 @@ func (k *shape[S]) make(seg *shm.Segment, init func(*S), opts []shm.ObjectOption
 	if init != nil {
 		spec.Init = func(o segment.Object) { init(bodyOf[S](o)) }
 	}
-	for _, o := range opts {
-		o(&spec)
-	}
-	if !spec.Only(k.variants) {
-		return place{}, nil, fmt.Errorf("sync: make %s %q in segment %s: %w", k.kind, spec.Name, seg.Engine(), ErrOption)
+	spec, err := segment.Specify(spec, k.variants, opts)
+	if err != nil {
+		return place{}, nil, fmt.Errorf("sync: make %s %q in segment %s: %w", k.kind, spec.Name, seg.Engine(), err)
 	}
 	o, err := seg.Engine().New(spec)
 	return k.found(seg, o, "make", spec.Name, err)

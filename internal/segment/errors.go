@@ -19,6 +19,7 @@ var (
 	ErrFull        = errors.New("no free participant slot")
 	ErrInUse       = errors.New("in use")
 	ErrRefused     = errors.New("the system does not give memory of that kind")
+	ErrOption      = errors.New("no such option for it")
 	ErrUnsupported = fmt.Errorf("shared memory: %w", errors.ErrUnsupported)
 )
 

@@ -38,9 +38,20 @@ func (s *Spec) Vary(kind Kind, variant uint32) {
 	s.Variant |= variant
 }
 
-// Only reports whether nothing is asked for but a name and some of these variants: what is left are options of other kinds.
-func (s *Spec) Only(variants uint32) bool {
-	return s.Variant&^variants == 0 && s.Bound == 0 && s.Limit == 0 && s.Heir.IsZero() && s.Codec == nil
+// Specify is spec with the options, of an object that may have a name and these variants. It fails with ErrOption if others are asked for.
+func Specify[O ~func(*Spec)](spec Spec, variants uint32, opts []O) (Spec, error) {
+	for _, opt := range opts {
+		opt(&spec)
+	}
+	if spec.Bound != 0 || !spec.Bounded(variants) {
+		return spec, ErrOption
+	}
+	return spec, nil
+}
+
+// Bounded reports whether nothing is asked for but a name, a bound, and some of these variants.
+func (s *Spec) Bounded(variants uint32) bool {
+	return s.Variant&^variants == 0 && s.Limit == 0 && s.Heir.IsZero() && s.Codec == nil
 }
 
 // New makes an object. It fails with ErrExist if the name is taken.
