@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"structs"
 
+	"github.com/kindred-ipc/kindred/internal/futex"
 	"github.com/kindred-ipc/kindred/internal/segment"
 	"github.com/kindred-ipc/kindred/internal/word"
 )
@@ -61,6 +62,7 @@ func (m *mailbox) glance(behind, size uint64) bool {
 		for at := uint64(firstLine); at < size; at += line {
 			m.touch(at)
 		}
+		futex.Pause()
 	}
 	return false
 }

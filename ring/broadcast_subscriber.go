@@ -365,19 +365,7 @@ const reads = 3
 
 // glance polls the slot at pos.
 func (s *Subscriber[T]) glance() bool {
-	if !s.polls {
-		return false
-	}
-	sequence := &s.slots[s.index].sequence
-	for i := range glances {
-		if sequence.Load() == s.pos+1 {
-			return true
-		}
-		if i >= glancesTight {
-			futex.Pause()
-		}
-	}
-	return false
+	return s.polls && glance(&s.slots[s.index].sequence, s.pos+1)
 }
 
 // load reads the record at pos, which is there, and fences, whatever next says. It reports false if the

@@ -164,13 +164,11 @@ func (r *BytesReader) glance(other func() bool) bool {
 		return false
 	}
 	header := r.ring.header(r.at)
-	for i := range glances {
+	for range glances {
 		if header.Load() != 0 || other() {
 			return true
 		}
-		if i >= glancesTight {
-			futex.Pause()
-		}
+		futex.Pause()
 	}
 	return false
 }

@@ -141,13 +141,20 @@ func (e *end) usable() error {
 	return e.seg.Writable()
 }
 
-// A glance is what a reader does before it looks at anything but the next slot: it polls for about
-// as long as the answer of a process that is polling, too, takes to come. The first polls are
-// without a pause, which would delay the quickest answers.
-const (
-	glances      = 256
-	glancesTight = 64
-)
+// glances is how often a reader polls the next slot before it looks at anything else: for about as long as the answer of a process that
+// is polling, too, takes to come. Behind each look is a pause: a look takes the line away from who is about to write it.
+const glances = 256
+
+// glance polls a slot's sequence until it is the next.
+func glance(sequence *word.Uint64, next uint64) bool {
+	for range glances {
+		if sequence.Load() == next { // pairs with the publish in (*Writer).Push
+			return true
+		}
+		futex.Pause()
+	}
+	return false
+}
 
 // shut closes the end for good and tells the other side.
 func (e *end) shut() error {

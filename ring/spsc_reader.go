@@ -210,7 +210,10 @@ func (r *Reader[T]) taken(n uint64) {
 
 // await blocks until there is a value.
 func (r *Reader[T]) await(ctx context.Context) error {
-	if r.pos < r.next.Load() && r.glance() {
+	if err := r.renew(); err != nil {
+		return err
+	}
+	if r.glance() {
 		return nil
 	}
 	ok, err := r.ready()
@@ -320,21 +323,23 @@ func (r *Reader[T]) All(ctx context.Context) iter.Seq2[T, error] {
 // popNext is Pop for who has read nothing ahead. A value that comes while it polls is taken alone: the next is hardly there yet,
 // and to look for it would take its line away from who writes it. That is what a round trip waits for, so nothing is called in between.
 func (r *Reader[T]) popNext(ctx context.Context) (T, error) {
-	if r.readAhead() {
-		return r.Pop(ctx)
+	if err := r.renew(); err != nil {
+		var none T
+		return none, r.end.wrap("pop from", err)
 	}
-	if r.pos >= r.next.Load() {
+	if r.pos >= r.next.Load() { // each pop must fence
 		return r.popLate(ctx)
 	}
 	i := r.pos - r.lap
 	s, next := &r.slots[i], r.pos+1
+	if s.sequence.Load() == next && r.readAhead() {
+		return r.Pop(ctx)
+	}
 	for polls := 0; s.sequence.Load() != next; polls++ { // pairs with the publish in (*Writer).Push
 		if polls == glances || !r.end.polls {
 			return r.popLate(ctx)
 		}
-		if polls >= glancesTight {
-			futex.Pause()
-		}
+		futex.Pause()
 	}
 	if race.Enabled {
 		r.end.race.Acquire(raceItems + i)
@@ -378,19 +383,7 @@ func (r *Reader[T]) readAhead() bool {
 
 // glance polls the slot at pos.
 func (r *Reader[T]) glance() bool {
-	if !r.end.polls {
-		return false
-	}
-	sequence := &r.slots[r.pos-r.lap].sequence
-	for i := range glances {
-		if sequence.Load() == r.pos+1 {
-			return true
-		}
-		if i >= glancesTight {
-			futex.Pause()
-		}
-	}
-	return false
+	return r.end.polls && glance(&r.slots[r.pos-r.lap].sequence, r.pos+1)
 }
 
 // load takes the value at pos, which is there, and fences, whatever next says.
@@ -406,17 +399,32 @@ func (r *Reader[T]) load() (T, error) {
 	return r.popped(v)
 }
 
-// ready sets lap and next anew, gives back what was read, and reports whether there is a value.
+// renew sets lap and next anew where they must be. It does not look for a value: who waits for one has its line taken from who
+// writes it by each look.
+func (r *Reader[T]) renew() error {
+	if r.pos < r.next.Load() {
+		return nil
+	}
+	if err := r.end.usable(); err != nil {
+		return err
+	}
+	index := r.pos % r.ring.capacity
+	r.lap = r.pos - index
+	r.plan(r.ring.capacity - index)
+	return nil
+}
+
+// ready reports whether there is a value. Without one, all that was read is given back.
 func (r *Reader[T]) ready() (bool, error) {
 	if err := r.end.usable(); err != nil {
 		return false, err
 	}
-	capacity := r.ring.capacity
-	index := r.pos % capacity
-	r.lap = r.pos - index
+	if err := r.renew(); err != nil {
+		return false, err
+	}
+	capacity, index := r.ring.capacity, r.pos-r.lap
 	sequence := r.slots[index].sequence.Load()
 	if sequence == r.pos+1 {
-		r.plan(capacity - index)
 		return true, nil
 	}
 	before := uint64(0) // of the value that was there a lap ago
