@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/binary"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/kindred-ipc/kindred/proc"
@@ -27,7 +28,7 @@ func bytesRows() []Row {
 	rate.Reference = limit(10, "100 million in a second")
 	return []Row{
 		row("ring/bytes/64B", "records of 64 bytes, one by one", 64, 10_000_000, 0, singly),
-		row("ring/bytes/64B/batch", "records of 64 bytes, written in place, 2,048 published and 128 peeked at a time", 64, 10_000_000, 0, inBatches),
+		row("ring/bytes/64B/batch", "records of 64 bytes, by PushN and PeekN of 128: one copy in and none out", 64, 10_000_000, 0, inBatches),
 		rate,
 		row("ring/bytes/4KiB", "records of 4 KiB, one copy in and none out", 4<<10, 1_000_000, atMost, singly),
 		row("ring/bytes/64KiB", "records of 64 KiB, one copy in and none out", 64<<10, 60_000, atMost, singly),
@@ -42,11 +43,8 @@ const (
 	inBatches
 )
 
-// How many records go at a time. So many are published that the reader is not at the writer's heels.
-const (
-	published = 2048
-	peeked    = 128
-)
+// atATime is how many records go at a time.
+const atATime = 128
 
 // linesOf is how many lines a record of that length has a word in.
 func linesOf(length uint64) uint64 { return (length + 63) / 64 }
@@ -112,39 +110,34 @@ func measureRecords(length uint64, way recordsWay) Side {
 }
 
 func produceRecords(ctx context.Context, w *ring.BytesWriter, source []byte, way recordsWay, first, n uint64) error {
+	if way == inBatches {
+		return produceRecordBatches(ctx, w, source, first, n)
+	}
 	for v := first; v != first+n; v++ {
-		if way == singly {
-			binary.LittleEndian.PutUint64(source, v)
-			if err := w.Push(ctx, source); err != nil {
-				return err
-			}
-			continue
-		}
-		b, err := w.Reserve(ctx, len(source))
-		if err != nil {
+		binary.LittleEndian.PutUint64(source, v)
+		if err := w.Push(ctx, source); err != nil {
 			return err
 		}
-		writeRecord(b, v)
-		if w.Append(len(b)); (v-first)%published == published-1 {
-			w.Flush()
-		}
 	}
-	w.Flush()
 	return nil
 }
 
-// writeRecord writes a record of 64 bytes to where it is read.
-func writeRecord(b []byte, v uint64) {
-	b = b[:64]
-	e := binary.LittleEndian
-	e.PutUint64(b, v)
-	e.PutUint64(b[8:], v)
-	e.PutUint64(b[16:], v)
-	e.PutUint64(b[24:], v)
-	e.PutUint64(b[32:], v)
-	e.PutUint64(b[40:], v)
-	e.PutUint64(b[48:], v)
-	e.PutUint64(b[56:], v)
+func produceRecordBatches(ctx context.Context, w *ring.BytesWriter, source []byte, first, n uint64) error {
+	records := make([][]byte, atATime)
+	for i := range records {
+		records[i] = slices.Clone(source)
+	}
+	for v := first; v != first+n; {
+		k := min(atATime, first+n-v)
+		for _, b := range records[:k] {
+			binary.LittleEndian.PutUint64(b, v)
+			v++
+		}
+		if _, err := w.PushN(ctx, records[:k]); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 var recordsConsumer = proc.Func("bench/bytes/consumer", func(ctx context.Context, j recordsJob) error {
@@ -188,7 +181,7 @@ func consumeRecords(ctx context.Context, r *ring.BytesReader, j recordsJob, firs
 	others := lines * (lines - 1) / 2
 	records := make([][]byte, 1)
 	if j.Way == inBatches {
-		records = make([][]byte, peeked)
+		records = make([][]byte, atATime)
 	}
 	for want := first; want != first+n; {
 		k := 1
@@ -201,6 +194,12 @@ func consumeRecords(ctx context.Context, r *ring.BytesReader, j recordsJob, firs
 		if err != nil {
 			return err
 		}
+		if j.Way == inBatches {
+			expectRecords(records[:k], want)
+			want += uint64(k)
+			r.Release()
+			continue
+		}
 		for _, b := range records[:k] {
 			expect(uint64(len(b)), j.Length, "consumer, length")
 			expect(firstWords(b), want+others, "consumer")
@@ -209,4 +208,15 @@ func consumeRecords(ctx context.Context, r *ring.BytesReader, j recordsJob, firs
 		r.Release()
 	}
 	return nil
+}
+
+// expectRecords checks records of one line.
+func expectRecords(records [][]byte, want uint64) {
+	for _, b := range records {
+		if len(b) != 64 || binary.LittleEndian.Uint64(b) != want {
+			expect(uint64(len(b)), 64, "consumer, length")
+			expect(binary.LittleEndian.Uint64(b), want, "consumer")
+		}
+		want++
+	}
 }

@@ -198,6 +198,19 @@ func (b *Bytes) walk(position uint64, visit func()) (uint64, error) {
 	}
 }
 
+// length is how many bytes n records take from offset at on, all of those being most: so it is, too, if a writer who breaks the rules has changed them.
+func (b *Bytes) length(at uint64, n int, most uint64) uint64 {
+	used := uint64(0)
+	for range n {
+		rec, ok, err := b.record(b.behind(at, used))
+		if !ok || err != nil || rec.size() > most-used {
+			return most
+		}
+		used += rec.size()
+	}
+	return used
+}
+
 // record is where the bytes of one are: from its header's offset on, and how many.
 type record struct{ lead, length uint64 }
 
@@ -206,10 +219,15 @@ func (r record) size() uint64 { return r.lead + (r.length+recordAlign-1)&^(recor
 
 // record reads the header at offset at, once: what it says, or that there is no record.
 func (b *Bytes) record(at uint64) (rec record, ok bool, err error) {
-	if rec, ok = b.short(at); ok {
-		return rec, true, nil
+	return b.decode(at, b.header(at).Load()) // pairs with the publish in (*BytesWriter).publish
+}
+
+// decode is record for who has read the header, h.
+func (b *Bytes) decode(at, h uint64) (record, bool, error) {
+	if h-1 <= b.size-overhead {
+		return record{recordHeader, h - 1}, true, nil
 	}
-	return b.unusual(at, rec.length+1)
+	return b.unusual(at, h)
 }
 
 // short reads the header at offset at, once, and reports whether it is that of a record whose bytes follow at once.

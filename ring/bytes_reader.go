@@ -12,13 +12,13 @@ import (
 // BytesReader is the reading end of a Bytes ring. One goroutine at a time may use it, Close
 // included: who waits in a call is woken by its context, or by Close of the segment. The calls that do not wait (Try) say nothing of the other side's death.
 type BytesReader struct {
-	ring *Bytes
-	pos  uint64   // of the next record
-	at   uint64   // pos modulo the ring's size
-	held uint64   // bytes of the ring that Peek showed and Release has not given back; 0: none
-	ends []uint64 // where the records end that PeekN showed, counted from pos on
-	read uint64   // bytes of the record at pos that a stream has read
-	end  end
+	ring  *Bytes
+	pos   uint64 // of the next record
+	at    uint64 // pos modulo the ring's size
+	held  uint64 // bytes of the ring that Peek showed and Release has not given back; 0: none
+	shown int    // records that Peek or PeekN showed
+	read  uint64 // bytes of the record at pos that a stream has read
+	end   end
 }
 
 // Reader takes the reading end. It fails with ErrBusy while a process that lives has it, and with
@@ -97,35 +97,43 @@ func (r *BytesReader) PeekN(ctx context.Context, records [][]byte) (int, error) 
 		return 0, err
 	}
 	records[0] = first
-	r.ends = append(r.ends[:0], r.held)
-	for n := 1; n < len(records); n++ {
+	n := 1
+	for n < len(records) {
 		at := r.ring.behind(r.at, r.held)
-		rec, ok, err := r.ring.record(at)
+		h := r.ring.header(at).Load() // pairs with the publish in (*BytesWriter).publish
+		rec, ok, err := r.ring.decode(at, h)
 		if !ok || err != nil || r.held+rec.size() > r.ring.size {
 			break // what is wrong is found when the record is the first
 		}
-		if race.Enabled {
-			r.end.race.Acquire(raceItems + at/recordAlign)
+		more := 1
+		if h&lineUp == 0 {
+			more = r.ring.alike(at, rec, records[n:][:min(uint64(len(records)-n), (r.ring.size-r.held)/rec.size())])
+		} else {
+			records[n] = r.ring.payload(at, rec)
 		}
-		records[n] = r.ring.payload(at, rec)
-		r.held += rec.size()
-		r.ends = append(r.ends, r.held)
+		if race.Enabled {
+			for i := range uint64(more) {
+				r.end.race.Acquire(raceItems + r.ring.behind(at, i*rec.size())/recordAlign)
+			}
+		}
+		r.held += uint64(more) * rec.size()
+		n += more
 	}
-	return len(r.ends), nil
+	r.shown = n
+	return n, nil
 }
 
 // ReleaseN takes the first n records that PeekN returned out of the ring, all at once; Release takes all
 // of them. It never blocks. It panics if n is not from 0 to how many there are.
 func (r *BytesReader) ReleaseN(n int) {
 	if r.held == 0 {
-		r.ends = r.ends[:0]
+		r.shown = 0
 	}
-	if n < 0 || n > len(r.ends) {
-		panic(fmt.Sprintf("ring: release of %d records, %d are shown", n, len(r.ends)))
+	if n < 0 || n > r.shown {
+		panic(fmt.Sprintf("ring: release of %d records, %d are shown", n, r.shown))
 	}
-	r.held = 0
-	if n > 0 {
-		r.held = r.ends[n-1]
+	if n < r.shown {
+		r.held = r.ring.length(r.at, n, r.held)
 	}
 	r.Release()
 }
@@ -153,8 +161,7 @@ func (r *BytesReader) show(rec record) []byte {
 	if race.Enabled {
 		r.end.race.Acquire(raceItems + r.at/recordAlign)
 	}
-	r.held = rec.size()
-	r.ends = r.ends[:0]
+	r.held, r.shown = rec.size(), 1
 	return r.ring.payload(r.at, rec)
 }
 

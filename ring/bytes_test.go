@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/binary"
 	"errors"
+	"fmt"
 	"io"
 	"math/rand/v2"
 	"testing"
@@ -295,6 +296,108 @@ func TestBatchesOfRecordsKeepTheOrder(t *testing.T) {
 		in.ReleaseN(max(got/2, 1))
 	}
 	require.NoError(t, <-done)
+}
+
+// Runs of a batch are written in two ways, as long as they are short or long, and go on around the end of the ring; records that are
+// long go by themselves.
+func TestPushNAndPushAreTheSame(t *testing.T) {
+	ctx := bounded(t)
+	for name, length := range map[string]func(i int) int{
+		"empty":        func(int) int { return 0 },
+		"of a line":    func(int) int { return 64 },
+		"of any bytes": func(i int) int { return i % 200 },
+		"of any words": func(i int) int { return i * 8 % 1000 },
+		"long and not": func(i int) int { return i * 7919 % 3000 },
+	} {
+		t.Run(name, func(t *testing.T) {
+			w, in, _ := bytesPipe(t, 1)
+			const n = 20_000
+			done := make(chan error, 1)
+			go func() {
+				var batch [][]byte
+				for i := range n {
+					if batch = append(batch, record(i, length(i))); i%7 == 0 && len(batch) < 300 {
+						continue
+					}
+					if len(batch) < i*31%700 {
+						continue
+					}
+					if k, err := w.PushN(ctx, batch); k != len(batch) || err != nil {
+						done <- fmt.Errorf("%d of %d: %w", k, len(batch), err)
+						return
+					}
+					batch = batch[:0]
+				}
+				_, err := w.PushN(ctx, batch)
+				done <- errors.Join(err, w.Close())
+			}()
+			records := make([][]byte, 100)
+			next := 0
+			for {
+				k, err := in.PeekN(ctx, records)
+				if err != nil {
+					require.ErrorIs(t, err, ring.ErrClosed)
+					break
+				}
+				for i, p := range records[:k] {
+					require.True(t, bytes.Equal(record(next+i, length(next+i)), p), "record %d, got %d bytes", next+i, len(p))
+				}
+				k = max(k*2/3, 1)
+				in.ReleaseN(k)
+				next += k
+			}
+			require.NoError(t, <-done)
+			require.Equal(t, n, next)
+		})
+	}
+}
+
+func TestPushNStopsAtARecordThatIsTooLong(t *testing.T) {
+	w, in, capacity := bytesPipe(t, 1)
+	n, err := w.PushN(t.Context(), [][]byte{record(0, 5), record(1, 6), make([]byte, capacity+1), record(3, 7)})
+	require.ErrorIs(t, err, ring.ErrTooLarge)
+	require.Equal(t, 2, n)
+	n, err = w.PushN(t.Context(), nil)
+	require.NoError(t, err)
+	require.Zero(t, n)
+	for i := range 2 {
+		p, err := in.Peek(t.Context())
+		require.NoError(t, err)
+		require.Equal(t, record(i, 5+i), p)
+		in.Release()
+	}
+	over, cancel := context.WithCancel(t.Context())
+	cancel()
+	full := make([][]byte, 3*capacity/1000)
+	for i := range full {
+		full[i] = record(i, 1000)
+	}
+	n, err = w.PushN(over, full)
+	require.ErrorIs(t, err, context.Canceled)
+	require.Positive(t, n)
+	require.NoError(t, w.Close())
+	for i := range n {
+		p, err := in.Peek(t.Context())
+		require.NoError(t, err)
+		require.Equal(t, record(i, 1000), p)
+		in.Release()
+	}
+	_, err = in.Peek(t.Context())
+	require.ErrorIs(t, err, ring.ErrClosed)
+}
+
+// What was appended, and not published, comes first.
+func TestPushNPublishesWhatWasAppended(t *testing.T) {
+	w, in, _ := bytesPipe(t, 1)
+	p, err := w.Reserve(t.Context(), 3)
+	require.NoError(t, err)
+	w.Append(copy(p, "one"))
+	_, err = w.PushN(t.Context(), [][]byte{[]byte("two")})
+	require.NoError(t, err)
+	records := make([][]byte, 3)
+	n, err := in.PeekN(t.Context(), records)
+	require.NoError(t, err)
+	require.Equal(t, [][]byte{[]byte("one"), []byte("two")}, records[:n])
 }
 
 // A writer that dies with records that it has not published leaves none of them.

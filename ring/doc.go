@@ -23,7 +23,7 @@
 // stay, Peek and Release read them there. A Run of slots is good until it is committed or released, or
 // until the next call of its end that takes it back; it must not be used after that, nor after Close.
 //
-// Records are batched by Append, Flush and PeekN. Where borders do not matter, Stream makes of either end of
+// Records are batched by PushN and PeekN, or by Append and Flush where they are written in place. Where borders do not matter, Stream makes of either end of
 // a Bytes ring what package io knows: io.Copy goes through it in place, and the reader gets io.EOF when the
 // writer closed and all is read.
 //

@@ -71,7 +71,8 @@ var sites = map[string]site{
 	"BytesWriter.Append":  {publishes: 1, unseen: true},
 	"BytesWriter.Commit":  {publishes: 1, unseen: true}, // of what was appended before
 	"BytesWriter.finish":  {publishes: 1, unseen: true}, // the 0 behind the record
-	"BytesWriter.publish": {publishes: 1},               // Commit and Flush
+	"BytesWriter.write":   {publishes: 2, unseen: true}, // PushN's headers but for the first, and the 0 behind them
+	"BytesWriter.publish": {publishes: 1},               // Commit, Flush and PushN
 	"BytesReader.Release": {publishes: 1, seldom: 1},    // once a quarter of the ring it gives back what it read
 }
 

@@ -16,3 +16,8 @@ func PrefetchWrite(w *word.Uint64, stride uintptr, n int) {
 
 //go:noescape
 func prefetchWrite(p unsafe.Pointer, stride uintptr, n int)
+
+// Prefetch has the CPU fetch n lines that are read soon, and goes on: that of p, and those that follow. n is at least 1.
+//
+//go:noescape
+func Prefetch(p unsafe.Pointer, n int)

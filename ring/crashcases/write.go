@@ -62,6 +62,17 @@ func pushN(l *line, a *crashlab.Actor) error {
 	return counted(l.does)(l.out.(valueWriter).PushN(a.Ctx, l.pushes(l.does)))
 }
 
+// pushRecords writes records of a batch.
+func pushRecords(l *line, a *crashlab.Actor) error {
+	var records [][]byte
+	for _, i := range l.pushes(l.does) {
+		b := make([]byte, itemSize)
+		i.encode(b)
+		records = append(records, b)
+	}
+	return counted(l.does)(l.out.(recordWriter).PushN(a.Ctx, records))
+}
+
 // knock has the reader look for something that is not there, and then pushes.
 func knock(l *line, a *crashlab.Actor) error {
 	l.out.(recordWriter).Knock()
@@ -205,7 +216,8 @@ func pourFrom(l *line, a *crashlab.Actor) error {
 
 // Records as long as these fill the ring but for 16 bytes, and end 16 bytes before its end.
 var (
-	fullOfRecords = map[uint64]int{1: 1<<15 - 64, 2: 1<<15 - 80} // their bytes begin at lines
+	fullOfRecords = map[uint64]int{1: 1<<15 - 64, 2: 1<<15 - 80}                       // their bytes begin at lines
+	almostFull    = map[uint64]int{1: 1<<15 - 64, 2: 1<<15 - 80 - 2*(itemSize+8) + 56} // room for two
 	atTheEnd      = map[uint64]int{1: 1<<16 - 24}
 )
 
@@ -230,6 +242,9 @@ func writeCases() []crashlab.Case {
 	appends := []string{"ring.BytesWriter.Append", "ring.BytesWriter.Flush"}
 	some := record
 	some.does = 3
+	pushes := []string{"ring.BytesWriter.PushN"}
+	lot := record
+	lot.does = 4096/(itemSize+8) + 1 // of which each takes a header more
 	someSleep := bytesSleep
 	someSleep.does = 3
 	sleep := slow
@@ -282,6 +297,13 @@ func writeCases() []crashlab.Case {
 		{name: "ring.BytesWriter.Flush, the reader sleeps", covers: appends, scene: someSleep, op: appended(true), waits: true},
 		{name: "ring.BytesWriter.Knock, the reader sleeps", covers: []string{"ring.BytesWriter.Knock"}, scene: bytesSleep, op: knock, waits: true},
 		{name: "ring.BytesWriter.Push", covers: []string{"ring.BytesWriter.Push"}, scene: record, op: pushRecord},
+		{name: "ring.BytesWriter.PushN", covers: pushes, scene: some, op: pushRecords},
+		{name: "ring.BytesWriter.PushN, past the caches", covers: pushes, scene: lot, op: pushRecords},
+		{name: "ring.BytesWriter.PushN, the reader sleeps", covers: pushes, scene: someSleep, op: pushRecords, waits: true},
+		{
+			name: "ring.BytesWriter.PushN, blocked in the middle", covers: pushes,
+			scene: scene{kind: ofRecords(almostFull), lead: 2, left: 2, does: 3}, op: pushRecords, blocks: true,
+		},
 		{name: "ring.BytesWriter.TryPush", covers: []string{"ring.BytesWriter.TryPush"}, scene: record, op: tryPushRecord},
 		{name: "ring.StreamWriter.Write", covers: []string{"ring.StreamWriter.Write"}, scene: record, op: pour},
 		{name: "ring.StreamWriter.WriteString", covers: []string{"ring.StreamWriter.WriteString"}, scene: record, op: pourString},
