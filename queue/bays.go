@@ -107,10 +107,10 @@ func (q *queue) ack(i, word uint64) error {
 		return q.over()
 	}
 	if !q.items.Event().Idle() && (q.seen() || q.isShut()) {
-		q.wake(q.items) // somebody may have waited for a bay, or for what was out
+		q.items.Broadcast() // somebody may have waited for a bay, or for what was out
 	}
 	if !q.idle.Event().Idle() && q.allDone() {
-		q.wake(q.idle)
+		q.idle.Broadcast()
 	}
 	return nil
 }
@@ -124,7 +124,7 @@ func (q *queue) nack(i, word uint64) error {
 	}
 	q.tellItems()
 	if !q.idle.Event().Idle() && q.allDone() {
-		q.wake(q.idle)
+		q.idle.Broadcast()
 	}
 	return nil
 }

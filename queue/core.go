@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"runtime"
-	"sync/atomic"
 	"time"
 
 	"github.com/kindred-ipc/kindred/internal/race"
@@ -43,7 +42,6 @@ type queue struct {
 	puts, gets        segment.Lock
 	items, room, idle *segment.Point
 	race              race.Word
-	fence             *atomic.Uint32 // an Add is a full fence
 }
 
 // queueOf is the queue that lies in an object, once that was checked.
@@ -69,7 +67,6 @@ func queueIn(o segment.Object, off uint64, state *queueState, p plan) *queue {
 		room:  s.Point(off+roomOffset, segment.Shared),
 		idle:  s.Point(off+idleOffset, segment.Shared),
 		race:  race.At(s.ID(), off),
-		fence: new(atomic.Uint32),
 	}
 }
 
@@ -300,18 +297,10 @@ func (q *queue) isShut() bool {
 	return shut
 }
 
-// wake wakes those who sleep at p.
-func (q *queue) wake(p *segment.Point) {
-	if p.Event().Fenced() {
-		q.fence.Add(1) // what was published is seen by who does not see that he is to be woken
-	}
-	p.Broadcast()
-}
-
 // tellItems comes behind each message that was put.
 func (q *queue) tellItems() {
 	if !q.items.Event().Idle() {
-		q.wake(q.items)
+		q.items.Broadcast()
 	}
 }
 
@@ -325,6 +314,6 @@ func (q *queue) tellRoom(at, n uint64) {
 		if eager {
 			q.state.eager.Store(0)
 		}
-		q.wake(q.room)
+		q.room.Broadcast()
 	}
 }

@@ -57,7 +57,7 @@ func (q *Queue[T]) Done() error {
 		}
 	}
 	if !q.idle.Event().Idle() && q.allDone() {
-		q.wake(q.idle)
+		q.idle.Broadcast()
 	}
 	return nil
 }

@@ -35,7 +35,6 @@ type end struct {
 	polls  bool           // polling may pay off
 	many   bool           // OneOfMany
 	alone  *atomic.Bool   // PeerGone was called
-	fence  *atomic.Uint32 // an Add is a full fence
 	kind   segment.Kind   // for errors, as is the place
 	place  uint64
 }
@@ -174,9 +173,6 @@ func (e *end) shut() error {
 
 // signal wakes the other side, and reports whether its mark stays.
 func (e *end) signal() bool {
-	if e.peer.Fenced() {
-		e.fence.Add(1) // what was published is seen by who does not see that he is to be woken
-	}
 	e.far.Broadcast()
 	return e.peer.Fenced()
 }

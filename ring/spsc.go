@@ -178,7 +178,7 @@ func newEnd(o segment.Object, c *control, my uint32, opts []EndOption) end {
 	// Both are asked for, because Close wakes those at the points that an attach has used.
 	items := seg.Point(o.Offset()+itemsOffset, segment.Shared)
 	room := seg.Point(o.Offset()+roomOffset, segment.Shared)
-	e := end{seg: seg, race: race.At(seg.ID(), o.Offset()), closed: &c.closed, my: my, kind: o.Kind(), place: o.Place(), alone: new(atomic.Bool), fence: new(atomic.Uint32)}
+	e := end{seg: seg, race: race.At(seg.ID(), o.Offset()), closed: &c.closed, my: my, kind: o.Kind(), place: o.Place(), alone: new(atomic.Bool)}
 	if my == closedWriter {
 		e.other = closedReader
 		e.mine, e.theirs = &c.writer, &c.reader

@@ -217,12 +217,12 @@ proctype consumer(byte c)
 		:: l = 0
 		:: l = 1
 		fi;
-		/* ring/mpmc_pop.go: (*MPMC).takeFrom, (*MPMC).Pop */
+		/* ring/mpmc_take.go: (*MPMC).takeFrom; ring/mpmc_pop.go: (*MPMC).Pop */
 		d_step { e = headEnd[l]; h = headSeat[l] };
 		if
 		:: sequence[SLOT(l, e)] != e + 1 -> skip
 		:: else ->
-			/* ring/mpmc_pop.go: (*MPMC).settle */
+			/* ring/mpmc_take.go: (*MPMC).settle */
 			if
 			:: h != 0 && h != c + 1 -> keep(h - 1, l, e)
 			:: else

@@ -125,10 +125,20 @@ func (e *Event) Asleep() bool { return e.mark.Load()&markWaits != 0 }
 // Signal wakes one waiter, if there may be any. The condition must be true before. It reports whether
 // waiters are folded, as Broadcast, Rouse and PassOn do: the caller then rings the doorbells of all
 // participants that have joined.
-func (e *Event) Signal() (folded bool) { return e.Asleep() && e.signal(1) }
+func (e *Event) Signal() (folded bool) { return e.called() && e.signal(1) }
 
 // Broadcast wakes every waiter, if there may be any. The condition must be true before.
-func (e *Event) Broadcast() (folded bool) { return e.Asleep() && e.signal(All) }
+func (e *Event) Broadcast() (folded bool) { return e.called() && e.signal(All) }
+
+// called is Asleep for a signaller, who may have made the condition true by a plain store: where fences are asked for, it is seen by whoever comes to sleep
+// behind this look.
+func (e *Event) called() bool {
+	mark := e.mark.Load()
+	if mark == markFence {
+		mark = e.mark.Or(0) // a full fence
+	}
+	return mark&markWaits != 0
+}
 
 // Rouse makes every waiter look again, whether marked or not: after a death, or a close.
 func (e *Event) Rouse() (folded bool) { return e.wake(All) }
