@@ -414,17 +414,19 @@ func (r *Reader[T]) renew() error {
 	return nil
 }
 
-// ready reports whether there is a value. Without one, all that was read is given back.
+// ready reports whether there is a value. Without one, all that was read is given back, and nothing else is changed: it is asked again and again.
 func (r *Reader[T]) ready() (bool, error) {
 	if err := r.end.usable(); err != nil {
 		return false, err
 	}
-	if err := r.renew(); err != nil {
-		return false, err
-	}
-	capacity, index := r.ring.capacity, r.pos-r.lap
+	capacity := r.ring.capacity
+	index := r.pos % capacity
 	sequence := r.slots[index].sequence.Load()
 	if sequence == r.pos+1 {
+		r.lap = r.pos - index
+		if err := r.renew(); err != nil {
+			return false, err
+		}
 		return true, nil
 	}
 	before := uint64(0) // of the value that was there a lap ago
