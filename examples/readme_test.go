@@ -23,6 +23,10 @@ func TestTheProgramsOfTheREADMERun(t *testing.T) {
 	if err := os.WriteFile(file, []byte("1\n2\n3\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
+	dir := t.TempDir()
+	if out, err := exec.CommandContext(t.Context(), "go", "build", "-o", dir, "./lines", "./greet").CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
 	for i, p := range programs {
 		t.Run(p.name, func(t *testing.T) {
 			source, err := os.ReadFile(filepath.Join(p.name, "main.go"))
@@ -32,7 +36,7 @@ func TestTheProgramsOfTheREADMERun(t *testing.T) {
 			if block, _, _ := strings.Cut(blocks[i], "```"); !strings.Contains(string(source), block) {
 				t.Errorf("examples/%s is not the program of the README", p.name)
 			}
-			out, err := exec.CommandContext(t.Context(), "go", "run", "./"+p.name, file).CombinedOutput()
+			out, err := exec.CommandContext(t.Context(), filepath.Join(dir, p.name), file).CombinedOutput()
 			if err != nil || string(out) != p.prints {
 				t.Errorf("%v\n%s", err, out)
 			}
