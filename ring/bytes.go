@@ -2,6 +2,7 @@ package ring
 
 import (
 	"fmt"
+	"math"
 	"runtime"
 	"slices"
 
@@ -182,33 +183,23 @@ func (b *Bytes) read() (uint64, error) {
 }
 
 // written is the position behind the last record.
-func (b *Bytes) written(position uint64) (uint64, error) { return b.walk(position, func() {}) }
-
-// walk goes from one record to the next, from position on, and returns the position behind the last.
-func (b *Bytes) walk(position uint64, visit func()) (uint64, error) {
-	for pos := position; ; {
-		rec, ok, err := b.record(pos % b.size)
-		if err != nil || !ok {
-			return pos, err
-		}
-		if pos += rec.size(); pos-position > b.size {
-			return position, fmt.Errorf("records from %d on do not end: %w", position, ErrCorrupt)
-		}
-		visit()
-	}
+func (b *Bytes) written(position uint64) (uint64, error) {
+	end, _, err := b.walk(position, math.MaxInt)
+	return end, err
 }
 
-// length is how many bytes n records take from offset at on, all of those being most: so it is, too, if a writer who breaks the rules has changed them.
-func (b *Bytes) length(at uint64, n int, most uint64) uint64 {
-	used := uint64(0)
-	for range n {
-		rec, ok, err := b.record(b.behind(at, used))
-		if !ok || err != nil || rec.size() > most-used {
-			return most
+// walk goes from one record to the next, from position on, and returns the position behind the last, and how many there were, up to most.
+func (b *Bytes) walk(position uint64, most int) (end uint64, records int, err error) {
+	for end = position; records < most; records++ {
+		rec, ok, err := b.record(end % b.size)
+		if err != nil || !ok {
+			return end, records, err
 		}
-		used += rec.size()
+		if end += rec.size(); end-position > b.size {
+			return position, records, fmt.Errorf("records from %d on do not end: %w", position, ErrCorrupt)
+		}
 	}
-	return used
+	return end, records, nil
 }
 
 // record is where the bytes of one are: from its header's offset on, and how many.
@@ -224,15 +215,14 @@ func (b *Bytes) record(at uint64) (rec record, ok bool, err error) {
 
 // decode is record for who has read the header, h.
 func (b *Bytes) decode(at, h uint64) (record, bool, error) {
-	if h-1 <= b.size-overhead {
-		return record{recordHeader, h - 1}, true, nil
+	if rec, ok := b.short(h); ok {
+		return rec, true, nil
 	}
 	return b.unusual(at, h)
 }
 
-// short reads the header at offset at, once, and reports whether it is that of a record whose bytes follow at once.
-func (b *Bytes) short(at uint64) (rec record, ok bool) {
-	h := b.header(at).Load() // pairs with the publish in (*BytesWriter).publish
+// short reports whether a header is that of a record whose bytes follow at once.
+func (b *Bytes) short(h uint64) (rec record, ok bool) {
 	return record{recordHeader, h - 1}, h-1 <= b.size-overhead
 }
 

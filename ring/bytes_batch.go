@@ -24,11 +24,10 @@ const (
 func (w *BytesWriter) PushN(ctx context.Context, records [][]byte) (int, error) {
 	w.Flush()
 	for n := 0; n < len(records); {
-		want := uint64(0)
+		want := worth(records[n:])
+		w.hope(want)
 		rec, err := w.plan(len(records[n]))
 		if err == nil {
-			want = worth(records[n:])
-			w.hope(want)
 			err = w.await(ctx, need(rec))
 		}
 		if err != nil {

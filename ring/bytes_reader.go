@@ -44,7 +44,7 @@ func (b *Bytes) Reader(opts ...EndOption) (*BytesReader, error) {
 // checking. Errors: ErrClosed when the writer closed and all is read, ErrPeerDied (once for each writer
 // that died, when all is read), ErrCorrupt, and the context's.
 func (r *BytesReader) Peek(ctx context.Context) ([]byte, error) {
-	if rec, ok := r.ring.short(r.at); ok && r.read == 0 && r.end.usable() == nil {
+	if rec, ok := r.ring.short(r.ring.header(r.at).Load()); ok && r.read == 0 && r.end.usable() == nil {
 		return r.show(rec), nil
 	}
 	return r.peekSlow(ctx)
@@ -133,7 +133,10 @@ func (r *BytesReader) ReleaseN(n int) {
 		panic(fmt.Sprintf("ring: release of %d records, %d are shown", n, r.shown))
 	}
 	if n < r.shown {
-		r.held = r.ring.length(r.at, n, r.held)
+		// A writer who breaks the rules may have changed their headers: then all that was shown is taken.
+		if end, k, err := r.ring.walk(r.pos, n); err == nil && k == n && end-r.pos <= r.held {
+			r.held = end - r.pos
+		}
 	}
 	r.Release()
 }

@@ -29,7 +29,7 @@ func (b *Bytes) alike(at uint64, rec record, records [][]byte) int {
 			return n
 		}
 		if n%aheadEvery == aheadEvery-1 && at+uint64(n)*size+aheadFrom+aheadEvery*size <= 2*b.size {
-			futex.Prefetch(unsafe.Add(p, aheadFrom), int(aheadEvery*size/64))
+			futex.Prefetch((*word.Uint64)(unsafe.Add(p, aheadFrom)), int(aheadEvery*size/64))
 		}
 		records[n] = unsafe.Slice((*byte)(unsafe.Add(p, recordHeader)), rec.length)
 		p = unsafe.Add(p, size)

@@ -2,6 +2,7 @@ package ring
 
 import (
 	"fmt"
+	"math"
 
 	"github.com/kindred-ipc/kindred/internal/segment"
 )
@@ -116,10 +117,9 @@ func (b *Bytes) count() (used, records uint64, busy bool, err error) {
 		if err != nil {
 			return 0, 0, false, err
 		}
-		records = 0
-		end, err := b.walk(start, func() { records++ })
+		end, n, err := b.walk(start, math.MaxInt)
 		if b.control.position.Load() == start {
-			return end - start, records, false, err
+			return end - start, uint64(n), false, err
 		}
 	}
 	return 0, 0, true, nil

@@ -17,7 +17,7 @@ func PrefetchWrite(w *word.Uint64, stride uintptr, n int) {
 //go:noescape
 func prefetchWrite(p unsafe.Pointer, stride uintptr, n int)
 
-// Prefetch has the CPU fetch n lines that are read soon, and goes on: that of p, and those that follow. n is at least 1.
+// Prefetch has the CPU fetch n lines that are read soon, and goes on: that of w, and those that follow. n is at least 1.
 //
 //go:noescape
-func Prefetch(p unsafe.Pointer, n int)
+func Prefetch(w *word.Uint64, n int)

@@ -14,9 +14,9 @@ next:
 	JNZ  next
 	RET
 
-// func Prefetch(p unsafe.Pointer, n int)
+// func Prefetch(w *word.Uint64, n int)
 TEXT ·Prefetch(SB), NOSPLIT, $0-16
-	MOVQ p+0(FP), AX
+	MOVQ w+0(FP), AX
 	MOVQ n+8(FP), CX
 line:
 	PREFETCHT0 (AX)

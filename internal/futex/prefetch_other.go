@@ -2,14 +2,10 @@
 
 package futex
 
-import (
-	"unsafe"
-
-	"github.com/kindred-ipc/kindred/internal/word"
-)
+import "github.com/kindred-ipc/kindred/internal/word"
 
 // PrefetchWrite has the CPU fetch n lines that are written soon, where that is of use.
 func PrefetchWrite(w *word.Uint64, stride uintptr, n int) {}
 
 // Prefetch has the CPU fetch n lines that are read soon, where that is of use.
-func Prefetch(p unsafe.Pointer, n int) {}
+func Prefetch(w *word.Uint64, n int) {}
