@@ -14,20 +14,25 @@ import (
 // broadcastRows measure a writer that waits for nobody, beside subscribers in processes of their own, which
 // share the other CPU.
 func broadcastRows() []Row {
-	row := func(name, about, concurrency string, subscribers int) Row {
+	row := func(name, about, concurrency string, subscribers int, write announcement) Row {
 		return Row{
 			Name: "ring/broadcast/" + name, About: about,
 			N: 50_000_000, Warm: 20_000_000, Capacity: 65_536,
 			Place: TwoCPUs, Payload: "uint64, each that is read is checked, and what is missed is counted", Concurrency: concurrency,
-			Ours: measureBroadcast(subscribers), Goal: 1, Reference: limit(10, "10 ns a record"),
+			Ours: measureBroadcast(subscribers, write), Goal: 1, Reference: limit(10, "10 ns a record"),
 		}
 	}
 	return []Row{
-		row("1", "uint64s one by one to a subscriber that may be lapped", "1 writer, 1 subscriber", 1),
-		row("2", "the same to two, which share a CPU", "1 writer, 2 subscribers on one CPU", 2),
-		row("4", "the same to four, which share a CPU", "1 writer, 4 subscribers on one CPU", 4),
+		row("1", "uint64s one by one to a subscriber that may be lapped", "1 writer, 1 subscriber", 1, announce),
+		row("2", "the same to two, which share a CPU", "1 writer, 2 subscribers on one CPU", 2, announce),
+		row("4", "the same to four, which share a CPU", "1 writer, 4 subscribers on one CPU", 4, announce),
+		row("1/batch", "uint64s by PushN of 64 to a subscriber that may be lapped", "1 writer, 1 subscriber", 1, announceBatches),
+		row("4/batch", "the same to four, which share a CPU", "1 writer, 4 subscribers on one CPU", 4, announceBatches),
 	}
 }
+
+// An announcement is how n records are written, the first of which is first.
+type announcement func(ctx context.Context, w *ring.BroadcastWriter[uint64], first, n uint64) error
 
 // listeners are a pair with more than one peer.
 type listeners struct {
@@ -75,7 +80,7 @@ func (c *listeners) disperse(ctx context.Context, err error) error {
 	return c.finish(ctx, err)
 }
 
-func measureBroadcast(subscribers int) Side {
+func measureBroadcast(subscribers int, write announcement) Side {
 	return func(ctx context.Context, j Job) (float64, error) {
 		p, err := newPair(j, ringBytes(2*j.Capacity)+64<<10)
 		if err != nil {
@@ -97,11 +102,11 @@ func measureBroadcast(subscribers int) Side {
 			return 0, err
 		}
 		v, err := pinned(j.A, func() (float64, error) {
-			if err := announce(ctx, w, j.Salt, j.Warm); err != nil {
+			if err := write(ctx, w, j.Salt, j.Warm); err != nil {
 				return 0, err
 			}
 			begin := time.Now()
-			err := announce(ctx, w, j.Salt+j.Warm, j.N)
+			err := write(ctx, w, j.Salt+j.Warm, j.N)
 			return j.per(time.Since(begin)), err
 		})
 		if err == nil {
@@ -114,6 +119,21 @@ func measureBroadcast(subscribers int) Side {
 func announce(ctx context.Context, w *ring.BroadcastWriter[uint64], first, n uint64) error {
 	for v := first; v != first+n; v++ {
 		if err := w.Push(ctx, v); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func announceBatches(ctx context.Context, w *ring.BroadcastWriter[uint64], first, n uint64) error {
+	var items [batch]uint64
+	for v, end := first, first+n; v != end; {
+		k := min(batch, end-v)
+		for i := range items[:k] {
+			items[i] = v
+			v++
+		}
+		if _, err := w.PushN(ctx, items[:k]); err != nil {
 			return err
 		}
 	}

@@ -16,7 +16,7 @@
 // A figure is the time of one operation in nanoseconds: a round trip, an item, a lock with its unlock, a call; where it
 // is something else, its unit says so. Some rows measure several figures at once, percentiles for example, of which
 // each is a line of its own. A row is measured several times (-runs), reference and ours in turn, so that whatever
-// changes on the machine meets both. Shown are the median, the smallest and the largest of the runs. The ratio is the
+// changes on the machine meets both; a row whose runs are short five times as often, for what changes within a second. Shown are the median, the smallest and the largest of the runs. The ratio is the
 // median of the runs' ratios, each of ours to that of the reference beside it: below 1, ours is better. (Where the machine was in another
 // state for some runs, it is not that of the two medians, which may be of different states.) A goal is a ratio that is to be
 // reached, and "met" says whether it was in this run; where the goal is no ratio, the reference is a fixed limit, whose

@@ -14,7 +14,7 @@ import (
 func mpmcRows() []Row {
 	stream := Row{
 		About: "uint64s one by one through a ring of many ends, one producer and one consumer as fast as they can",
-		N:     20_000_000, Warm: 5_000_000, Capacity: 65_536, Goal: 1.0,
+		N:     5_000_000, Warm: 1_500_000, Often: 5, Capacity: 65_536, Goal: 1.0,
 		Place: TwoCPUs, Payload: "uint64, each checked", Concurrency: "1 producer, 1 consumer",
 		Ours:      measureMPMC,
 		Reference: Reference{Name: "C, tickets and turns", Source: "mpmc.c"},
@@ -27,7 +27,7 @@ func mpmcRows() []Row {
 	many := tight
 	many.Name = "ring/mpmc/many"
 	many.About = "the same with four of each, all in processes of their own, that sleep when they cannot go on, against one and one"
-	many.N, many.Warm, many.Workers, many.Goal = 12_000_000, 2_000_000, 4, 3.0
+	many.N, many.Warm, many.Often, many.Workers, many.Goal = 12_000_000, 2_000_000, 1, 4, 3.0
 	many.Concurrency = "4 producers, 4 consumers, on whatever CPUs"
 	many.Payload = "uint64, each producer's in its order, and all of them"
 	many.Ours = measureFan("ring/mpmc", fan{many.Workers, many.Workers})

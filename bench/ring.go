@@ -15,7 +15,7 @@ func ringRows() []Row {
 	rows := []Row{{
 		Name:  "ring/spsc/pingpong",
 		About: "round trip of a uint64 over two rings, both sides spinning",
-		N:     1_000_000, Warm: 300_000, Capacity: 64, Goal: 1.1,
+		N:     400_000, Warm: 100_000, Often: 5, Capacity: 64, Goal: 1.1,
 		Place: TwoCPUs, Payload: "uint64, checked at both ends", Concurrency: "1 caller, 1 echo",
 		Ours:      measurePingPong(ring.Spin),
 		Reference: Reference{Name: "C, two cache lines, polled", Source: "pingpong.c"},
@@ -33,7 +33,7 @@ func ringRows() []Row {
 func streamRows() []Row {
 	const tight, paced = "writer and reader as fast as they can", "the writer with 2 ns of work for each: the reader catches up with it"
 	base := Row{
-		N: 50_000_000, Warm: 20_000_000, Capacity: 65_536,
+		N: 10_000_000, Warm: 4_000_000, Often: 5, Capacity: 65_536,
 		Place: TwoCPUs, Payload: "uint64, each checked", Concurrency: "1 writer, 1 reader",
 	}
 	row := func(name, about string, pace, goal float64, ours Side, ref Reference) Row {

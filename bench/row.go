@@ -14,6 +14,7 @@ type Row struct {
 	// Goal is the ratio that is to be reached, 0 where none is set.
 
 	N, Warm  uint64 // operations a run, and before it, unmeasured
+	Often    int    // how many short runs there are in place of each, so that both sides meet what changes within a second; 1 where 0
 	Capacity uint64 // what a ring holds, in items or bytes; 0 where there is none
 	Workers  uint64 // goroutines or threads of each side, where that is not one
 	Pace     float64

@@ -98,7 +98,7 @@ func (r *runner) runAll(ctx context.Context, row Row, another func(done int) boo
 	}
 	figures := row.figures()
 	m := tally{ours: make([]runs, len(figures)), theirs: make([]runs, len(figures))}
-	for run := range r.runs {
+	for run := range r.runs * max(row.Often, 1) {
 		if run > 0 && !another(run) {
 			break
 		}

@@ -89,7 +89,8 @@ func unsteady(unit string, ours, reference []float64) string {
 		if len(side.runs) == 0 || unit != "ns" { // what is no time of an operation may well be none
 			continue
 		}
-		if least, most := slices.Min(side.runs), slices.Max(side.runs); most > 1.5*least {
+		sorted := slices.Sorted(slices.Values(side.runs))
+		if least, most := quantile(sorted, 0.1), quantile(sorted, 0.9); most > 1.5*least { // of five runs, all
 			return fmt.Sprintf("unsteady: %s took from %s to %s %s; measure again on a quiet machine",
 				side.name, digits(least), digits(most), unit)
 		}

@@ -206,15 +206,21 @@ func (w *BroadcastWriter[T]) burst(vs []T) (int, error) {
 	if w.turn.Load() != w.mine {
 		return 0, nil
 	}
-	for i := range n {
-		at := w.pos - w.lap
-		s := &w.slots[at]
+	index, next := w.pos-w.lap, w.pos+1
+	slots := w.slots[index:][:n]
+	for i := range slots {
+		s := &slots[i]
 		s.value = vs[i]
 		if race.Enabled {
-			w.cast.race.Release(raceSlots + at)
+			w.cast.race.Release(raceSlots + index + uint64(i))
 		}
-		futex.Publish(&s.sequence, w.pos+1)
-		w.pos++
+		futex.Publish(&s.sequence, next)
+		next++
+	}
+	w.pos += n
+	// As (*Writer).next: the lines of the batch after the next, if that is as large.
+	if i := index + 2*n; 1 < n && n <= batch && i+n <= uint64(len(w.slots)) {
+		fetch(w.slots[i:][:n])
 	}
 	return int(n), w.rest()
 }

@@ -8,6 +8,8 @@
 // change made at one of the script's moments. It writes down, for each operation, the class of its
 // answer, and compares that with the answers of a run without a change.
 //
+// The scenes are in packages below this one, and with what they are about where it has to be at hand: in pool and inspect.
+//
 // The [Rule] of a field says which differences it excuses. Fields and their names are those of
 // docs/LAYOUT.md, so a field that is documented and has no rule is an error.
 //

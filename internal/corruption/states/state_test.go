@@ -1,4 +1,4 @@
-package state_test
+package states_test
 
 import (
 	"context"

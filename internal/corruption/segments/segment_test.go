@@ -1,4 +1,4 @@
-package shm_test
+package segments_test
 
 import (
 	"context"

@@ -1,4 +1,4 @@
-package sync_test
+package locks_test
 
 import (
 	"context"

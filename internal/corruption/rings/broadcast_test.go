@@ -1,4 +1,4 @@
-package ring_test
+package rings_test
 
 import (
 	"context"
