@@ -12,6 +12,7 @@ import (
 
 	"github.com/kindred-ipc/kindred/internal/bias"
 	"github.com/kindred-ipc/kindred/internal/futex"
+	"github.com/kindred-ipc/kindred/internal/proctest"
 	"github.com/kindred-ipc/kindred/proc"
 	"github.com/kindred-ipc/kindred/sync"
 )
@@ -266,7 +267,7 @@ func TestAKeeperThatIsStoppedHoldsNobodyUp(t *testing.T) {
 	defer func() { require.NoError(t, child.Close()) }()
 	require.NoError(t, p.ready.Acquire(ctx, 1))
 	for range 100 {
-		require.NoError(t, syscall.Kill(child.Pid(), syscall.SIGSTOP))
+		require.NoError(t, proctest.Stop(child.Pid()))
 		got, err := p.proceed.TryAcquire(1)
 		require.NoError(t, err)
 		if got {
