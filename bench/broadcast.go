@@ -126,18 +126,7 @@ func announce(ctx context.Context, w *ring.BroadcastWriter[uint64], first, n uin
 }
 
 func announceBatches(ctx context.Context, w *ring.BroadcastWriter[uint64], first, n uint64) error {
-	var items [batch]uint64
-	for v, end := first, first+n; v != end; {
-		k := min(batch, end-v)
-		for i := range items[:k] {
-			items[i] = v
-			v++
-		}
-		if _, err := w.PushN(ctx, items[:k]); err != nil {
-			return err
-		}
-	}
-	return nil
+	return produceBatches(ctx, w, part{first: first, n: n}, new(uint64))
 }
 
 // listener reads until the stream ends. The value of a record is its sequence, with salt.

@@ -262,7 +262,7 @@ type part struct{ first, n, steps uint64 }
 
 var (
 	oneByOne = way{produce, consume, &consumer}
-	copied   = way{produceBatches, consumeBatches, &batchConsumer}
+	copied   = way{produceBatches[*ring.Writer[uint64]], consumeBatches, &batchConsumer}
 	inPlace  = way{produceRuns, consumeRuns, &runConsumer}
 
 	consumer      = consumerOf("bench/ring/consumer", consume)
@@ -331,7 +331,12 @@ func consume(ctx context.Context, r *ring.Reader[uint64], first, n uint64) error
 // batch is how many items go at a time, as in the reference.
 const batch = 64
 
-func produceBatches(ctx context.Context, w *ring.Writer[uint64], p part, x *uint64) error {
+// A batcher is what takes a batch at a time: a ring's writer, or a Broadcast's.
+type batcher interface {
+	PushN(ctx context.Context, items []uint64) (int, error)
+}
+
+func produceBatches[W batcher](ctx context.Context, w W, p part, x *uint64) error {
 	var items [batch]uint64
 	y := *x
 	for v, end := p.first, p.first+p.n; v != end; {

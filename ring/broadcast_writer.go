@@ -218,9 +218,8 @@ func (w *BroadcastWriter[T]) burst(vs []T) (int, error) {
 		next++
 	}
 	w.pos += n
-	// As (*Writer).next: the lines of the batch after the next, if that is as large.
-	if i := index + 2*n; 1 < n && n <= batch && i+n <= uint64(len(w.slots)) {
-		fetch(w.slots[i:][:n])
+	if i := index + 2*n; i+n <= uint64(len(w.slots)) {
+		fetchBatch(w.slots, i, n)
 	}
 	return int(n), w.rest()
 }

@@ -28,6 +28,13 @@ func fetch[T any](slots []slot[T]) {
 	futex.PrefetchWrite(&slots[0].sequence, uintptr(every*slotSize[T]()), int((uint64(len(slots))+every-1)/every))
 }
 
+// fetchBatch is fetch for the batch after the next, of n slots from i on, behind one of as many.
+func fetchBatch[T any](slots []slot[T], i, n uint64) {
+	if 1 < n && n <= batch {
+		fetch(slots[i:][:n])
+	}
+}
+
 // own stores to the lines of slots that are free what they have there: sequence is that of the first. Nobody else writes them.
 func own[T any](slots []slot[T], sequence uint64) {
 	for i := uint64(0); i < uint64(len(slots)); i += alongside[T]() {

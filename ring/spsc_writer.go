@@ -169,8 +169,8 @@ func (w *Writer[T]) put(vs []T) (closed bool) {
 
 // next has the lines fetched of the batch after the next, if that is as large as the last.
 func (w *Writer[T]) next(n uint64) {
-	if i := w.pos - w.lap + n; 1 < n && n <= batch && w.pos+2*n <= w.limit.Load() {
-		fetch(w.slots[i:][:n])
+	if w.pos+2*n <= w.limit.Load() {
+		fetchBatch(w.slots, w.pos-w.lap+n, n)
 	}
 }
 

@@ -105,7 +105,7 @@ var checks = []check{
 	{model: "marks", quick: true},
 	{model: "marks", flags: "-DSHARED"},
 	{model: "marks", flags: "-DREADERS=1 -DWRITERS=2 -DDEATHS=2"},
-	{model: "marks", flags: "-DWRITERS=2 -DDEATHS=1", large: true, long: true},
+	{model: "marks", flags: "-DWRITERS=2 -DDEATHS=1", long: true},
 	{model: "marks", lost: "BREAK_FENCE", quick: true},
 	{model: "marks", lost: "BREAK_LOOK"},
 	{model: "marks", lost: "BREAK_AGAIN"},
@@ -187,7 +187,7 @@ var checks = []check{
 	{model: "semaphore", flags: "-DDEATHS=1", quick: true},
 	{model: "semaphore", flags: "-DDEATHS=2"},
 	{model: "semaphore", flags: "-DPERMITS=2 -DROUNDS=3"},
-	{model: "semaphore", flags: recallers, large: true, long: true},
+	{model: "semaphore", flags: recallers, long: true},
 	{model: "semaphore", lost: "BREAK_FENCE", quick: true},
 	{model: "semaphore", lost: "BREAK_LOOK"},
 	{model: "semaphore", lost: "BREAK_OWN"},
@@ -247,7 +247,7 @@ func verify(t *testing.T, c check) {
 	out, err := run("spin", append(append([]string{"-a"}, flags...), c.model+".pml")...)
 	require.NoError(t, err, out)
 	optimize := "-O0"
-	if c.large {
+	if c.large || c.long {
 		optimize = "-O1"
 	}
 	out, err = run("cc", optimize, "-w", "-DSAFETY", "-DCOLLAPSE", "-DMEMLIM=900", "-o", "pan", "pan.c")

@@ -52,6 +52,15 @@ func (t *Trial) Do(op string, do func() (any, error)) bool {
 	return err == nil
 }
 
+// Find opens an object of the world by its name, and reports whether it could.
+func Find[T any](t *Trial, seg *shm.Segment, open func(*shm.Segment, string) (T, error), name string) (object T, ok bool) {
+	ok = t.Do("open "+name, func() (_ any, err error) {
+		object, err = open(seg, name)
+		return nil, err
+	})
+	return object, ok
+}
+
 // Block is Do for an operation that waits in vain, on that object, until its context ends. It really
 // sleeps where the change may have to do with that; its context has ended already where it may not.
 func (t *Trial) Block(op, object string, do func(context.Context) (any, error)) bool {

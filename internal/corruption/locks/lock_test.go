@@ -17,16 +17,9 @@ var threeMutexes = corruption.Register(corruption.Scene{
 	Changes: []string{corruption.Free, corruption.Held, corruption.Orphan},
 	Script: func(t *corruption.Trial) {
 		t.Moment()
-		open := func(name string) (m *sync.Mutex, ok bool) {
-			ok = t.Do("open "+name, func() (_ any, err error) {
-				m, err = sync.OpenMutex(t.Seg, name)
-				return nil, err
-			})
-			return m, ok
-		}
-		free, haveFree := open(corruption.Free)
-		held, haveHeld := open(corruption.Held)
-		orphan, haveOrphan := open(corruption.Orphan)
+		free, haveFree := corruption.Find(t, t.Seg, sync.OpenMutex, corruption.Free)
+		held, haveHeld := corruption.Find(t, t.Seg, sync.OpenMutex, corruption.Held)
+		orphan, haveOrphan := corruption.Find(t, t.Seg, sync.OpenMutex, corruption.Orphan)
 		t.Moment()
 		if haveFree {
 			got := false
@@ -69,11 +62,8 @@ var permits = corruption.Register(corruption.Scene{
 	Changes: []string{corruption.Seats},
 	Script: func(t *corruption.Trial) {
 		t.Moment()
-		var s *sync.Semaphore
-		if !t.Do("open", func() (_ any, err error) {
-			s, err = sync.OpenSemaphore(t.Seg, corruption.Seats)
-			return nil, err
-		}) {
+		s, ok := corruption.Find(t, t.Seg, sync.OpenSemaphore, corruption.Seats)
+		if !ok {
 			t.Moment()
 			t.Moment()
 			return
@@ -100,7 +90,7 @@ var bell = corruption.Register(corruption.Scene{
 	Changes: []string{corruption.Bell},
 	Script: func(t *corruption.Trial) {
 		t.Moment()
-		e, ok := find(t, t.Seg, sync.OpenEvent, corruption.Bell)
+		e, ok := corruption.Find(t, t.Seg, sync.OpenEvent, corruption.Bell)
 		t.Moment()
 		if !ok {
 			t.Moment()
@@ -127,7 +117,7 @@ var deed = corruption.Register(corruption.Scene{
 	Changes: []string{corruption.Deed},
 	Script: func(t *corruption.Trial) {
 		t.Moment()
-		o, ok := find(t, t.Seg, sync.OpenOnce, corruption.Deed)
+		o, ok := corruption.Find(t, t.Seg, sync.OpenOnce, corruption.Deed)
 		t.Moment()
 		if !ok {
 			t.Moment()
@@ -157,7 +147,7 @@ var nest = corruption.Register(corruption.Scene{
 	Changes: []string{corruption.Nest},
 	Script: func(t *corruption.Trial) {
 		t.Moment()
-		m, ok := find(t, t.Seg, sync.OpenRMutex, corruption.Nest)
+		m, ok := corruption.Find(t, t.Seg, sync.OpenRMutex, corruption.Nest)
 		t.Moment()
 		if !ok {
 			t.Moment()

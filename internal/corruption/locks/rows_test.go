@@ -13,22 +13,13 @@ import (
 
 // What has rows meets those of one who is dead, and of one who lives and does nothing.
 
-// find opens an object of the world, and reports whether it could.
-func find[T any](t *corruption.Trial, seg *shm.Segment, open func(*shm.Segment, string) (T, error), name string) (object T, ok bool) {
-	ok = t.Do("open "+name, func() (_ any, err error) {
-		object, err = open(seg, name)
-		return nil, err
-	})
-	return object, ok
-}
-
 var borrowed = corruption.Register(corruption.Scene{
 	Name:    "tracked semaphore",
 	Moments: 3,
 	Changes: []string{corruption.Loans},
 	Script: func(t *corruption.Trial) {
 		t.Moment()
-		s, ok := find(t, t.Seg, sync.OpenSemaphore, corruption.Loans)
+		s, ok := corruption.Find(t, t.Seg, sync.OpenSemaphore, corruption.Loans)
 		t.Moment()
 		if !ok {
 			t.Moment()
@@ -56,8 +47,8 @@ var bookcase = corruption.Register(corruption.Scene{
 	Changes: []string{corruption.Library, corruption.Annals},
 	Script: func(t *corruption.Trial) {
 		t.Moment()
-		shared, haveShared := find(t, t.Seg, sync.OpenRWMutex, corruption.Library)
-		annals, haveAnnals := find(t, t.Seg, sync.OpenRWMutex, corruption.Annals)
+		shared, haveShared := corruption.Find(t, t.Seg, sync.OpenRWMutex, corruption.Library)
+		annals, haveAnnals := corruption.Find(t, t.Seg, sync.OpenRWMutex, corruption.Annals)
 		t.Moment()
 		if haveShared {
 			t.Do("readers", func() (any, error) {
@@ -113,8 +104,8 @@ var porch = corruption.Register(corruption.Scene{
 	Changes: []string{corruption.Porch, corruption.Free},
 	Script: func(t *corruption.Trial) {
 		t.Moment()
-		mu, haveMutex := find(t, t.Seg, sync.OpenMutex, corruption.Free)
-		c, haveCond := find(t, t.Seg, sync.OpenCond, corruption.Porch)
+		mu, haveMutex := corruption.Find(t, t.Seg, sync.OpenMutex, corruption.Free)
+		c, haveCond := corruption.Find(t, t.Seg, sync.OpenCond, corruption.Porch)
 		t.Moment()
 		if haveCond {
 			t.Do("signal the dead", func() (any, error) { return nil, c.Signal() })
@@ -151,7 +142,7 @@ var shift = corruption.Register(corruption.Scene{
 	Changes: []string{corruption.Shift},
 	Script: func(t *corruption.Trial) {
 		t.Moment()
-		g, ok := find(t, t.Seg, sync.OpenWaitGroup, corruption.Shift)
+		g, ok := corruption.Find(t, t.Seg, sync.OpenWaitGroup, corruption.Shift)
 		t.Moment()
 		if !ok {
 			t.Moment()
@@ -191,12 +182,12 @@ var gates = corruption.Register(corruption.Scene{
 	Changes: []string{corruption.Gate, corruption.Exit, corruption.Orphan},
 	Script: func(t *corruption.Trial) {
 		// The death is known from now on, as it is to whoever has waited for a moment.
-		if orphan, ok := find(t, t.Seg, sync.OpenMutex, corruption.Orphan); ok {
+		if orphan, ok := corruption.Find(t, t.Seg, sync.OpenMutex, corruption.Orphan); ok {
 			t.Do("inherit", func() (any, error) { return orphan.TryLock() })
 		}
 		t.Moment()
-		gate, haveGate := find(t, t.Seg, sync.OpenBarrier, corruption.Gate)
-		exit, haveExit := find(t, t.Seg, sync.OpenBarrier, corruption.Exit)
+		gate, haveGate := corruption.Find(t, t.Seg, sync.OpenBarrier, corruption.Gate)
+		exit, haveExit := corruption.Find(t, t.Seg, sync.OpenBarrier, corruption.Exit)
 		t.Moment()
 		state := func(op string, b *sync.Barrier) {
 			t.Do(op, func() (any, error) {
@@ -264,12 +255,12 @@ var newcomer = corruption.Register(corruption.Scene{
 			return
 		}
 		t.Moment()
-		loans, haveLoans := find(t, seg, sync.OpenSemaphore, corruption.Loans)
-		library, haveLibrary := find(t, seg, sync.OpenRWMutex, corruption.Library)
-		porch, havePorch := find(t, seg, sync.OpenCond, corruption.Porch)
-		shift, haveShift := find(t, seg, sync.OpenWaitGroup, corruption.Shift)
-		gate, haveGate := find(t, seg, sync.OpenBarrier, corruption.Gate)
-		exit, haveExit := find(t, seg, sync.OpenBarrier, corruption.Exit)
+		loans, haveLoans := corruption.Find(t, seg, sync.OpenSemaphore, corruption.Loans)
+		library, haveLibrary := corruption.Find(t, seg, sync.OpenRWMutex, corruption.Library)
+		porch, havePorch := corruption.Find(t, seg, sync.OpenCond, corruption.Porch)
+		shift, haveShift := corruption.Find(t, seg, sync.OpenWaitGroup, corruption.Shift)
+		gate, haveGate := corruption.Find(t, seg, sync.OpenBarrier, corruption.Gate)
+		exit, haveExit := corruption.Find(t, seg, sync.OpenBarrier, corruption.Exit)
 		t.Moment()
 		if haveLoans {
 			t.Do("borrow", func() (any, error) { return loans.TryAcquire(1) })

@@ -14,11 +14,8 @@ var newsUnderAttack = corruption.Register(corruption.Scene{
 	Changes: []string{corruption.News},
 	Script: func(t *corruption.Trial) {
 		t.Moment()
-		var b *ring.Broadcast[uint64]
-		if !t.Do("open", func() (_ any, err error) {
-			b, err = ring.OpenBroadcast[uint64](t.Seg, corruption.News)
-			return nil, err
-		}) {
+		b, ok := corruption.Find(t, t.Seg, ring.OpenBroadcast[uint64], corruption.News)
+		if !ok {
 			t.Moment()
 			t.Moment()
 			return

@@ -14,11 +14,8 @@ var jobsUnderAttack = corruption.Register(corruption.Scene{
 	Changes: []string{corruption.Jobs},
 	Script: func(t *corruption.Trial) {
 		t.Moment()
-		var m *ring.MPMC[uint64]
-		if !t.Do("open", func() (_ any, err error) {
-			m, err = ring.OpenMPMC[uint64](t.Seg, corruption.Jobs)
-			return nil, err
-		}) {
+		m, ok := corruption.Find(t, t.Seg, ring.OpenMPMC[uint64], corruption.Jobs)
+		if !ok {
 			t.Moment()
 			t.Moment()
 			return

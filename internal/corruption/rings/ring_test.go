@@ -19,16 +19,9 @@ var valuesUnderAttack = corruption.Register(corruption.Scene{
 	Changes: []string{corruption.Ticks, corruption.Inbox, corruption.Outbox},
 	Script: func(t *corruption.Trial) {
 		t.Moment()
-		open := func(name string) (r *ring.SPSC[uint64], ok bool) {
-			ok = t.Do("open "+name, func() (_ any, err error) {
-				r, err = ring.OpenSPSC[uint64](t.Seg, name)
-				return nil, err
-			})
-			return r, ok
-		}
-		ticks, haveTicks := open(corruption.Ticks)
-		inbox, haveInbox := open(corruption.Inbox)
-		outbox, haveOutbox := open(corruption.Outbox)
+		ticks, haveTicks := corruption.Find(t, t.Seg, ring.OpenSPSC[uint64], corruption.Ticks)
+		inbox, haveInbox := corruption.Find(t, t.Seg, ring.OpenSPSC[uint64], corruption.Inbox)
+		outbox, haveOutbox := corruption.Find(t, t.Seg, ring.OpenSPSC[uint64], corruption.Outbox)
 		t.Moment()
 		var w *ring.Writer[uint64]
 		var in *ring.Reader[uint64]
@@ -166,10 +159,7 @@ var recordsUnderAttack = corruption.Register(corruption.Scene{
 		t.Moment()
 		open := func(name string) (b *ring.Bytes, ok bool) {
 			t.Guard()
-			ok = t.Do("open "+name, func() (_ any, err error) {
-				b, err = ring.OpenBytes(t.Seg, name)
-				return nil, err
-			})
+			b, ok = corruption.Find(t, t.Seg, ring.OpenBytes, name)
 			t.Guard()
 			return b, ok
 		}

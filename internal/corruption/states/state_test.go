@@ -19,49 +19,14 @@ var shared = corruption.Register(corruption.Scene{
 		corruption.Table, corruption.Words, corruption.Notes},
 	Script: func(t *corruption.Trial) {
 		t.Moment()
-		var count *state.Value[uint64]
-		var pair *state.Value[[2]uint64]
-		var numbers *state.Array[uint16]
-		var pairs *state.Array[[2]uint64]
-		var chain *state.List[[2]uint64]
-		var table *state.Map[uint64, uint64]
-		var words *state.Map[string, string]
-		var notes *state.Namespace
-		open := func(name string, open func() error) bool {
-			return t.Do("open "+name, func() (any, error) { return nil, open() })
-		}
-		haveCount := open(corruption.Count, func() (err error) {
-			count, err = state.OpenValue[uint64](t.Seg, corruption.Count)
-			return err
-		})
-		havePair := open(corruption.Pair, func() (err error) {
-			pair, err = state.OpenValue[[2]uint64](t.Seg, corruption.Pair)
-			return err
-		})
-		haveNumbers := open(corruption.Numbers, func() (err error) {
-			numbers, err = state.OpenArray[uint16](t.Seg, corruption.Numbers)
-			return err
-		})
-		havePairs := open(corruption.Pairs, func() (err error) {
-			pairs, err = state.OpenArray[[2]uint64](t.Seg, corruption.Pairs)
-			return err
-		})
-		haveChain := open(corruption.Chain, func() (err error) {
-			chain, err = state.OpenList[[2]uint64](t.Seg, corruption.Chain)
-			return err
-		})
-		haveTable := open(corruption.Table, func() (err error) {
-			table, err = state.OpenMap[uint64, uint64](t.Seg, corruption.Table)
-			return err
-		})
-		haveWords := open(corruption.Words, func() (err error) {
-			words, err = state.OpenMap[string, string](t.Seg, corruption.Words)
-			return err
-		})
-		haveNotes := open(corruption.Notes, func() (err error) {
-			notes, err = state.OpenNamespace(t.Seg, corruption.Notes)
-			return err
-		})
+		count, haveCount := corruption.Find(t, t.Seg, state.OpenValue[uint64], corruption.Count)
+		pair, havePair := corruption.Find(t, t.Seg, state.OpenValue[[2]uint64], corruption.Pair)
+		numbers, haveNumbers := corruption.Find(t, t.Seg, state.OpenArray[uint16], corruption.Numbers)
+		pairs, havePairs := corruption.Find(t, t.Seg, state.OpenArray[[2]uint64], corruption.Pairs)
+		chain, haveChain := corruption.Find(t, t.Seg, state.OpenList[[2]uint64], corruption.Chain)
+		table, haveTable := corruption.Find(t, t.Seg, state.OpenMap[uint64, uint64], corruption.Table)
+		words, haveWords := corruption.Find(t, t.Seg, state.OpenMap[string, string], corruption.Words)
+		notes, haveNotes := corruption.Find(t, t.Seg, state.OpenNamespace, corruption.Notes)
 		t.Moment()
 		if haveTable {
 			t.Do("get from the table", func() (any, error) { return both(table.Get(2)) })
