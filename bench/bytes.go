@@ -28,7 +28,7 @@ func bytesRows() []Row {
 	rate.Reference = limit(10, "100 million in a second")
 	return []Row{
 		row("ring/bytes/64B", "records of 64 bytes, one by one", 64, 10_000_000, 0, singly),
-		row("ring/bytes/64B/batch", "records of 64 bytes, by PushN and PeekN of 128: one copy in and none out", 64, 10_000_000, 0, inBatches),
+		row("ring/bytes/64B/batch", "records of 64 bytes, by PushN and PeekN of 256: one copy in and none out", 64, 10_000_000, 0, inBatches),
 		rate,
 		row("ring/bytes/4KiB", "records of 4 KiB, one copy in and none out", 4<<10, 1_000_000, atMost, singly),
 		row("ring/bytes/64KiB", "records of 64 KiB, one copy in and none out", 64<<10, 60_000, atMost, singly),
@@ -44,7 +44,7 @@ const (
 )
 
 // atATime is how many records go at a time.
-const atATime = 128
+const atATime = 256
 
 // linesOf is how many lines a record of that length has a word in.
 func linesOf(length uint64) uint64 { return (length + 63) / 64 }

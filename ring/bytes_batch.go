@@ -11,7 +11,7 @@ import (
 
 const (
 	// runMost is how many bytes of the ring PushN publishes at a time at most: the reader begins while the next are written.
-	runMost = 16 << 10
+	runMost = 32 << 10
 	// runPast is from how many bytes on they go past the caches. Whoever is to read a line that lies in the cache of another core
 	// waits for that core, and so does whoever writes it next; memory is fetched ahead, and written to without being fetched.
 	runPast = 4 << 10
@@ -19,7 +19,7 @@ const (
 
 // PushN appends a copy of each record, in their order, and blocks while there is no room for the next. It returns how many it
 // pushed, which is all unless there is an error. Those of a run become visible at once, where a run is as many as there is room for, up
-// to 16 KiB, or one record of 1 KiB or more: a writer that is killed has pushed the first few runs, or none, or all. What was
+// to 32 KiB, or one record of 1 KiB or more: a writer that is killed has pushed the first few runs, or none, or all. What was
 // appended before comes first. Errors: ErrTooLarge, for a record of which those before are pushed, and those of Push.
 func (w *BytesWriter) PushN(ctx context.Context, records [][]byte) (int, error) {
 	w.Flush()

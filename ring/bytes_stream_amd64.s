@@ -3,8 +3,9 @@
 #include "textflag.h"
 
 // func streamRecords(at, end, records unsafe.Pointer, n int, long uint64) (behind unsafe.Pointer, left int)
-// AX is the header of the next record, 0 for the first. Stores of 16 bytes are aligned: where the header is, it goes with the first word
-// behind it. A record's last bytes are in a word of their own, zeros behind them.
+//
+// Stores are of 16 bytes, and aligned: those of 8 take as long each. Where 8 bytes are left of what was written, they wait in BX for the next 8, and R12 is 8, else 0.
+// AX is the header of the next record, 0 for the first. A record's last bytes are in a word of their own, zeros behind them.
 TEXT ·streamRecords(SB), NOSPLIT, $0-56
 	MOVQ at+0(FP), DI
 	MOVQ end+8(FP), R11
@@ -12,21 +13,26 @@ TEXT ·streamRecords(SB), NOSPLIT, $0-56
 	MOVQ n+24(FP), R9
 	MOVQ long+32(FP), R10
 	XORQ AX, AX
+	XORQ R12, R12
 
 record:
 	MOVQ  0(R8), SI
 	MOVQ  8(R8), CX
 	CMPQ  CX, R10
 	JAE   done
-	LEAQ  15(CX), DX
+	LEAQ  15(CX)(R12*1), DX
 	ANDQ  $~7, DX
 	ADDQ  DI, DX
 	CMPQ  DX, R11
 	JA    done
+	TESTQ R12, R12
+	JNZ   behindWord
 	TESTQ $8, DI
-	JNZ   odd
+	JNZ   alone
 	CMPQ  CX, $8
-	JB    odd
+	JB    wait
+
+	// The header and the first word.
 	MOVQ   AX, X0
 	MOVHPS (SI), X0
 	MOVNTO X0, (DI)
@@ -35,11 +41,24 @@ record:
 	SUBQ   $8, CX
 	JMP    lines
 
-odd:
+behindWord:
+	MOVQ       BX, X0
+	MOVQ       AX, X1
+	PUNPCKLQDQ X1, X0
+	MOVNTO     X0, (DI)
+	ADDQ       $16, DI
+	XORQ       R12, R12
+	JMP        lines
+
+alone: // of the first record, up to where stores are aligned
 	MOVNTIQ AX, (DI)
-	ADDQ  $8, DI
-	TESTQ $8, DI
-	JNZ   words
+	ADDQ    $8, DI
+	JMP     lines
+
+wait: // of a record that has no whole word
+	MOVQ AX, BX
+	MOVQ $8, R12
+	JMP  rest
 
 lines:
 	SUBQ $64, CX
@@ -61,7 +80,7 @@ line:
 
 pairs:
 	ADDQ $48, CX
-	JNC  nopair
+	JNC  word
 
 pair:
 	MOVOU  (SI), X0
@@ -71,34 +90,39 @@ pair:
 	SUBQ   $16, CX
 	JAE    pair
 
-nopair:
-	ADDQ $16, CX
-
-words:
-	SUBQ $8, CX
-	JB   rest
-
 word:
-	MOVQ (SI), AX
-	MOVNTIQ AX, (DI)
+	ADDQ $16, CX
+	CMPQ CX, $8
+	JB   rest
+	MOVQ (SI), BX
+	MOVQ $8, R12
 	ADDQ $8, SI
-	ADDQ $8, DI
 	SUBQ $8, CX
-	JAE  word
 
 rest:
-	ADDQ $8, CX
-	JZ   next
-	XORQ AX, AX
+	TESTQ CX, CX
+	JZ    next
+	XORQ  DX, DX
 
 byte:
-	SHLQ $8, AX
-	MOVBQZX -1(SI)(CX*1), BX
-	ORQ  BX, AX
-	DECQ CX
-	JNZ  byte
-	MOVNTIQ AX, (DI)
-	ADDQ $8, DI
+	SHLQ    $8, DX
+	MOVBQZX -1(SI)(CX*1), R13
+	ORQ     R13, DX
+	DECQ    CX
+	JNZ     byte
+	TESTQ   R12, R12
+	JNZ     restBehindWord
+	MOVQ    DX, BX
+	MOVQ    $8, R12
+	JMP     next
+
+restBehindWord:
+	MOVQ       BX, X0
+	MOVQ       DX, X1
+	PUNPCKLQDQ X1, X0
+	MOVNTO     X0, (DI)
+	ADDQ       $16, DI
+	XORQ       R12, R12
 
 next:
 	ADDQ $24, R8
@@ -109,7 +133,13 @@ next:
 	JMP  record
 
 done:
-	XORQ AX, AX
+	XORQ    AX, AX
+	TESTQ   R12, R12
+	JZ      end
+	MOVNTIQ BX, (DI)
+	ADDQ    $8, DI
+
+end:
 	MOVNTIQ AX, (DI)
 	SFENCE
 	MOVQ DI, behind+40(FP)
