@@ -195,13 +195,11 @@ const exactEvery = 16
 // look is asked once more: what the other side did last may have come after the look before.
 func (e *end) wait(ctx context.Context, look func(exact bool) (bool, error)) error {
 	var result error
-	see := func(exact bool) bool {
+	exact := true
+	try := func() bool {
 		ok, err := look(exact)
-		result = err
-		return ok || err != nil
-	}
-	try := func(exact bool) bool {
-		if see(exact) {
+		if ok || err != nil {
+			result = err
 			return true
 		}
 		var over error
@@ -213,33 +211,35 @@ func (e *end) wait(ctx context.Context, look func(exact bool) (bool, error)) err
 		default:
 			return false
 		}
-		if !see(true) {
+		if ok, result = look(true); !ok && result == nil {
 			result = over
 		}
 		return true
 	}
-	if ctx.Err() != nil && try(true) {
-		return result // what there is, and the end of the stream, come before the context's end
-	}
 	polls := 0
 	err := e.point.Wait(ctx, segment.Wait{
-		Try:  func() bool { return try(true) },
-		Poll: func() bool { polls++; return try(polls%exactEvery == 0) },
-		Peer: e.peerOwner,
+		Try: try,
+		Poll: func() bool {
+			polls++
+			exact = polls%exactEvery == 0
+			over := try()
+			exact = true
+			return over
+		},
+		Peer: func() segment.Owner { return e.peerOwner() },
 		Recover: func(dead segment.Owner) bool {
-			if see(true) {
-				return true
+			ok, err := look(true)
+			if !ok && err == nil && e.forget(dead) {
+				err = ErrPeerDied
 			}
-			if e.forget(dead) {
-				result = ErrPeerDied
-				return true
-			}
-			return false
+			result = err
+			return ok || err != nil
 		},
 		Asymmetric: futex.Owing,
 		OneOfMany:  e.many,
 	})
-	if err != nil {
+	// What there is, and the end of the stream, come before the context's end.
+	if err != nil && (ctx.Err() == nil || !try()) {
 		return err
 	}
 	return result

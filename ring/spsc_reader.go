@@ -210,17 +210,15 @@ func (r *Reader[T]) taken(n uint64) {
 
 // await blocks until there is a value.
 func (r *Reader[T]) await(ctx context.Context) error {
-	if err := r.renew(); err != nil {
-		return err
+	if r.end.polls {
+		if err := r.renew(); err != nil {
+			return err
+		}
+		if r.glance() {
+			return nil
+		}
 	}
-	if r.glance() {
-		return nil
-	}
-	ok, err := r.ready()
-	if !ok && err == nil {
-		err = r.end.wait(ctx, func(bool) (bool, error) { return r.ready() })
-	}
-	return err
+	return r.end.wait(ctx, func(bool) (bool, error) { return r.ready() })
 }
 
 // Peek returns up to n values to read in place, without taking them, and blocks while there is none; it

@@ -94,7 +94,7 @@ inline recover(w)
 	d_step { over = 1; told = value < next }
 }
 
-/* internal/segment/wait.go: (*Point).mourn
+/* internal/segment/wait_deaths.go: (*Point).mourn
  * The peer is the signaller. ring/end.go: (*end).peerOwner
  * internal/segment/sweep.go: (*Segment).Gone, (*Segment).watch */
 inline mourn(w)
@@ -116,7 +116,7 @@ inline mourn(w)
 #endif
 }
 
-/* internal/segment/wait.go: (*Point).watchOthers
+/* internal/segment/wait_deaths.go: (*Point).watchOthers
  * The one whose death matters is the peer, who is watched already. */
 inline watchOthers(w) { skip }
 

@@ -178,7 +178,7 @@ proctype FoldedWaiter()
 }
 
 /* internal/segment/wait.go: (*Point).lead
- * internal/segment/attendant.go: (*Segment).sleep */
+ * internal/segment/wait_brief.go: (*Segment).sleep */
 proctype DirectWaiter()
 {
 	do

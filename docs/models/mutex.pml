@@ -48,7 +48,7 @@ byte generation[SLOTS];
 byte holds[SLOTS];       /* kernel: 1 + the process that has the lock on the slot's byte, 0 for none */
 byte hub;                /* internal/futex/event.go: (*Event).Joined, its bits: slots */
 byte joins;              /* and how often somebody joined */
-byte seen[CONTENDERS];   /* internal/segment/wait.go: (*Point).watchOthers; its point's joined */
+byte seen[CONTENDERS];   /* internal/segment/wait_deaths.go: (*Point).watchOthers; its point's joined */
 byte self[CONTENDERS];   /* internal/segment/segment.go: (*Segment).Self */
 
 bit killed[CONTENDERS];  /* kernel: SIGKILL was sent */
@@ -167,7 +167,7 @@ inline inherit(w, o)
 	}
 }
 
-/* internal/segment/wait.go: (*Point).mourn */
+/* internal/segment/wait_deaths.go: (*Point).mourn */
 inline mourn(w)
 {
 #ifndef DEATHS
@@ -236,7 +236,7 @@ inline prune(w)
 #endif
 }
 
-/* internal/segment/wait.go: (*Point).watchOthers, of one slot
+/* internal/segment/wait_deaths.go: (*Point).watchOthers, of one slot
  * internal/segment/sweep.go: (*Segment).watch */
 inline watchSlot(w, i)
 {
@@ -263,7 +263,7 @@ inline watchSlot(w, i)
 	fi
 }
 
-/* internal/segment/wait.go: (*Point).watchOthers */
+/* internal/segment/wait_deaths.go: (*Point).watchOthers */
 inline watchOthers(w)
 {
 #if defined(DEATHS) && !defined(NO_WATCH)

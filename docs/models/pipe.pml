@@ -28,7 +28,7 @@ bit over;         /* the end of the stream was told */
 bit lost;
 byte deaths;
 
-/* kernel, and internal/segment/sweep.go: (*Segment).Swept, (*Segment).watch */
+/* kernel, and internal/segment/wait_deaths.go: (*Segment).Swept, internal/segment/sweep.go: (*Segment).watch */
 bit dead[3], swept[3], watched[3];
 
 /* internal/futex/event.go: Event, and internal/futex/sleeper.go: (*Sleeper).Poke */
@@ -240,7 +240,7 @@ again:
 		:: no -> break
 		:: else
 		fi;
-		/* internal/segment/wait.go: (*Point).mourn */
+		/* internal/segment/wait_deaths.go: (*Point).mourn */
 		someone();
 		if
 		:: who == NOBODY
@@ -248,7 +248,7 @@ again:
 		:: atomic { who != NOBODY && !dead[who] -> watched[who] = 1 }
 		fi;
 #ifndef BREAK_OTHERS
-		/* internal/segment/wait.go: (*Point).watchOthers */
+		/* internal/segment/wait_deaths.go: (*Point).watchOthers */
 		if
 		:: seen == joined + 1 -> skip
 		:: else ->

@@ -46,7 +46,7 @@ bit sleeping[3 * ALL];   /* kernel: in the queue of the futex */
 bit poked[ALL];          /* internal/futex/sleeper.go: (*Sleeper).Poke */
 
 bit killed[ALL];         /* kernel: SIGKILL was sent */
-bit dead[ALL];           /* internal/segment/sweep.go: (*Segment).Swept */
+bit dead[ALL];           /* internal/segment/wait_deaths.go: (*Segment).Swept */
 byte deaths = DEATHS;
 
 /* What only the model knows. */

@@ -125,27 +125,25 @@ func (e *Event) Asleep() bool { return e.mark.Load()&markWaits != 0 }
 // Signal wakes one waiter, if there may be any. The condition must be true before. It reports whether
 // waiters are folded, as Broadcast, Rouse and PassOn do: the caller then rings the doorbells of all
 // participants that have joined.
-func (e *Event) Signal() (folded bool) { return e.called() && e.signal(1) }
+func (e *Event) Signal() (folded bool) { return e.signal(1) }
 
 // Broadcast wakes every waiter, if there may be any. The condition must be true before.
-func (e *Event) Broadcast() (folded bool) { return e.called() && e.signal(All) }
-
-// called is Asleep for a signaller, who may have made the condition true by a plain store: where fences are asked for, it is seen by whoever comes to sleep
-// behind this look.
-func (e *Event) called() bool {
-	mark := e.mark.Load()
-	if mark == markFence {
-		mark = e.mark.Or(0) // a full fence
-	}
-	return mark&markWaits != 0
-}
+func (e *Event) Broadcast() (folded bool) { return e.signal(All) }
 
 // Rouse makes every waiter look again, whether marked or not: after a death, or a close.
 func (e *Event) Rouse() (folded bool) { return e.wake(All) }
 
-// signal is for those who are marked. One who marks himself asleep behind the swap looks at the condition behind it.
+// signal is for those who are marked. One who marks himself asleep behind the swap looks at the condition behind it. The signaller may have made that
+// true by a plain store: where fences are asked for, it is seen by whoever comes to sleep behind the look here.
 func (e *Event) signal(n int) (folded bool) {
-	mark := e.mark.And(^uint32(markWaits))
+	mark := e.mark.Load()
+	if mark == markFence {
+		mark = e.mark.Or(0) // a full fence
+	}
+	if mark&markWaits == 0 {
+		return false
+	}
+	mark = e.mark.And(^uint32(markWaits))
 	if mark&markAsleep == 0 {
 		e.seq.Add(1)
 		return mark&markFolded != 0

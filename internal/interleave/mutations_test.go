@@ -26,7 +26,7 @@ var mutations = []mutation{{
 	name: "a waiter looks before it announces itself, and not behind it",
 	file: "internal/segment/wait.go",
 	old: "seq := me.announce()\n\t\tfence.announced(seq)\n" +
-		"\t\tif w.Try() || fence.linger() && w.Try() || fence.raise() && w.Try() {",
+		"\t\tif w.Try() || fence.needed && fence.settle() && w.Try() {",
 	new: "ready := w.Try()\n\t\tseq := me.announce()\n\t\tfence.announced(seq)\n\t\tif ready {",
 	pkg: "locks", run: "TestSemaphoreCountsAndWakes", finds: "does not go on",
 }, {

@@ -18,7 +18,7 @@
 //     (make.go, object.go).
 //   - Whoever cannot go on waits at a Point: polls, queues up in Go behind others of its process, and
 //     sleeps in the kernel alone; deaths that matter to it are pushed (wait.go). Short sleeps set no
-//     timer (attendant.go). A few waits of an attach sleep with a thread each, all others with one
+//     timer (wait_brief.go). A few waits of an attach sleep with a thread each, all others with one
 //     (hub.go).
 //
 // Whatever is read from the segment is read once, checked, and then used: the others may be broken.

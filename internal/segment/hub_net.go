@@ -29,9 +29,9 @@ type Glancer interface {
 	Glance() func() bool
 }
 
-// glanceOf is how the net looks for w, which waits with that context; nil: it asks the goroutine.
+// glanceOf is how the net looks for w, which is OneOfMany and waits with that context; nil: it asks the goroutine.
 func (w *Wait) glanceOf(ctx context.Context) func() bool {
-	if g, ok := ctx.(Glancer); ok && w.OneOfMany && w.Slept == nil {
+	if g, ok := ctx.(Glancer); ok && w.Slept == nil {
 		return g.Glance()
 	}
 	return nil

@@ -38,19 +38,6 @@ func (s *Segment) Gone(o Owner) bool {
 	return gone
 }
 
-// Swept reports whether o is known to have left. It makes no system call: false proves nothing. Of one whose death was pushed
-// to this process it is known at once, though another one may be about to sweep the slot, which will tell nobody here.
-func (s *Segment) Swept(o Owner) bool {
-	swept := s.Left(o) || s.told.Load() > 0 && s.toldOf(o)
-	if race.Enabled && swept {
-		s.deaths().Acquire(0)
-	}
-	return swept
-}
-
-// Left reports whether o's slot is free, or another's. It takes no lock, so a Glancer may call it.
-func (s *Segment) Left(o Owner) bool { return o.slot() >= s.slots || s.free(o) }
-
 // deaths orders what the goroutines of this process did before one of its attaches was closed.
 func (s *Segment) deaths() race.Word { return race.At(s.id, 0) }
 
@@ -172,21 +159,6 @@ func (s *Segment) watch(o Owner) (gone bool, _ news) {
 	// Only now is it certain whom the watch is on: the process that held the lock just now cannot
 	// have had its number used again.
 	return s.Gone(o), pushed
-}
-
-// watched reports whether o's death is pushed to this process, unless it came already, or will never
-// come.
-func (s *Segment) watched(o Owner) bool {
-	if s.lately.Load() == uint64(o) {
-		return true
-	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	_, ok := s.watches[o]
-	if ok = ok || o == s.Self(); ok {
-		s.lately.Store(uint64(o))
-	}
-	return ok
 }
 
 // unwatch takes o out of watches. s.mu is held.

@@ -278,7 +278,9 @@ func (p *Point) park(ctx context.Context, w *Wait, folded bool) error {
 		}
 	}
 	p.seg.seat(me, folded)
-	me.glance = w.glanceOf(ctx)
+	if w.OneOfMany {
+		me.glance = w.glanceOf(ctx)
+	}
 	err := p.lead(ctx, w, me)
 	me.over()
 	me.glance = nil
@@ -315,7 +317,7 @@ func (p *Point) lead(ctx context.Context, w *Wait, me *waiter) error {
 		}
 		seq := me.announce()
 		fence.announced(seq)
-		if w.Try() || fence.linger() && w.Try() || fence.raise() && w.Try() {
+		if w.Try() || fence.needed && fence.settle() && w.Try() {
 			if slept && p.manner == Exclusive {
 				p.event.Pass()
 			}
@@ -332,7 +334,7 @@ func (p *Point) lead(ctx context.Context, w *Wait, me *waiter) error {
 		if again {
 			news = doubtful
 		}
-		if p.watchOthers(rested) {
+		if p.haveJoined(rested) && p.watchOthers() {
 			rested = false
 			continue
 		}
@@ -349,8 +351,9 @@ func (p *Point) lead(ctx context.Context, w *Wait, me *waiter) error {
 			doubt = min(max(2*doubt, Starving), net)
 			limit = min(limit, doubt)
 		}
-		if me.unheed == nil {
-			me.unheed = p.heed(ctx, w, me, limit)
+		// One who sleeps briefly finds a context that has ended soon enough.
+		if me.unheed == nil && (w.OneOfMany || limit > attendantTick) {
+			me.unheed = p.heed(ctx, w, me)
 		}
 		var out futex.Outcome
 		if me.folded {
@@ -380,9 +383,9 @@ func (p *Point) lead(ctx context.Context, w *Wait, me *waiter) error {
 	}
 }
 
-// heed has the end of the context end a sleep of at most limit, and returns what ends that. Contexts that do so for less than
-// those of package context, and also where the sleep is brief, come with waits that are OneOfMany.
-func (p *Point) heed(ctx context.Context, w *Wait, me *waiter, limit time.Duration) (unheed func() bool) {
+// heed has the end of the context end the sleep, and returns what ends that. Contexts that do so for less than
+// those of package context come with waits that are OneOfMany.
+func (p *Point) heed(ctx context.Context, w *Wait, me *waiter) (unheed func() bool) {
 	if w.OneOfMany {
 		if c, ok := ctx.(interface {
 			AfterFunc(f func()) (stop func() bool)
@@ -390,8 +393,8 @@ func (p *Point) heed(ctx context.Context, w *Wait, me *waiter, limit time.Durati
 			return c.AfterFunc(func() { p.poke(me) })
 		}
 	}
-	if limit <= attendantTick || ctx.Done() == nil {
-		return nil // one who sleeps briefly finds a context that has ended soon enough
+	if ctx.Done() == nil {
+		return nil
 	}
 	return context.AfterFunc(ctx, func() { p.poke(me) })
 }
@@ -399,58 +402,11 @@ func (p *Point) heed(ctx context.Context, w *Wait, me *waiter, limit time.Durati
 // over reports why a wait must end without what it waited for. The context counts if it is a while since Wait looked at it:
 // if this is not the first look.
 func (p *Point) over(ctx context.Context, while bool) error {
-	if p.seg.IsClosed() {
+	switch {
+	case p.seg.IsClosed():
 		return ErrClosed
-	}
-	if while {
+	case while:
 		return ctx.Err()
 	}
 	return nil
-}
-
-// mourn looks after the death of w's peer. It reports whether that ended the wait, otherwise whether
-// to look again before sleeping, and what this process will hear of the death. The kernel is asked only
-// where it will not tell, and once in a while (late): an exec is not told.
-func (p *Point) mourn(w *Wait, late bool) (over, again bool, _ news) {
-	if w.Peer == nil {
-		return false, false, untold
-	}
-	o := w.Peer()
-	if o == 0 {
-		return false, false, untold
-	}
-	if !late && p.seg.watched(o) && !p.seg.Swept(o) {
-		return false, false, pushed
-	}
-	if p.seg.Gone(o) {
-		return w.Recover(o), true, untold
-	}
-	gone, news := p.seg.watch(o)
-	if gone {
-		return w.Recover(o), true, untold
-	}
-	return false, false, news
-}
-
-// watchOthers has the deaths pushed of all who meet here: one of them may take what is waited for while
-// others sleep, make a condition true and not come to say so, or be given the only wake, and die. It
-// reports whether to look again before sleeping, as after every new watch: whoever died before it, and
-// was swept by somebody else, is in no slot any more. Whoever joins later wakes those who sleep. After
-// a sleep, those of whom there was doubt are tried again: as of one who is dead, and whom somebody else sweeps just now,
-// who tells nobody.
-func (p *Point) watchOthers(rested bool) (again bool) {
-	joined := p.event.Joined()
-	if joined == p.joined.Load() && !(rested && p.doubtful.Load()) {
-		return false
-	}
-	doubt, heard := false, true
-	for o := range p.seg.whoJoined(joined) {
-		gone, news := p.seg.watch(o)
-		doubt = doubt || news == doubtful || gone && !p.seg.Swept(o)
-		heard = heard && news == pushed
-	}
-	p.doubtful.Store(doubt)
-	p.heard.Store(heard)
-	p.joined.Store(joined) // last: whoever else waits here for the first of many goes by the others then
-	return true
 }

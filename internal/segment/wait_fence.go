@@ -41,11 +41,19 @@ func (f *fence) announced(seq uint32) {
 	f.seq = seq
 }
 
+// settle is what comes before a sleep, for who needs it, and reports whether to look again.
+func (f *fence) settle() bool {
+	if f.quiet {
+		return f.raise() // or it came
+	}
+	return f.linger()
+}
+
 // linger lets a plain store that is on its way arrive, and reports whether to look again. It proves
 // nothing, but spares most of those who came too late for one the short sleep.
 func (f *fence) linger() bool {
-	if !f.needed || f.quiet || !futex.ManyCPUs() {
-		return false // a barrier comes, or came; or nobody's store is on its way while this process runs
+	if !futex.ManyCPUs() {
+		return false // nobody's store is on its way while this process runs
 	}
 	for range lingers {
 		futex.Pause()

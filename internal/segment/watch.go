@@ -176,7 +176,7 @@ func (w *watch) ring() {
 func (w *watch) fold() bool {
 	again, doubt := false, false
 	for _, p := range w.points {
-		again = p.watchOthers(w.rested) || again
+		again = p.haveJoined(w.rested) && p.watchOthers() || again
 		doubt = doubt || p.doubtful.Load()
 	}
 	w.rested = false

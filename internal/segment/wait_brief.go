@@ -113,7 +113,7 @@ func (s *Segment) sleep(w *waiter, seq uint32, limit time.Duration) futex.Outcom
 	b := &w.brief
 	b.count++
 	b.sleep.Store(b.count)
-	if s.countBrief() && s.attending.CompareAndSwap(false, true) {
+	if s.briefs.Add(1)%manyBriefs == 0 && s.hurried() && s.attending.CompareAndSwap(false, true) {
 		go s.attend()
 	}
 	if s.attending.Load() {
@@ -126,9 +126,9 @@ func (s *Segment) sleep(w *waiter, seq uint32, limit time.Duration) futex.Outcom
 	return out
 }
 
-// countBrief counts a brief sleep, and reports whether there are many and no attendant. It looks at the clock at each of so many.
-func (s *Segment) countBrief() (many bool) {
-	if s.briefs.Add(1)%manyBriefs != 0 || s.attending.Load() {
+// hurried reports whether there is no attendant, and so many brief sleeps as are many took less than a tick. It is asked once for so many, since it looks at the clock.
+func (s *Segment) hurried() bool {
+	if s.attending.Load() {
 		return false
 	}
 	now := time.Since(epoch)
