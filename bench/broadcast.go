@@ -17,7 +17,7 @@ func broadcastRows() []Row {
 	row := func(name, about, concurrency string, subscribers int, write announcement) Row {
 		return Row{
 			Name: "ring/broadcast/" + name, About: about,
-			N: 50_000_000, Warm: 20_000_000, Capacity: 65_536,
+			N: 10_000_000, Warm: 4_000_000, Often: 5, Capacity: 65_536,
 			Place: TwoCPUs, Payload: "uint64, each that is read is checked, and what is missed is counted", Concurrency: concurrency,
 			Ours: measureBroadcast(subscribers, write), Goal: 1, Reference: limit(10, "10 ns a record"),
 		}

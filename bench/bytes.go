@@ -17,21 +17,21 @@ import (
 func bytesRows() []Row {
 	row := func(name, about string, length, n uint64, goal float64, w recordsWay) Row {
 		return Row{
-			Name: name, About: about, N: n, Warm: n / 3, Capacity: 4 << 20, CapacityOf: "bytes", Goal: goal,
+			Name: name, About: about, N: n, Warm: n / 3, Often: 5, Capacity: 4 << 20, CapacityOf: "bytes", Goal: goal,
 			Place: TwoCPUs, Payload: fmt.Sprint(length, " bytes, one word of each line added up"), Concurrency: "1 writer, 1 reader",
 			Ours:      measureRecords(length, w),
 			Reference: Reference{Name: "C, memcpy into shared memory", Source: "memcpy.c", Kind: fmt.Sprint(length)},
 		}
 	}
 	const atMost = 1 / 0.9 // of the time: 0.9 of the bandwidth
-	rate := row("ring/bytes/64B/rate", "the same, against a rate", 64, 10_000_000, 1, inBatches)
+	rate := row("ring/bytes/64B/rate", "the same, against a rate", 64, 6_000_000, 1, inBatches)
 	rate.Reference = limit(10, "100 million in a second")
 	return []Row{
-		row("ring/bytes/64B", "records of 64 bytes, one by one", 64, 10_000_000, 0, singly),
-		row("ring/bytes/64B/batch", "records of 64 bytes, by PushN and PeekN of 256: one copy in and none out", 64, 10_000_000, 0, inBatches),
+		row("ring/bytes/64B", "records of 64 bytes, one by one", 64, 3_000_000, 0, singly),
+		row("ring/bytes/64B/batch", "records of 64 bytes, by PushN and PeekN of 256: one copy in and none out", 64, 6_000_000, 0, inBatches),
 		rate,
-		row("ring/bytes/4KiB", "records of 4 KiB, one copy in and none out", 4<<10, 1_000_000, atMost, singly),
-		row("ring/bytes/64KiB", "records of 64 KiB, one copy in and none out", 64<<10, 60_000, atMost, singly),
+		row("ring/bytes/4KiB", "records of 4 KiB, one copy in and none out", 4<<10, 400_000, atMost, singly),
+		row("ring/bytes/64KiB", "records of 64 KiB, one copy in and none out", 64<<10, 30_000, atMost, singly),
 	}
 }
 

@@ -44,7 +44,12 @@ func (b *Bytes) Reader(opts ...EndOption) (*BytesReader, error) {
 // checking. Errors: ErrClosed when the writer closed and all is read, ErrPeerDied (once for each writer
 // that died, when all is read), ErrCorrupt, and the context's.
 func (r *BytesReader) Peek(ctx context.Context) ([]byte, error) {
-	if rec, ok := r.ring.short(r.ring.header(r.at).Load()); ok && r.read == 0 && r.end.usable() == nil {
+	h := r.ring.header(r.at).Load() // pairs with the publish in (*BytesWriter).publish
+	rec, ok := r.ring.short(h)
+	if h&lineUp != 0 {
+		rec, ok, _ = r.ring.unusual(r.at, h)
+	}
+	if ok && r.read == 0 && r.end.usable() == nil {
 		return r.show(rec), nil
 	}
 	return r.peekSlow(ctx)
