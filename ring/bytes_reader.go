@@ -52,12 +52,10 @@ func (r *BytesReader) Peek(ctx context.Context) ([]byte, error) {
 	if ok && r.read == 0 && r.end.usable() == nil {
 		return r.show(rec), nil
 	}
-	return r.peekSlow(ctx)
+	return r.PeekUnless(ctx, nothingElse)
 }
 
-func (r *BytesReader) peekSlow(ctx context.Context) ([]byte, error) {
-	return r.PeekUnless(ctx, func() bool { return false })
-}
+func nothingElse() bool { return false }
 
 // PeekUnless is Peek for who waits for something else, too: it returns nil and no error if there is no record, and other reports true.
 // Other looks for what the writer's side stores beside the ring before it calls Knock. It is called often, and must not block. What it

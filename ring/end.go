@@ -173,7 +173,9 @@ func (e *end) shut() error {
 
 // signal wakes the other side, and reports whether its mark stays.
 func (e *end) signal() bool {
-	e.far.Broadcast()
+	if e.peer.Broadcast() {
+		e.far.Ring()
+	}
 	return e.peer.Fenced()
 }
 

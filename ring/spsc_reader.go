@@ -58,7 +58,10 @@ func (r *SPSC[T]) Reader(opts ...EndOption) (*Reader[T], error) {
 func (r *Reader[T]) Pop(ctx context.Context) (T, error) {
 	i := r.pos - r.ahead.first
 	if i >= uint64(len(r.ahead.values)) {
-		return r.popNext(ctx)
+		if r.end.polls {
+			return r.popNext(ctx)
+		}
+		return r.popLate(ctx)
 	}
 	if race.Enabled {
 		r.end.race.Release(racePosition)
@@ -90,7 +93,7 @@ func (r *Reader[T]) popped(v T) (T, error) {
 	return v, nil
 }
 
-// signal wakes the writer; see (*Writer).signal.
+// signal wakes the writer; see (*Writer).stays.
 func (r *Reader[T]) signal() {
 	if r.end.signal() {
 		r.fence()
@@ -210,13 +213,11 @@ func (r *Reader[T]) taken(n uint64) {
 
 // await blocks until there is a value.
 func (r *Reader[T]) await(ctx context.Context) error {
-	if r.end.polls {
-		if err := r.renew(); err != nil {
-			return err
-		}
-		if r.glance() {
-			return nil
-		}
+	if err := r.renew(); err != nil {
+		return err
+	}
+	if r.glance() {
+		return nil
 	}
 	return r.end.wait(ctx, func(bool) (bool, error) { return r.ready() })
 }
@@ -334,7 +335,7 @@ func (r *Reader[T]) popNext(ctx context.Context) (T, error) {
 		return r.Pop(ctx)
 	}
 	for polls := 0; s.sequence.Load() != next; polls++ { // pairs with the publish in (*Writer).Push
-		if polls == glances || !r.end.polls {
+		if polls == glances {
 			return r.popLate(ctx)
 		}
 		futex.Pause()
@@ -354,9 +355,17 @@ func (r *Reader[T]) popNext(ctx context.Context) (T, error) {
 	return v, nil
 }
 
-// popLate is Pop for who may have to wait.
+// popLate is Pop for who may have to sleep. There is little between it and the sleep: a CPU that ran another process meanwhile has forgotten where calls
+// return to.
 func (r *Reader[T]) popLate(ctx context.Context) (T, error) {
-	if err := r.await(ctx); err != nil {
+	err := r.renew()
+	if err == nil && !r.end.polls && r.readAhead() {
+		return r.Pop(ctx)
+	}
+	if err == nil && !r.glance() {
+		err = r.end.wait(ctx, func(bool) (bool, error) { return r.ready() })
+	}
+	if err != nil {
 		var none T
 		return none, r.end.wrap("pop from", err)
 	}

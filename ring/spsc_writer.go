@@ -76,7 +76,7 @@ func (w *Writer[T]) pushed() error {
 	if w.trails && w.pos%fetches == 0 {
 		w.prepare()
 	}
-	closed := !w.end.peer.Idle() && w.signal()
+	closed := !w.end.peer.Idle() && w.end.signal() && w.stays()
 	if closed || w.end.cut() {
 		return w.lost(closed)
 	}
@@ -103,12 +103,9 @@ func (w *Writer[T]) lost(closed bool) error {
 	return w.end.wrap("push to", err)
 }
 
-// signal wakes the reader, and reports whether it closed: then nobody pops what was pushed. A mark that
-// stays asks to look at the ring before each push from now on: the reader needs fences, or it closed.
-func (w *Writer[T]) signal() (closed bool) {
-	if !w.end.signal() {
-		return false
-	}
+// stays is called for a mark that a signal leaves, and reports whether the reader closed: then nobody pops what was pushed. Such a mark asks to look at the
+// ring before each push from now on: the reader needs fences, or it closed.
+func (w *Writer[T]) stays() (closed bool) {
 	w.limit.Store(0)
 	return w.end.peerClosed()
 }
@@ -181,7 +178,7 @@ func (w *Writer[T]) committed(n uint64) (closed bool) {
 		w.fence(n)
 	}
 	w.pos += n
-	return !w.end.peer.Idle() && w.signal()
+	return !w.end.peer.Idle() && w.end.signal() && w.stays()
 }
 
 // fence stores the last of n sequences once more, as an exchange.

@@ -120,7 +120,7 @@ inline mourn(w)
  * The one whose death matters is the peer, who is watched already. */
 inline watchOthers(w) { skip }
 
-/* ring/end.go: (*end).signal, ring/spsc_writer.go: (*Writer).signal */
+/* ring/end.go: (*end).signal, ring/spsc_writer.go: (*Writer).stays */
 inline signalPeer()
 {
 	if

@@ -73,7 +73,7 @@ inline signal()
 #ifndef BREAK_RING
 		if
 #ifdef SAME
-		:: wasFolded && counted -> ring(1) /* internal/segment/wait.go: (*Point).ring */
+		:: wasFolded && counted -> ring(1) /* internal/segment/wait.go: (*Point).Ring */
 #else
 		:: wasFolded -> ring(1)
 #endif
@@ -178,7 +178,7 @@ proctype FoldedWaiter()
 }
 
 /* internal/segment/wait.go: (*Point).lead
- * internal/segment/wait_brief.go: (*Segment).sleep */
+ * internal/futex/sleeper.go: (*Sleeper).Sleep */
 proctype DirectWaiter()
 {
 	do

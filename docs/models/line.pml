@@ -141,7 +141,7 @@ inline leave(me)
 	follows = 0
 }
 
-/* internal/segment/wait.go: (*Point).park, for the end of phase p */
+/* internal/segment/wait.go: (*Point).sit, for the end of phase p */
 inline park(me, p, mayGiveUp)
 {
 	line(me);

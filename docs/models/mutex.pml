@@ -540,7 +540,7 @@ end:	do
 #endif
 
 #ifdef CANCELS
-/* internal/segment/wait.go: (*Point).park
+/* internal/segment/wait.go: (*Point).sit
  * The context of somebody is over: then he is poked. It may as well be the last. */
 proctype Canceller()
 {

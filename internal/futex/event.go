@@ -144,11 +144,10 @@ func (e *Event) signal(n int) (folded bool) {
 		return false
 	}
 	mark = e.mark.And(^uint32(markWaits))
-	if mark&markAsleep == 0 {
-		e.seq.Add(1)
-		return mark&markFolded != 0
+	e.seq.Add(1)
+	if mark&markAsleep != 0 {
+		Wake(&e.seq, n)
 	}
-	e.move(n)
 	return mark&markFolded != 0
 }
 

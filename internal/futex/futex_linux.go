@@ -49,7 +49,7 @@ func wait(word *atomic.Uint32, val uint32, d time.Duration) Outcome {
 }
 
 func wake(word *atomic.Uint32, n int) int {
-	return futexWakeCall(word, futexWake, n, 0)
+	return max(futexWakeCall(word, futexWake, n, 0), 0)
 }
 
 // own is the bit of this process's sleepers, which wakeOwn wakes; those of other processes may have the

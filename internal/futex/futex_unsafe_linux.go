@@ -18,12 +18,8 @@ func futexWaitCall(word *atomic.Uint32, op int, val uint32, deadline *unix.Times
 	return errno
 }
 
-// futexWakeCall never blocks, so it need not tell the scheduler.
+// futexWakeCall never blocks, so it need not tell the scheduler. It is -1 if it fails.
 func futexWakeCall(word *atomic.Uint32, op, n int, bits uint32) int {
-	r, _, errno := syscall.RawSyscall6(unix.SYS_FUTEX, uintptr(unsafe.Pointer(word)), uintptr(op),
-		uintptr(n), 0, 0, uintptr(bits))
-	if errno != 0 {
-		return 0
-	}
+	r, _, _ := syscall.RawSyscall6(unix.SYS_FUTEX, uintptr(unsafe.Pointer(word)), uintptr(op), uintptr(n), 0, 0, uintptr(bits))
 	return int(r)
 }

@@ -117,7 +117,7 @@ type local struct {
 func (p *Point) join() {
 	if self := p.seg.Self(); self != 0 {
 		if p.event.Join(self.slot()) {
-			p.ring()
+			p.Ring()
 		}
 	}
 }
@@ -126,33 +126,33 @@ func (p *Point) join() {
 // wait for must be true before.
 func (p *Point) Signal() {
 	if p.event.Signal() {
-		p.ring()
+		p.Ring()
 	}
 }
 
 // Broadcast wakes all of them.
 func (p *Point) Broadcast() {
 	if p.event.Broadcast() {
-		p.ring()
+		p.Ring()
 	}
 }
 
 // Rouse makes all of them look again, whether marked or not: after a death, or a close.
 func (p *Point) Rouse() {
 	if p.event.Rouse() {
-		p.ring()
+		p.Ring()
 	}
 }
 
 // passOn gives a wake that was used for nothing to another one.
 func (p *Point) passOn() {
 	if p.event.PassOn() {
-		p.ring()
+		p.Ring()
 	}
 }
 
-// ring has the hubs look of all who meet here.
-func (p *Point) ring() {
+// Ring has the hubs look of all who meet here: a signal of the event's own says when it must be.
+func (p *Point) Ring() {
 	skip := noSlot
 	if p.folded.Load() == 0 {
 		skip = p.seg.mine
@@ -214,7 +214,7 @@ func (p *Point) Wait(ctx context.Context, w Wait) error {
 		return ErrClosed
 	}
 	if !w.OneOfMany && p.spin.Parks() { // none of what comes next is for this one
-		return p.park(ctx, &w, false)
+		return p.lead(ctx, &w, false)
 	}
 	poll := w.Poll
 	if poll == nil || !futex.ManyCPUs() { // then there are few looks
@@ -226,7 +226,7 @@ func (p *Point) Wait(ctx context.Context, w Wait) error {
 		if w.Try() {
 			return nil
 		}
-		return p.park(ctx, &w, true)
+		return p.lead(ctx, &w, true)
 	}
 	// Whoever finds others asleep has no hope that polling would be short, and would overtake them.
 	crowded, how := p.Queued() > 0, p.polling(ctx, &w)
@@ -238,10 +238,10 @@ func (p *Point) Wait(ctx context.Context, w Wait) error {
 	case paid:
 		return nil
 	case crowded || !w.OneOfMany:
-		return p.park(ctx, &w, false)
+		return p.lead(ctx, &w, false)
 	}
 	began := time.Now()
-	err := p.park(ctx, &w, false)
+	err := p.lead(ctx, &w, false)
 	if err == nil {
 		p.spin.Slept(time.Since(began), how)
 	}
@@ -260,28 +260,37 @@ func (p *Point) polling(ctx context.Context, w *Wait) futex.Polling {
 	return how
 }
 
-// park waits, folded if it is better so.
-func (p *Point) park(ctx context.Context, w *Wait, folded bool) error {
+// sit has the caller lead, folded if it is better so: then it waits as lead says. Without a waiter the wait is over.
+func (p *Point) sit(ctx context.Context, w *Wait, folded bool) (*waiter, error) {
 	me := p.line()
-	defer p.leave(me)
 	if me.turn != nil {
 		// Whoever is before this one has looked before this look: what he found over is over.
 		if w.Apart && w.Try() {
-			return nil
+			p.leave(me)
+			return nil, nil
 		}
+		var err error
 		select {
 		case <-me.turn:
 		case <-ctx.Done():
-			return ctx.Err()
+			err = ctx.Err()
 		case <-p.seg.closed:
-			return ErrClosed
+			err = ErrClosed
+		}
+		if err != nil {
+			p.leave(me)
+			return nil, err
 		}
 	}
 	p.seg.seat(me, folded)
 	if w.OneOfMany {
 		me.glance = w.glanceOf(ctx)
 	}
-	err := p.lead(ctx, w, me)
+	return me, nil
+}
+
+// stand lets the next one lead.
+func (p *Point) stand(me *waiter) {
 	me.over()
 	me.glance = nil
 	p.seg.rise(me)
@@ -291,11 +300,16 @@ func (p *Point) park(ctx context.Context, w *Wait, folded bool) error {
 		me.unheed()
 		me.unheed = nil
 	}
-	return err
+	p.leave(me)
 }
 
 // lead is the wait of the goroutine that sleeps in the kernel for all of its process.
-func (p *Point) lead(ctx context.Context, w *Wait, me *waiter) error {
+func (p *Point) lead(ctx context.Context, w *Wait, folded bool) error {
+	me, err := p.sit(ctx, w, folded)
+	if me == nil {
+		return err
+	}
+	defer p.stand(me)
 	fence := fence{event: p.event, needed: w.Asymmetric && !(w.OneOfMany && me.folded && p.bustle.fenced(p.event)), prompt: firstSleep == 0}
 	fence.begin(me)
 	slept, rested, late, mourned, nets, doubt := false, false, false, 0, 0, time.Duration(0)
@@ -359,7 +373,7 @@ func (p *Point) lead(ctx context.Context, w *Wait, me *waiter) error {
 		if me.folded {
 			out = p.seg.fold(me, *w, seq, limit)
 		} else {
-			out = p.seg.sleep(me, seq, limit)
+			out = me.woke(me.sleeper.Sleep(p.event.Word(), seq, p.seg.timer(me, limit)))
 		}
 		switch {
 		case out == served:

@@ -104,11 +104,11 @@ func (s *Segment) seated() (n int) {
 	return n
 }
 
-// sleep is w's sleep on the sequence seq, for about that long, or until it is poked.
-func (s *Segment) sleep(w *waiter, seq uint32, limit time.Duration) futex.Outcome {
+// timer is the time that w's sleep is to end after, if one of at most limit begins now: none if an attendant ends it.
+func (s *Segment) timer(w *waiter, limit time.Duration) time.Duration {
 	if limit > attendantTick || w.place < 0 || word.Modelled && word.Current() != nil {
 		w.brief.sleep.Store(0)
-		return w.sleeper.Sleep(w.event.Word(), seq, limit)
+		return limit
 	}
 	b := &w.brief
 	b.count++
@@ -117,10 +117,14 @@ func (s *Segment) sleep(w *waiter, seq uint32, limit time.Duration) futex.Outcom
 		go s.attend()
 	}
 	if s.attending.Load() {
-		limit = -1
+		return -1
 	}
-	out := w.sleeper.Sleep(w.event.Word(), seq, limit)
-	if out == futex.Poked && b.over.Load() == b.count {
+	return limit
+}
+
+// woke is what ended the sleep, if that is what w was told.
+func (w *waiter) woke(out futex.Outcome) futex.Outcome {
+	if b := &w.brief; out == futex.Poked && b.sleep.Load() != 0 && b.over.Load() == b.count {
 		return futex.TimedOut
 	}
 	return out
