@@ -44,12 +44,7 @@ func (b *Bytes) Reader(opts ...EndOption) (*BytesReader, error) {
 // checking. Errors: ErrClosed when the writer closed and all is read, ErrPeerDied (once for each writer
 // that died, when all is read), ErrCorrupt, and the context's.
 func (r *BytesReader) Peek(ctx context.Context) ([]byte, error) {
-	h := r.ring.header(r.at).Load() // pairs with the publish in (*BytesWriter).publish
-	rec, ok := r.ring.short(h)
-	if h&lineUp != 0 {
-		rec, ok, _ = r.ring.unusual(r.at, h)
-	}
-	if ok && r.read == 0 && r.end.usable() == nil {
+	if rec, ok, _ := r.ring.record(r.at); ok && r.read == 0 && r.end.usable() == nil {
 		return r.show(rec), nil
 	}
 	return r.PeekUnless(ctx, nothingElse)

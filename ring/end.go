@@ -105,9 +105,6 @@ func (e *end) plain() bool {
 	return futex.Plain(e.peer)
 }
 
-// peerOwner is who is at the other end.
-func (e *end) peerOwner() segment.Owner { return segment.OwnerOf(e.theirs.Load()) }
-
 // forget takes a dead peer's name off its end. One caller succeeds, and reports the death.
 func (e *end) forget(dead segment.Owner) bool {
 	w := e.theirs.Load()
@@ -228,7 +225,7 @@ func (e *end) wait(ctx context.Context, look func(exact bool) (bool, error)) err
 			exact = true
 			return over
 		},
-		Peer: func() segment.Owner { return e.peerOwner() },
+		Peer: func() segment.Owner { return segment.OwnerOf(e.theirs.Load()) },
 		Recover: func(dead segment.Owner) bool {
 			ok, err := look(true)
 			if !ok && err == nil && e.forget(dead) {

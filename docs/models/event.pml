@@ -95,7 +95,7 @@ inline recover(w)
 }
 
 /* internal/segment/wait_deaths.go: (*Point).mourn
- * The peer is the signaller. ring/end.go: (*end).peerOwner
+ * The peer is the signaller. ring/end.go: (*end).wait
  * internal/segment/sweep.go: (*Segment).Gone, (*Segment).watch */
 inline mourn(w)
 {
